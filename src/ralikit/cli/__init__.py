@@ -1,0 +1,40 @@
+"""The command line: a thin skin; each command parses, calls one library function and prints."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import typer
+
+from ralikit.errors import RalikitError
+
+# One file per command group; each has `register(app)`. They import nothing heavy at their top.
+_GROUPS = ("score", "doctor")
+
+app = typer.Typer(
+    name="ralikit",
+    help="Score image quality, train the scorer, and export it to phones.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _group in _GROUPS:
+    importlib.import_module(f"ralikit.cli.{_group}").register(app)
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 the work failed or a gate refused, 2 the words are wrong."""
+    try:
+        app()
+    except RalikitError as error:
+        print(f"ralikit: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("ralikit: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

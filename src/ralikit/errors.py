@@ -1,0 +1,63 @@
+"""The errors a caller may act on; each message says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BundleError",
+    "DataError",
+    "ExportError",
+    "MissingExtraError",
+    "ParityError",
+    "PhotoError",
+    "RalikitError",
+    "TrainingError",
+    "UsageError",
+]
+
+
+class RalikitError(Exception):
+    """Anything ralikit refuses; the command line prints it as one sentence and exits."""
+
+    exit_code = 1
+
+
+class UsageError(RalikitError, ValueError):
+    """The words are wrong: an unknown option, key or value."""
+
+    exit_code = 2
+
+
+class PhotoError(RalikitError):
+    """One photo cannot be read or scored; the others can."""
+
+
+class BundleError(RalikitError):
+    """A bundle or an exported file is incomplete, altered, or of another schema."""
+
+
+class DataError(RalikitError):
+    """A dataset's labels or images are not what was declared."""
+
+
+class TrainingError(RalikitError):
+    """Training stopped: a non-finite loss, a full disk, a checkpoint that does not fit."""
+
+
+class ExportError(RalikitError):
+    """A conversion failed or was refused; no file has been published."""
+
+
+class ParityError(ExportError):
+    """The converted file does not give the reference's scores."""
+
+
+class MissingExtraError(RalikitError):
+    """A library of an extra is not installed."""
+
+    def __init__(self, package: str, extra: str, job: str) -> None:
+        """Name the missing package, the extra that brings it and the job that needs it."""
+        super().__init__(
+            f"{job} needs {package}, which is not installed; run: pip install 'ralikit[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra

@@ -1,0 +1,1 @@
+"""Export: fold, convert, quantise, prove, publish."""

@@ -1,0 +1,28 @@
+"""Heavy libraries arrive late, and a missing one is a sentence with the command that mends it."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from ralikit.errors import MissingExtraError
+
+
+def require(module: str, *, extra: str, job: str) -> ModuleType:
+    """Import `module`, or say which extra brings it.
+
+    Args:
+        module: Import name, e.g. ``"coremltools"``.
+        extra: The extra of ralikit that installs it, e.g. ``"coreml"``.
+        job: What the caller wanted, as the start of a sentence, e.g. ``"Export to Core ML"``.
+
+    Raises:
+        MissingExtraError: If the module (or its top-level package) is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        top = module.partition(".")[0]
+        if error.name is not None and error.name.partition(".")[0] != top:
+            raise
+        raise MissingExtraError(top, extra, job) from error

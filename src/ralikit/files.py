@@ -1,0 +1,117 @@
+"""Files that are whole or absent: written beside their place, flushed, then renamed into it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ralikit.errors import RalikitError, UsageError
+
+_DRAFT = ".ralikit-draft-"
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hash bytes; 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_path(path: Path) -> str:
+    """Hash a file, or a folder by its sorted relative names and contents; 64 hexadecimal digits."""
+    if path.is_dir():
+        listing = [
+            f"{file.relative_to(path).as_posix()}\0{sha256_path(file)}\n"
+            for file in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix())
+            if file.is_file()
+        ]
+        return sha256_bytes("".join(listing).encode())
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Size of a file, or of all files below a folder, in bytes."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def to_json(value: Any, *, indent: int | None = 2) -> str:
+    """The project's JSON: sorted keys, no NaN, UTF-8 kept; the same value gives the same text."""
+    text = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text + "\n" if indent is not None else text
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        RalikitError: If the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RalikitError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RalikitError(f"{path} is not valid JSON: {error}") from error
+
+
+@contextmanager
+def publish(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a path to write a file or folder to; it becomes `target` only if the block succeeds.
+
+    The draft lies in `target`'s own folder, so that the final rename is atomic; whatever goes
+    wrong before it leaves nothing under the final name and removes the draft.
+
+    Args:
+        target: Where the finished file or folder shall be.
+        overwrite: Replace an existing one; otherwise it is an error before any work is done.
+
+    Raises:
+        UsageError: If `target` exists and `overwrite` is not set.
+        RalikitError: If the folder cannot be written (read-only, full disk, no such place).
+    """
+    target = Path(os.path.abspath(target))  # noqa: PTH100 (resolve() would follow a link at target)
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise UsageError(f"{target} exists already; pass --overwrite to replace it")
+    workdir: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        workdir = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=target.parent))
+        draft = workdir / target.name
+        yield draft
+        _flush(draft)
+        if target.is_dir() and not target.is_symlink():
+            # A folder cannot be replaced in one step: move the old one aside, then the new in.
+            old = workdir / ".old"
+            target.rename(old)
+            try:
+                draft.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
+        else:
+            draft.replace(target)
+    except OSError as error:
+        raise RalikitError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        if workdir is not None:
+            shutil.rmtree(workdir, ignore_errors=True)
+
+
+def write_text(target: Path, text: str, *, overwrite: bool = True) -> None:
+    """Write a text file whole or not at all."""
+    with publish(target, overwrite=overwrite) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def _flush(path: Path) -> None:
+    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())

@@ -1,0 +1,79 @@
+"""From a photo's sRGB pixels to the views a tower looks at: the exact resize and crops.
+
+Every runtime in every language repeats this arithmetic; `runtimes/golden/` proves it. The resize is
+Pillow's antialiased convolution (8-bit, horizontal then vertical), byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ralikit.errors import UsageError
+
+Filter = Literal["bicubic", "bilinear", "lanczos"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """What happens to a photo before the tower, carried in the bundle.
+
+    The photo (sRGB, upright) is resized so that its shortest edge is `shortest_edge` (or, where
+    that is None, to exactly `size` x `size`, as SigLIP does), then one square of `size` pixels is
+    cut at every anchor.
+
+    Attributes:
+        size: Edge of a view, pixels.
+        shortest_edge: Edge to resize to, pixels, >= size; None squashes to the square.
+        anchors: Where each view lies: (x, y) in 0..1 of the room left, (0.5, 0.5) the centre.
+        resample: The resize's filter.
+        mean: Per-channel mean taken off after scaling to 0..1.
+        std: Per-channel divisor, > 0.
+    """
+
+    size: int
+    shortest_edge: int | None
+    anchors: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
+    resample: Filter = "bicubic"
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UsageError(f"size must be at least 1 pixel, not {self.size}")
+        if self.shortest_edge is not None and self.shortest_edge < self.size:
+            raise UsageError(
+                f"shortest_edge ({self.shortest_edge}) must not be below size ({self.size})"
+            )
+        if not self.anchors:
+            raise UsageError("anchors must name at least one view")
+        if any(not 0.0 <= v <= 1.0 for anchor in self.anchors for v in anchor):
+            raise UsageError("anchors must lie in 0..1")
+        if any(not (math.isfinite(s) and s > 0) for s in self.std):
+            raise UsageError("std must be positive")
+
+    @property
+    def views(self) -> int:
+        """Number of views of one photo, V."""
+        return len(self.anchors)
+
+    def resized(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height, in pixels, of a photo of `width` x `height` after the resize.
+
+        The long edge is cut to a whole pixel (integer division), as CLIP's preprocessing does.
+        """
+        if width < 1 or height < 1:
+            raise UsageError(f"a photo has at least one pixel, not {width} x {height}")
+        if self.shortest_edge is None:
+            return self.size, self.size
+        if width <= height:
+            return self.shortest_edge, self.shortest_edge * height // width
+        return self.shortest_edge * width // height, self.shortest_edge
+
+    def corners(self, width: int, height: int) -> list[tuple[int, int]]:
+        """Left and top of every view inside a resized photo of `width` x `height`, pixels."""
+        return [
+            (math.floor((width - self.size) * x), math.floor((height - self.size) * y))
+            for x, y in self.anchors
+        ]

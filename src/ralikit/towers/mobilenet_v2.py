@@ -1,0 +1,94 @@
+"""MobileNetV2 with batch normalisation folded away and a linear projection to the text width."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ralikit.towers.base import Tower
+
+# (expansion, channels, repeats, first stride): table 2 of MobileNetV2 (Sandler et al., 2018).
+_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+_FEATURES = 1280
+
+
+class _SameConv(nn.Conv2d):
+    """A convolution padded as TensorFlow's SAME: at stride 2, what is odd goes below and right."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == 1:
+            return super().forward(x)
+        pads = []
+        for extent in (x.shape[3], x.shape[2]):
+            total = max((-(-extent // stride) - 1) * stride + kernel - extent, 0)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, pads))
+
+
+class _Block(nn.Module):
+    """An inverted residual: expand, depthwise, project."""
+
+    def __init__(self, inp: int, out: int, *, expansion: int, stride: int) -> None:
+        super().__init__()
+        hidden = inp * expansion
+        self.expand = nn.Conv2d(inp, hidden, 1) if expansion != 1 else None
+        self.depthwise = _SameConv(hidden, hidden, 3, stride=stride, groups=hidden)
+        self.project = nn.Conv2d(hidden, out, 1)
+        self.residual = stride == 1 and inp == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.residual else y
+
+
+class MobileNetV2(Tower):
+    """MobileNetV2 1.0: (B, 3, S, S) in [-1, 1] -> (B, dim).
+
+    Args:
+        dim: Width of the embedding, D.
+    """
+
+    kind: ClassVar[str] = "mobilenet_v2"
+
+    def __init__(self, dim: int = 384) -> None:
+        super().__init__()
+        self.dim = dim
+        self.stem = _SameConv(3, 32, 3, stride=2)
+        blocks, channels = [], 32
+        for expansion, out, repeats, first in _STAGES:
+            for index in range(repeats):
+                stride = first if index == 0 else 1
+                blocks.append(_Block(channels, out, expansion=expansion, stride=stride))
+                channels = out
+        self.blocks = nn.ModuleList(blocks)
+        self.head = nn.Conv2d(channels, _FEATURES, 1)
+        self.projection = nn.Linear(_FEATURES, dim)
+
+    def config(self) -> dict[str, Any]:
+        """Plain values from which the same architecture is built."""
+        return {"dim": self.dim}
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Pooled features before the projection, (B, 3, S, S) -> (B, 1280)."""
+        x = F.relu6(self.stem(pixels))
+        for block in self.blocks:
+            x = block(x)
+        pooled: Tensor = F.relu6(self.head(x)).mean(dim=(2, 3))
+        return pooled
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, S, S) -> (B, dim)."""
+        embedding: Tensor = self.projection(self.features(pixels))
+        return embedding

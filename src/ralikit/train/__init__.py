@@ -1,0 +1,1 @@
+"""Training: teachers, quality texts, alignment, and the fit of the basis."""
