@@ -1,4 +1,4 @@
-"""The bundle: what training writes and export reads. A folder of JSON and safetensors, no pickles."""
+"""The bundle, which training writes and export reads: JSON and safetensors, no pickles."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Head:
 
     def project(self, embedding: FloatArray) -> FloatArray:
         """Compress embeddings, (n, D) -> (n, M), at unit norm."""
-        x = np.asarray(embedding, dtype=np.float64)
+        x: FloatArray = np.asarray(embedding, dtype=np.float64)
         if x.shape[-1] != self.dim:
             raise ValueError(f"embeddings have {x.shape[-1]} features, the PCA has {self.dim}")
         if self.normalize:
@@ -79,7 +79,8 @@ def basis_score(
         z: Unit-norm image features, (n, M).
         centroids: Unit-norm basis, (K, M).
         scores: Opinion score of each centroid, (K,).
-        temperature: Softmax temperature, > 0; smaller trusts the nearest centroid. 1 is the paper's.
+        temperature: Softmax temperature, > 0; smaller trusts the nearest centroid,
+            1 is the paper's.
 
     Returns:
         Scores, (n,), inside the range of `scores`.
@@ -98,4 +99,5 @@ def basis_score(
 def unit(x: FloatArray) -> FloatArray:
     """Scale the last axis to unit norm; a zero vector stays zero."""
     norm = np.linalg.norm(x, axis=-1, keepdims=True)
-    return x / np.maximum(norm, 1e-12)
+    scaled: FloatArray = x / np.maximum(norm, 1e-12)
+    return scaled

@@ -28,12 +28,14 @@ class _SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
-            return super().forward(x)
+            return F.conv2d(x, self.weight, self.bias, groups=self.groups)
         pads = []
         for extent in (x.shape[3], x.shape[2]):
             total = max((-(-extent // stride) - 1) * stride + kernel - extent, 0)
             pads += [total // 2, total - total // 2]
-        return super().forward(F.pad(x, pads))
+        return F.conv2d(
+            F.pad(x, pads), self.weight, self.bias, stride=self.stride, groups=self.groups
+        )
 
 
 class _Block(nn.Module):
@@ -48,7 +50,7 @@ class _Block(nn.Module):
         self.residual = stride == 1 and inp == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x))
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
         y = self.project(F.relu6(self.depthwise(y)))
         return x + y if self.residual else y
 

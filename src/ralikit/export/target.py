@@ -1,0 +1,54 @@
+"""What a target is: a few functions in a module of its own; the chain calls them in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ralikit.bundle import Bundle
+from ralikit.export.graph import FoldedScorer
+from ralikit.runtimes import Views
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One conversion.
+
+    Attributes:
+        bundle: Where the weights come from.
+        graph: Its folded scorer, float32, in evaluation mode.
+        precision: One of the target's `PRECISIONS`.
+        calibration: Views of the calibration photos, each (V, S, S, 3) uint8; empty where the
+            precision needs none.
+    """
+
+    bundle: Bundle
+    graph: FoldedScorer
+    precision: str
+    calibration: Sequence[Views]
+
+
+class Target(Protocol):
+    """A module such as `ralikit.export.onnx`."""
+
+    NAME: str
+    SUFFIX: str
+    PRECISIONS: tuple[str, ...]
+
+    def convert(self, request: Request, path: Path) -> None:
+        """Write the converted file at `path` (a draft; nobody looks at it before parity)."""
+        ...
+
+    def layers(self, path: Path) -> dict[str, str]:
+        """Read the file back: stored type of every weight by name, e.g. ``{"stem": "int8"}``."""
+        ...
+
+    def write_facts(self, path: Path, facts: dict[str, Any]) -> None:
+        """Put the facts into the file's own metadata, replacing those there."""
+        ...
+
+    def tools(self) -> dict[str, str]:
+        """Versions of the libraries that made the file."""
+        ...

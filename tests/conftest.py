@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests; everything they need is made on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The development photos beside the checkout; tests that need them skip where they are not."""
+    root = Path(__file__).parents[2] / "shared" / "data"
+    override = os.environ.get("RALIKIT_DATA")
+    root = Path(override) if override else root
+    if not root.is_dir():
+        pytest.skip(f"the development photos are not here: no folder {root}")
+    return root
