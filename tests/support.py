@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from torch import nn
 
 from ralikit.head import Head
+from ralikit.towers.mobilenet_v2 import MobileNetV2
 
 
 def make_head(*, dim: int = 6, width: int = 4, count: int = 5, seed: int = 0) -> Head:
@@ -20,3 +23,18 @@ def make_head(*, dim: int = 6, width: int = 4, count: int = 5, seed: int = 0) ->
         temperature=0.1,
         normalize=False,
     )
+
+
+def lively_tower(dim: int = 6, *, seed: int = 0) -> MobileNetV2:
+    """A random small tower whose embeddings differ between pictures.
+
+    torch's default initialisation lets the signal die in the deep unnormalised stack: every
+    picture would score alike, and no test on it could fail.
+    """
+    torch.manual_seed(seed)
+    tower = MobileNetV2(dim=dim)
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.normal_(module.bias, std=0.1)  # type: ignore[arg-type]
+    return tower.eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,10 @@ def test_safetensors_refuses_what_lies_outside_the_file(tmp_path: Path) -> None:
 
 def test_the_library_reads_what_we_write(tmp_path: Path) -> None:
     numpy_io = pytest.importorskip("safetensors.numpy")
-    tensors = {"b": np.arange(4, dtype=np.int64), "a": np.ones((2, 2), np.float32)}
+    tensors: dict[str, np.ndarray[Any, Any]] = {
+        "b": np.arange(4, dtype=np.int64),
+        "a": np.ones((2, 2), np.float32),
+    }
     write_safetensors(tmp_path / "x.safetensors", tensors, {"note": "hello"})
     back = numpy_io.load_file(tmp_path / "x.safetensors")
     for name, array in tensors.items():

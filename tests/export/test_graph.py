@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support import make_head
+from support import lively_tower, make_head
 
 from ralikit.export.graph import BasisHead, FoldedScorer
 from ralikit.head import Head
@@ -16,8 +16,7 @@ MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 
 @pytest.fixture(scope="module")
 def tower() -> MobileNetV2:
-    torch.manual_seed(0)
-    return MobileNetV2(dim=6).eval()
+    return lively_tower()
 
 
 def _head(*, normalize: bool) -> Head:
@@ -27,7 +26,7 @@ def _head(*, normalize: bool) -> Head:
 @pytest.mark.parametrize("normalize", [False, True])
 def test_the_folded_head_equals_the_plain_one(normalize: bool) -> None:
     head = _head(normalize=normalize)
-    x = np.random.default_rng(0).normal(size=(50, 6))
+    x = np.random.default_rng(9).normal(size=(50, 6))
     with torch.no_grad():
         got = BasisHead(head)(torch.from_numpy(x).float()).numpy()
     np.testing.assert_allclose(got, head.score(x), atol=1e-5)
@@ -58,4 +57,4 @@ def test_channel_order_matters(tower: MobileNetV2) -> None:
     views = torch.zeros(1, 32, 32, 3)
     views[..., 0] = 255.0
     with torch.no_grad():
-        assert not torch.allclose(graph(views), graph(views.flip(-1)), atol=1e-6)
+        assert not torch.allclose(graph(views), graph(views.flip(-1)), atol=1e-3)
