@@ -1,0 +1,265 @@
+"""Triplets {image, score, texts}: one JSON line a photo, appended so that a kill loses nothing.
+
+A line is written whole, flushed to the disk, and only then counted. A line that a kill tore in
+half is cut off when the file is opened again: that photo is described anew, no text is doubled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ralikit.errors import DataError
+from ralikit.files import to_json
+
+__all__ = ["Rejected", "Text", "Triplet", "TripletWriter", "read_triplets", "write_triplets"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One description of a photo.
+
+    Attributes:
+        text: The words, never empty.
+        seed: The sampling seed that gave them.
+        source: Who wrote them, e.g. ``"teacher:Q-Insight"`` or ``"rules"``.
+        rating: The score the same answer gave, 1..5; None where the writer gives none.
+    """
+
+    text: str
+    seed: int
+    source: str
+    rating: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """An answer that was no description: kept as evidence, never used as one.
+
+    Attributes:
+        seed: The sampling seed that gave it.
+        reason: Why it was refused.
+        answer: What came, as it came.
+    """
+
+    seed: int
+    reason: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triplet:
+    """One photo, its opinion score and what was said about it.
+
+    Attributes:
+        image: Path below the photo root, with forward slashes.
+        score: MOS, 1..5.
+        texts: Descriptions; empty where every answer was rejected.
+        dataset: Name of the dataset the score comes from, "" where unknown.
+        group: What must not be split over train and test (a reference image), "" where unknown.
+        rejected: Answers that did not parse, after all retries.
+    """
+
+    image: str
+    score: float
+    texts: tuple[Text, ...]
+    dataset: str = ""
+    group: str = ""
+    rejected: tuple[Rejected, ...] = ()
+
+    def to_line(self) -> str:
+        """The triplet as one line of JSON, newline included; empty optional keys are left out."""
+        texts: list[dict[str, Any]] = []
+        for text in self.texts:
+            entry: dict[str, Any] = {"text": text.text, "seed": text.seed, "source": text.source}
+            if text.rating is not None:
+                entry["rating"] = text.rating
+            texts.append(entry)
+        record: dict[str, Any] = {"image": self.image, "score": self.score, "texts": texts}
+        if self.dataset:
+            record["dataset"] = self.dataset
+        if self.group:
+            record["group"] = self.group
+        if self.rejected:
+            record["rejected"] = [
+                {"seed": r.seed, "reason": r.reason, "answer": r.answer} for r in self.rejected
+            ]
+        return to_json(record, indent=None) + "\n"
+
+
+def read_triplets(paths: Path | Sequence[Path], *, keep_empty: bool = False) -> list[Triplet]:
+    """Read triplets of one or several files, in their order.
+
+    Args:
+        paths: A JSONL file, or several.
+        keep_empty: Also give photos of which no answer could be used (no texts).
+
+    Raises:
+        DataError: If a file is missing, a line is not a triplet, or a photo stands there twice.
+    """
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    triplets: list[Triplet] = []
+    for path in files:
+        seen: dict[str, int] = {}
+        for number, triplet in _lines(path):
+            if triplet.image in seen:
+                raise DataError(
+                    f"{path}, line {number}: {triplet.image} stands in line "
+                    f"{seen[triplet.image]} already; a photo has one line"
+                )
+            seen[triplet.image] = number
+            if triplet.texts or keep_empty:
+                triplets.append(triplet)
+    return triplets
+
+
+def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
+    """Write triplets as a new file; it must not exist.
+
+    Raises:
+        DataError: If the file exists or cannot be written.
+    """
+    if path.exists():
+        raise DataError(f"{path} exists already; name another file or remove it")
+    with TripletWriter(path) as writer:
+        for triplet in triplets:
+            writer.append(triplet)
+
+
+class TripletWriter:
+    """Append triplets to a file, one whole line at a time; opened again, it goes on where it was.
+
+    Attributes:
+        path: The file.
+        done: The photos already in it (their `image`).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create `path`; cut off a last line that was not written to its end.
+
+        Raises:
+            DataError: If the file cannot be opened or a whole line in it is not a triplet.
+        """
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab")
+        except OSError as error:
+            raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            self._cut_torn_line()
+            self.done = {triplet.image for _, triplet in _lines(path)}
+        except BaseException:
+            self._file.close()
+            raise
+
+    def append(self, triplet: Triplet) -> None:
+        """Add one photo; when this returns, its line is on the disk.
+
+        Raises:
+            DataError: If the photo is in the file already, or the disk is full: then the file is
+                as it was before the call.
+        """
+        if triplet.image in self.done:
+            raise DataError(f"{self.path}: {triplet.image} is in the file already")
+        start = os.fstat(self._file.fileno()).st_size
+        try:
+            self._write(triplet.to_line().encode())
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), start)
+            raise DataError(
+                f"cannot write {self.path}: {error.strerror or error}; the {len(self.done)} photos "
+                "in it are whole: make room and run the same command again"
+            ) from error
+        self.done.add(triplet.image)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> TripletWriter:
+        """Use as a context: the file is closed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file, whatever happened."""
+        self.close()
+
+    def _write(self, data: bytes) -> None:
+        # Straight to the descriptor: a buffer would try the failed bytes again on close.
+        descriptor = self._file.fileno()
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+
+    def _cut_torn_line(self) -> None:
+        data = self.path.read_bytes()
+        if data and not data.endswith(b"\n"):
+            os.ftruncate(self._file.fileno(), data.rfind(b"\n") + 1)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Triplet]]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, _parse(line, where=f"{path}, line {number}")
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text: {error.reason}") from error
+
+
+def _parse(line: str, *, where: str) -> Triplet:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON ({error})") from error
+    try:
+        score = float(record["score"])
+        triplet = Triplet(
+            image=_word(record["image"]),
+            score=score,
+            texts=tuple(
+                Text(
+                    text=_word(t["text"]),
+                    seed=int(t["seed"]),
+                    source=_word(t["source"]),
+                    rating=None if t.get("rating") is None else float(t["rating"]),
+                )
+                for t in record["texts"]
+            ),
+            dataset=str(record.get("dataset", "")),
+            group=str(record.get("group", "")),
+            rejected=tuple(
+                Rejected(seed=int(r["seed"]), reason=str(r["reason"]), answer=str(r["answer"]))
+                for r in record.get("rejected", ())
+            ),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(
+            f"{where}: not a triplet, {what}; a line is "
+            '{"image": path, "score": 1..5, "texts": [{"text", "seed", "source"}]}'
+        ) from error
+    if not (math.isfinite(score) and 1.0 <= score <= 5.0):
+        raise DataError(f"{where}: the score of {triplet.image} is {score}, expected 1..5")
+    return triplet
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"text is expected, not {value!r}")
+    return value
