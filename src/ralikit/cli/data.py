@@ -1,0 +1,75 @@
+"""`ralikit data`: look at a labelled set before training on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ralikit.data.check import DataReport
+
+_data = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `data` to the command line."""
+    app.add_typer(_data, name="data", help="Check label files and their images.")
+
+
+@_data.callback()
+def _group() -> None:
+    """Check label files and their images."""
+
+
+@_data.command()
+def check(
+    meta: Annotated[Path, typer.Argument(help="Label file: .json, .jsonl or .csv.")],
+    root: Annotated[Path, typer.Option(help="Folder below which the images lie.")],
+    image_column: Annotated[str | None, typer.Option(help="CSV column of the images.")] = None,
+    mos_column: Annotated[str | None, typer.Option(help="CSV column of the scores.")] = None,
+    distance: Annotated[
+        int, typer.Option(min=0, max=32, help="Bits by which near-duplicates may differ, of 64.")
+    ] = 6,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """List every missing or unreadable image, every duplicate, and groups across splits.
+
+    Exit 0 where the set is sound (near-duplicates inside one split are only told), 1 otherwise.
+    """
+    from ralikit.cli.progress import track
+    from ralikit.config import to_mapping
+    from ralikit.data.check import check_images
+    from ralikit.data.metas import Columns, read_meta
+    from ralikit.files import to_json
+
+    columns = Columns(image=image_column, mos=mos_column)
+    # The scale does not matter here: no score is used.
+    samples = read_meta(meta, root, mos_range="observed", columns=columns)
+    with track("images", total=len({s.name for s in samples})) as advance:
+        report = check_images(samples, distance=distance, progress=advance)
+    if as_json:
+        typer.echo(to_json({**to_mapping(report), "sound": report.sound}), nl=False)
+    else:
+        for line in _lines(report):
+            typer.echo(line)
+    if not report.sound:
+        raise typer.Exit(1)
+
+
+def _lines(report: DataReport) -> list[str]:
+    lines = [f"missing: {name}" for name in report.missing]
+    lines += [f"unreadable: {name}: {why}" for name, why in report.unreadable]
+    lines += [f"labelled more than once: {name}" for name in report.labelled_twice]
+    lines += [f"same bytes: {' = '.join(group)}" for group in report.exact]
+    lines += [f"across {', '.join(s)}: {' ~ '.join(group)}" for group, s in report.across]
+    lines += [f"group {name} lies in more than one split" for name in report.split_groups]
+    told = {tuple(group) for group, _ in report.across} | {tuple(g) for g in report.exact}
+    lines += [f"looks the same: {' ~ '.join(g)}" for g in report.near if tuple(g) not in told]
+    lines.append(
+        f"{report.images} images: {len(report.missing)} missing, {len(report.unreadable)} "
+        f"unreadable, {len(report.exact)} exact and {len(report.near)} near-duplicate groups, "
+        f"{len(report.across) + len(report.split_groups)} across splits"
+    )
+    return lines
