@@ -1,0 +1,163 @@
+"""`ralikit bench`: measure files on this computer; records are appended as they are finished."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ralikit.bench.records import Record
+
+_bench = typer.Typer(no_args_is_help=True)
+
+_Out = Annotated[Path, typer.Option(help="Record file (.jsonl); records are added at its end.")]
+_Threads = Annotated[str, typer.Option(help="Thread counts, comma-separated; each is a run.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `bench` to the command line."""
+    app.add_typer(_bench, name="bench", help="Measure latency, memory and parity.")
+
+
+@_bench.callback()
+def _group() -> None:
+    """Measure latency, memory and parity; `ralikit report` shows the records."""
+
+
+@_bench.command()
+def host(
+    files: Annotated[list[Path], typer.Argument(help="Exported files or bundle folders.")],
+    out: _Out = Path("records.jsonl"),
+    photo: Annotated[
+        Path | None, typer.Option(help="Photo to time; default: one rendered on the spot.")
+    ] = None,
+    threads: _Threads = "1",
+    backend: Annotated[str, typer.Option(help="auto, or openvino for .onnx files.")] = "auto",
+    quick: Annotated[bool, typer.Option(help="A short look; its records say so.")] = False,
+) -> None:
+    """Time every file in a process of its own, in interleaved rounds, and read its memory."""
+    from ralikit.bench.host import HostPlan, bench_host
+
+    with _photo(photo) as chosen, _progress() as tell:
+        plan = HostPlan(
+            files=tuple(files),
+            photo=chosen,
+            threads=_numbers(threads),
+            backend=backend,
+            quick=quick,
+        )
+        for record in bench_host(plan, command=_command(), progress=tell, warn=_warn):
+            _keep(out, record)
+    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+
+
+@_bench.command()
+def parity(
+    reference: Annotated[Path, typer.Argument(help="File or bundle the others are compared with.")],
+    files: Annotated[list[Path], typer.Argument(help="The others.")],
+    photos: Annotated[Path, typer.Option(help="Folder of photos.")],
+    meta: Annotated[Path | None, typer.Option(help="Label file with MOS of these photos.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of the label file.")] = None,
+    out: _Out = Path("records.jsonl"),
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the runtimes.")] = 1,
+) -> None:
+    """Score the same photos with every file and say how far the scores part."""
+    from ralikit.bench.parity import ParityPlan, bench_parity
+    from ralikit.bench.photos import find_photos
+
+    chosen, mos = find_photos(photos, meta, split)
+    plan = ParityPlan(
+        reference=reference, files=tuple(files), photos=chosen, mos=mos, threads=threads
+    )
+    with _progress() as tell:
+        for record in bench_parity(plan, command=_command(), progress=tell):
+            _keep(out, record)
+    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+
+
+@_bench.command()
+def teacher(
+    out: _Out = Path("records.jsonl"),
+    size: Annotated[str, typer.Option(help="7b or 3b: Qwen2.5-VL's sizes.")] = "7b",
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of real weights; default: random ones.")
+    ] = None,
+    batches: Annotated[str, typer.Option(help="Photos a call, comma-separated.")] = "1",
+    photo: Annotated[Path | None, typer.Option(help="Photo; default: one rendered.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Samples of each system and batch.")] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads on a CPU.")] = None,
+) -> None:
+    """Cost of Q-Insight and of RALI ViT-L/14-336 on this computer, at the same batches."""
+    from ralikit.bench.teacher import TeacherPlan, bench_teacher
+
+    with _photo(photo) as chosen, _progress() as tell:
+        plan = TeacherPlan(
+            size=size,
+            folder=folder,
+            batches=_numbers(batches),
+            photo=chosen,
+            repeats=repeats,
+            threads=threads,
+        )
+        for record in bench_teacher(plan, command=_command(), progress=tell, warn=_warn):
+            _keep(out, record)
+    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from ralikit.errors import UsageError
+
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"whole numbers, comma-separated, are expected, not {text!r}") from error
+
+
+def _command() -> str:
+    return shlex.join(["ralikit", *sys.argv[1:]])
+
+
+def _keep(out: Path, record: Record) -> None:
+    """Append a record at once, so that an interrupted run keeps what was finished."""
+    from ralikit.bench.records import append
+    from ralikit.report.bench import describe
+
+    append(out, [record])
+    typer.echo(describe(record))
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"ralikit: warning: {message}", err=True)
+
+
+@contextmanager
+def _photo(photo: Path | None) -> Iterator[Path]:
+    """The photo to time, or a 12-megapixel JPEG rendered for as long as the bench runs."""
+    from ralikit.bench.photos import rendered_jpeg
+
+    if photo is not None:
+        yield photo
+        return
+    with rendered_jpeg(4032, 3024) as path:
+        yield path
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on stderr; silent where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda what, done: bar.update(task, description=what, completed=done)

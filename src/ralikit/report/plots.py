@@ -1,0 +1,143 @@
+"""Plots as SVG that follow the page's light or dark colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ralikit.extras import require
+from ralikit.report.page import Figure
+
+# matplotlib writes these colours; the page's variables take their place, so one drawing suits both
+# a light and a dark page.
+_THEME = {
+    "#010203": "var(--fg)",
+    "#010204": "var(--soft)",
+    "#010205": "var(--line)",
+    "#0a0001": "var(--a)",
+    "#0a0002": "var(--b)",
+    "#0a0003": "var(--c)",
+    "#0a0004": "var(--d)",
+}
+COLOURS = ("#0a0001", "#0a0002", "#0a0003", "#0a0004")
+_FG, _SOFT, _LINE = "#010203", "#010204", "#010205"
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    caption: str,
+    x_ticks: Sequence[str] | None = None,
+) -> Figure:
+    """Lines with markers, one a series, named at the right or in a legend."""
+    figure, axes = _axes(x_label, y_label)
+    for index, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(
+            x,
+            y,
+            color=COLOURS[index % len(COLOURS)],
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=5,
+            linewidth=1.6,
+            linestyle=("-", "--")[index // len(COLOURS) % 2],
+            label=name,
+        )
+    if x_ticks is not None:
+        axes.set_xticks(range(len(x_ticks)), x_ticks)
+    if len(series) > 1:
+        axes.legend(frameon=False, labelcolor=_FG, fontsize=8)
+    return Figure(svg=_svg(figure), caption=caption)
+
+
+def scatter(
+    points: Sequence[tuple[str, float, float]],
+    *,
+    front: Sequence[int] = (),
+    x_label: str,
+    y_label: str,
+    caption: str,
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Figure:
+    """Named points, with the Pareto front joined."""
+    figure, axes = _axes(x_label, y_label)
+    for index, (name, x, y) in enumerate(points):
+        on_front = index in front
+        axes.scatter(
+            [x],
+            [y],
+            color=COLOURS[0] if on_front else _SOFT,
+            marker=_MARKERS[index % len(_MARKERS)],
+            s=36,
+            zorder=3,
+        )
+        axes.annotate(
+            name, (x, y), xytext=(6, 4), textcoords="offset points", color=_FG, fontsize=7.5
+        )
+    joined = sorted((points[i][1], points[i][2]) for i in front)
+    if len(joined) > 1:
+        axes.plot([p[0] for p in joined], [p[1] for p in joined], color=COLOURS[0], linewidth=1.2)
+    if log_x:
+        axes.set_xscale("log")
+    if log_y:
+        axes.set_yscale("log")
+    axes.margins(0.16, 0.14)
+    return Figure(svg=_svg(figure), caption=caption)
+
+
+def bars(names: Sequence[str], values: Sequence[float], *, x_label: str, caption: str) -> Figure:
+    """Horizontal bars with their values written at the end."""
+    figure, axes = _axes(x_label, "")
+    places = range(len(names))[::-1]
+    axes.barh(list(places), list(values), color=COLOURS[0], height=0.6)
+    for place, value in zip(places, values, strict=True):
+        axes.annotate(
+            f"{value:.3g}",
+            (value, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=_FG,
+            fontsize=8,
+        )
+    axes.set_yticks(list(places), list(names))
+    axes.margins(x=0.14)
+    axes.grid(visible=False, axis="y")
+    return Figure(svg=_svg(figure), caption=caption)
+
+
+def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
+    require("matplotlib", extra="bench", job="Drawing plots")
+    from matplotlib.figure import Figure as Drawing
+
+    figure = Drawing(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel(x_label, color=_FG)
+    axes.set_ylabel(y_label, color=_FG)
+    axes.tick_params(colors=_SOFT, labelsize=8)
+    axes.grid(color=_LINE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name in {"left", "bottom"})
+        spine.set_color(_LINE)
+    return figure, axes
+
+
+def _svg(figure: Any) -> str:
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    # A fixed salt and no date: the same records give the same bytes.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ralikit"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    for colour, variable in _THEME.items():
+        text = text.replace(colour, variable)
+    return text.replace("<svg ", '<svg role="img" aria-hidden="true" ', 1)

@@ -1,0 +1,156 @@
+"""The report: every figure comes from a record, gaps say so, and regressions are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support_bench import made_up_record
+from typer.testing import CliRunner
+
+from ralikit.bench.records import Device, Record, append, replace
+from ralikit.cli import app
+from ralikit.errors import UsageError
+from ralikit.report.bench import sections
+from ralikit.report.compare import regressions
+from ralikit.report.page import NOT_MEASURED, Table, html, markdown
+
+runner = CliRunner()
+
+
+def _parity() -> Record:
+    return made_up_record(
+        kind="parity",
+        samples={},
+        figures={
+            "photos": 5,
+            "max_drift": 0.5,
+            "p95_drift": 0.04,
+            "mean_drift": 0.01,
+            "srcc": 0.998,
+            "plcc": 0.999,
+            "reference": "made-up-fp32.onnx",
+        },
+        photos=({"name": "<b>x</b>.png", "score": 3.5, "reference": 3.0},),
+    )
+
+
+def _phone(*, emulated: bool) -> Record:
+    device = Device(
+        kind="phone",
+        name="made-up phone",
+        os="none",
+        chip="made-up chip",
+        cores=8,
+        memory_bytes=1 << 33,
+        emulated=emulated,
+    )
+    return made_up_record(run=f"phone-{emulated}", device=device)
+
+
+def _slower(record: Record, factor: float) -> Record:
+    samples = dict(record.samples)
+    samples["inference_s"] = [v * factor for v in samples["inference_s"]]
+    return replace(record, samples=samples, time="2026-01-02T00:00:00Z")
+
+
+def test_gaps_read_not_measured_with_the_command_that_fills_them() -> None:
+    text = markdown("t", "l", sections([made_up_record()]))
+    assert NOT_MEASURED in text
+    assert "ralikit bench parity" in text
+    assert "ralikit bench teacher" in text
+
+
+def test_emulated_rows_never_enter_the_device_table() -> None:
+    text = markdown("t", "l", sections([_phone(emulated=True)]))
+    assert "| made-up phone" not in text
+    assert "Left out, since emulated" in text
+    text = markdown("t", "l", sections([_phone(emulated=False)]))
+    assert "| made-up phone" in text
+
+
+def test_names_are_escaped_and_the_page_refers_to_nothing_outside() -> None:
+    text = html("t", "l", sections([made_up_record(), _parity()]))
+    assert "<b>x</b>" not in text
+    assert "&lt;b&gt;x&lt;/b&gt;.png" in text
+    assert 'src="http' not in text
+    assert 'href="http' not in text
+
+
+def test_the_same_records_give_the_same_page() -> None:
+    records = [made_up_record(), _parity(), _phone(emulated=False)]
+    assert html("t", "l", sections(records)) == html("t", "l", sections(records))
+
+
+def test_ratios_compare_models_of_one_run() -> None:
+    base = made_up_record()
+    fp32 = replace(_slower(base, 2.0), model=replace_model(base, precision="fp32"))
+    text = markdown("t", "l", sections([base, fp32]))
+    row = next(line for line in text.splitlines() if "int8 |" in line and "0.50 (" in line)
+    assert "made-up onnx int8" in row
+
+
+def replace_model(record: Record, **changes: str) -> object:
+    from dataclasses import replace as dataclass_replace
+
+    return dataclass_replace(record.model, **changes)  # type: ignore[arg-type]
+
+
+def test_a_planted_slowdown_is_a_regression_and_noise_is_not() -> None:
+    old = made_up_record()
+    assert regressions([_slower(old, 1.0)], [old]) == []
+    found = regressions([_slower(old, 1.10)], [old])
+    assert [r.what.split(" (")[0] for r in found] == ["median inference_s"]
+    rng = np.random.default_rng(5)
+    noisy = replace(
+        old,
+        samples={**old.samples, "inference_s": rng.normal(0.010, 0.0003, 40).tolist()},
+        time="2026-01-03T00:00:00Z",
+    )
+    assert regressions([noisy], [old]) == []
+
+
+def test_drift_memory_and_size_regressions_are_named() -> None:
+    old = _parity()
+    worse = replace(old, figures={**old.figures, "p95_drift": 0.06, "srcc": 0.99})
+    assert {r.what for r in regressions([worse], [old])} == {"p95_drift", "srcc"}
+    record = made_up_record()
+    assert record.memory is not None
+    from dataclasses import replace as dataclass_replace
+
+    fat = replace(
+        record,
+        memory=dataclass_replace(record.memory, peak_bytes=200 << 20),
+        model=dataclass_replace(record.model, size_bytes=2_000_000),
+    )
+    assert {r.what for r in regressions([fat], [record])} == {"peak memory, MB", "size, MB"}
+
+
+def test_the_command_writes_page_and_markdown_and_exits_1_on_a_regression(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    append(old, [made_up_record()])
+    append(new, [_slower(made_up_record(), 1.2)])
+    out = tmp_path / "r.html"
+    done = runner.invoke(app, ["report", str(new), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert "# ralikit benchmark report" in out.with_suffix(".md").read_text()
+    done = runner.invoke(app, ["report", str(new), "--out", str(out), "--against", str(old)])
+    assert done.exit_code == 1
+    assert "worse: made-up onnx int8" in done.output
+
+
+def test_comparing_unlike_records_is_refused(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    append(old, [made_up_record()])
+    append(new, [_phone(emulated=False)])
+    done = runner.invoke(
+        app, ["report", str(new), "--out", str(tmp_path / "r.html"), "--against", str(old)]
+    )
+    assert isinstance(done.exception, UsageError)
+
+
+def test_a_ragged_table_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="1 cells for 2 columns"):
+        Table(title="t", columns=("a", "b"), rows=(("x",),))
