@@ -119,7 +119,7 @@ def memory() -> Memory:
 
 def _kilobytes(path: Path) -> dict[str, int]:
     """Lines such as ``VmHWM:  1234 kB`` as bytes by name."""
-    found = {}
+    found: dict[str, int] = {}
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:

@@ -122,13 +122,13 @@ def bench_host(
     with only_bench(warn):
         for number, threads in enumerate(plan.threads):
             run = f"host-{device.now()}-t{threads}"
-            yield from _one_run(
-                plan,
-                run,
-                threads,
-                command,
-                lambda w, d, n=number: tell(w, (n + d) / len(plan.threads)),
-            )
+            share = _part_of(tell, number, len(plan.threads))
+            yield from _one_run(plan, run, threads, command, share)
+
+
+def _part_of(tell: Progress, number: int, count: int) -> Progress:
+    """Progress of one of `count` runs as a share of all."""
+    return lambda what, done: tell(what, (number + done) / count)
 
 
 def _one_run(
@@ -197,13 +197,13 @@ def _one_run(
 class WorkerProcess:
     """A fresh Python process that holds one model (see `ralikit.bench.worker`)."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, module: str = "ralikit.bench.worker") -> None:
         environment = dict(os.environ)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             environment[name] = str(threads)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "ralikit.bench.worker"],
+        self._process = subprocess.Popen(  # noqa: S603 (our own module, no shell)
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -14,18 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+Action = Callable[..., Any]
 
-def _serve() -> None:
+
+def serve(actions: dict[str, Action]) -> None:
+    """Answer commands until stdin ends: ``{"do": NAME, ...}`` -> ``{"ok": ...}`` or an error."""
     # Native libraries print to stdout at will: answers go to a private copy of it.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    worker = _Worker()
-    actions: dict[str, Callable[..., Any]] = {
-        "load": worker.load,
-        "infer": worker.infer,
-        "photo": worker.photo,
-        "memory": worker.memory,
-    }
     for line in sys.stdin:
         command = json.loads(line)
         action = actions[command.pop("do")]
@@ -100,4 +96,12 @@ class _Worker:
 
 
 if __name__ == "__main__":
-    _serve()
+    worker = _Worker()
+    serve(
+        {
+            "load": worker.load,
+            "infer": worker.infer,
+            "photo": worker.photo,
+            "memory": worker.memory,
+        }
+    )
