@@ -10,7 +10,7 @@ import typer
 from ralikit.errors import RalikitError
 
 # One file per command group; each has `register(app)`. They import nothing heavy at their top.
-_GROUPS = ("score", "doctor", "data", "bench", "report")
+_GROUPS = ("score", "doctor", "data", "bench", "report", "quickstart")
 
 app = typer.Typer(
     name="ralikit",

@@ -44,7 +44,7 @@ def host(
     """Time every file in a process of its own, in interleaved rounds, and read its memory."""
     from ralikit.bench.host import HostPlan, bench_host
 
-    with _photo(photo) as chosen, _progress() as tell:
+    with _photo(photo) as chosen, progress() as tell:
         plan = HostPlan(
             files=tuple(files),
             photo=chosen,
@@ -75,7 +75,7 @@ def parity(
     plan = ParityPlan(
         reference=reference, files=tuple(files), photos=chosen, mos=mos, threads=threads
     )
-    with _progress() as tell:
+    with progress() as tell:
         for record in bench_parity(plan, command=_command(), progress=tell):
             _keep(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
@@ -96,7 +96,7 @@ def teacher(
     """Cost of Q-Insight and of RALI ViT-L/14-336 on this computer, at the same batches."""
     from ralikit.bench.teacher import TeacherPlan, bench_teacher
 
-    with _photo(photo) as chosen, _progress() as tell:
+    with _photo(photo) as chosen, progress() as tell:
         plan = TeacherPlan(
             size=size,
             folder=folder,
@@ -149,7 +149,7 @@ def _photo(photo: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
+def progress() -> Iterator[Callable[[str, float], None]]:
     """A bar on stderr; silent where that is no terminal."""
     if not sys.stderr.isatty():
         yield lambda _what, _done: None
