@@ -37,7 +37,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -78,7 +78,7 @@ class Shaper:
         matrix: Linear profile RGB to linear sRGB, M above.
     """
 
-    linear: Table
+    linear: Table = field(repr=False)
     matrix: Matrix
 
     def convert(self, pixels: Pixels) -> Pixels:
@@ -105,7 +105,7 @@ class GrayCurve:
         table: sRGB value of every 8-bit gray value, (256,).
     """
 
-    table: Pixels
+    table: Pixels = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,30 @@
 """From a photo's sRGB pixels to the views a tower looks at: the exact resize and crops.
 
 Every runtime in every language repeats this arithmetic; `runtimes/golden/` proves it. The resize is
-Pillow's antialiased convolution (8-bit, horizontal then vertical), byte for byte.
+Pillow's antialiased convolution (8-bit, horizontal then vertical), byte for byte; `resample` spells
+it out in integers.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ralikit.errors import UsageError
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ralikit.photo import Photo
+
 Filter = Literal["bicubic", "bilinear", "lanczos"]
+
+_WHOLE = 1 << 23
+"""Resized photos of up to this many pixels are made whole; of larger ones, only the views are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,3 +89,55 @@ class Preprocess:
             (math.floor((width - self.size) * x), math.floor((height - self.size) * y))
             for x, y in self.anchors
         ]
+
+
+def make_views(photo: Photo | NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Resize a photo and cut its views out.
+
+    Args:
+        photo: From `ralikit.decode.open_photo`, or upright sRGB pixels, (H, W, 3).
+        preprocess: The bundle's settings.
+
+    Returns:
+        (V, S, S, 3), what a scorer's graph takes.
+
+    Raises:
+        PhotoError: If the array is no photo or the pixels cannot be converted.
+    """
+    from ralikit.decode import open_photo
+
+    if isinstance(photo, np.ndarray):
+        photo = open_photo(photo)
+    resized = preprocess.resized(photo.width, photo.height)
+    size = preprocess.size
+    boxes = [(x, y, x + size, y + size) for x, y in preprocess.corners(*resized)]
+    if resized[0] * resized[1] > _WHOLE:
+        return np.stack([_window(photo, resized, box, preprocess.resample) for box in boxes])
+    whole = np.asarray(_resized(photo, resized, preprocess.resample))
+    return np.stack([whole[y : y + size, x : x + size] for x, y, *_ in boxes])
+
+
+def _resized(photo: Photo, resized: tuple[int, int], resample: Filter) -> Image.Image:
+    """The whole resized photo; strip by strip, so that only the decoded pixels are large."""
+    from PIL import Image
+
+    from ralikit.resample import resize_across, resize_down
+
+    width, height = photo.size
+    left, top, right, bottom = photo.span or (0.0, 0.0, width, height)
+    narrow = Image.new("RGB", (resized[0], height))
+    for row, strip in photo.strips():
+        narrow.paste(resize_across(strip, resized[0], resample, (left, right)), (0, row))
+    return resize_down(narrow, resized[1], resample, (top, bottom))
+
+
+def _window(
+    photo: Photo, resized: tuple[int, int], box: tuple[int, int, int, int], resample: Filter
+) -> NDArray[np.uint8]:
+    """One view of a photo so elongated that the whole of it resized would not fit in memory."""
+    from ralikit.resample import resize_window
+
+    def region(left: int, top: int, right: int, bottom: int) -> NDArray[np.uint8]:
+        return np.asarray(photo.region(left, top, right, bottom))
+
+    return resize_window(region, photo.size, resized, box, resample=resample, span=photo.span)

@@ -161,9 +161,24 @@ def resize_image(
     """
     width, height = image.size
     left, top, right, bottom = span or (0.0, 0.0, width, height)
+    narrow = resize_across(image, resized[0], resample, (left, right))
+    return resize_down(narrow, resized[1], resample, (top, bottom))
+
+
+def resize_across(
+    image: Image.Image, width: int, resample: Filter, span: tuple[float, float]
+) -> Image.Image:
+    """Pillow's horizontal pass alone: the columns in `span` become `width` columns."""
     method = Image.Resampling[resample.upper()]
-    narrow = image.resize((resized[0], height), method, box=(left, 0, right, height))
-    return narrow.resize(resized, method, box=(0, top, resized[0], bottom))
+    return image.resize((width, image.height), method, box=(span[0], 0, span[1], image.height))
+
+
+def resize_down(
+    image: Image.Image, height: int, resample: Filter, span: tuple[float, float]
+) -> Image.Image:
+    """Pillow's vertical pass alone: the rows in `span` become `height` rows."""
+    method = Image.Resampling[resample.upper()]
+    return image.resize((image.width, height), method, box=(0, span[0], image.width, span[1]))
 
 
 def sum_in_order(values: list[float]) -> float:
