@@ -31,6 +31,7 @@ def facts_of(bundle: Bundle) -> dict[str, Any]:
             "licence": info.licence,
             "notice": info.notice,
             "resolution": info.resolution,
+            "resolution_note": info.resolution_note,
         },
         "preprocess": to_mapping(info.preprocess),
         "scale": to_mapping(info.scale),

@@ -30,7 +30,7 @@ from ralikit.colour import colour_of
 from ralikit.errors import MissingExtraError, PhotoError
 from ralikit.extras import require
 from ralikit.names import printable
-from ralikit.photo import Photo, Pixels, guarded
+from ralikit.photo import Photo, guarded
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 Target = Callable[[int, int], tuple[int, int]]
@@ -64,27 +64,14 @@ _GAIN_MAP = "its HDR gain map was left out: the standard-range picture was score
 _PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273
 
 
-def decode(photo: PhotoLike) -> Pixels:
-    """Read a photo, upright and in sRGB.
+def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
+    """Read a photo; ``decode(photo).pixels`` is upright and in sRGB, (H, W, 3) uint8.
+
+    The stored pixels are decoded here; turning and colour follow as pieces of it are asked for.
 
     Args:
         photo: A file's path, a file's bytes, a PIL image (its EXIF orientation and profile count),
             or an array: (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, sRGB, alpha last.
-
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        PhotoError: If it cannot be read; one sentence that names it.
-    """
-    return open_photo(photo).pixels()
-
-
-def open_photo(photo: PhotoLike, *, target: Target | None = None) -> Photo:
-    """Decode a photo's stored pixels; orientation and colour follow piece by piece.
-
-    Args:
-        photo: As in `decode`.
         target: Gives the size the photo will be resized to from its own (upright) size. A JPEG file
             is then decoded 2, 4 or 8 times smaller where twice that size is still left.
 

@@ -120,8 +120,9 @@ class Photo:
         for top in range(0, height, step):
             yield top, self.region(0, top, width, min(top + step, height))
 
+    @property
     def pixels(self) -> Pixels:
-        """The whole upright photo in sRGB, (H, W, 3)."""
+        """The whole upright photo in sRGB, (H, W, 3), made anew at every call."""
         width, height = self.size
         out = np.empty((height, width, 3), dtype=np.uint8)
         for top, strip in self.strips():

@@ -19,6 +19,7 @@ from ralikit.errors import UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ralikit.decode import PhotoLike
     from ralikit.photo import Photo
 
 Filter = Literal["bicubic", "bilinear", "lanczos"]
@@ -91,11 +92,31 @@ class Preprocess:
         ]
 
 
+def decode_photo(photo: PhotoLike, preprocess: Preprocess) -> Photo:
+    """Read a photo for these views: a large JPEG is decoded no larger than they need.
+
+    Raises:
+        PhotoError: If it cannot be read; one sentence that names it.
+    """
+    from ralikit.decode import decode
+
+    return decode(photo, target=preprocess.resized)
+
+
+def load_views(photo: PhotoLike, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """From a file (or bytes, an image, an array) to the views, (V, S, S, 3).
+
+    Raises:
+        PhotoError: If it cannot be read; one sentence that names it.
+    """
+    return make_views(decode_photo(photo, preprocess), preprocess)
+
+
 def make_views(photo: Photo | NDArray[np.uint8], preprocess: Preprocess) -> NDArray[np.uint8]:
     """Resize a photo and cut its views out.
 
     Args:
-        photo: From `ralikit.decode.open_photo`, or upright sRGB pixels, (H, W, 3).
+        photo: From `ralikit.decode.decode`, or upright sRGB pixels, (H, W, 3).
         preprocess: The bundle's settings.
 
     Returns:
@@ -104,10 +125,10 @@ def make_views(photo: Photo | NDArray[np.uint8], preprocess: Preprocess) -> NDAr
     Raises:
         PhotoError: If the array is no photo or the pixels cannot be converted.
     """
-    from ralikit.decode import open_photo
+    from ralikit.decode import decode
 
     if isinstance(photo, np.ndarray):
-        photo = open_photo(photo)
+        photo = decode(photo)
     resized = preprocess.resized(photo.width, photo.height)
     size = preprocess.size
     boxes = [(x, y, x + size, y + size) for x, y in preprocess.corners(*resized)]
