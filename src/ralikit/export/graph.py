@@ -101,4 +101,4 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _tensor(array: object) -> Tensor:
-    return torch.as_tensor(array, dtype=torch.float64)
+    return torch.tensor(array, dtype=torch.float64)  # a copy: files give read-only arrays

@@ -1,0 +1,113 @@
+"""The folder called .mlpackage: a manifest, the model's protobuf and one file of weights.
+
+Read as untrusted: nothing outside the folder is touched, and what does not parse is one sentence.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ralikit.errors import BundleError, RalikitError
+from ralikit.files import read_json, to_json
+from ralikit.runtimes.mil.quiet import coremltools, quiet
+
+_MANIFEST = "Manifest.json"
+_AUTHOR = "com.apple.CoreML"
+_IDS = uuid.UUID("6d0b2f6e-5d0c-4f6a-9c7b-2b1f6f1c8a55")
+
+
+@dataclass(frozen=True)
+class Package:
+    """An opened package.
+
+    Attributes:
+        root: The .mlpackage folder.
+        model: Its model.mlmodel file.
+        weights: The folder of its weight files; may be absent.
+        spec: The parsed ``coremltools.proto.Model_pb2.Model``.
+    """
+
+    root: Path
+    model: Path
+    weights: Path
+    spec: Any
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The user-defined entries of the model's metadata."""
+        return dict(self.spec.description.metadata.userDefined)
+
+
+def open_package(root: Path) -> Package:
+    """Open a .mlpackage folder holding an ML program.
+
+    Raises:
+        BundleError: If it is no package, reaches outside its folder, or does not parse.
+        MissingExtraError: If coremltools is not installed.
+    """
+    ct = coremltools("Reading a Core ML package")
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    model = _model_path(root)
+    spec = ct.proto.Model_pb2.Model()
+    try:
+        with quiet():
+            spec.ParseFromString(model.read_bytes())
+    except OSError as error:
+        raise BundleError(f"cannot read {model}: {error.strerror or error}") from error
+    except DecodeError as error:
+        raise BundleError(f"{root}: its model file is damaged or not a Core ML model") from error
+    if spec.WhichOneof("Type") != "mlProgram":
+        raise BundleError(f"{root} holds no ML program, the only kind of Core ML model read here")
+    weights = model.parent / "weights"
+    for entry in (weights, *(weights.iterdir() if weights.is_dir() else ())):
+        _refuse_link(entry, root)
+    return Package(root=root, model=model, weights=weights, spec=spec)
+
+
+def write_spec(package: Package) -> None:
+    """Write the package's spec back to its model file: the same spec gives the same bytes."""
+    package.model.write_bytes(package.spec.SerializeToString(deterministic=True))
+
+
+def write_manifest(root: Path) -> None:
+    """Give a package's manifest fixed identifiers in place of coremltools' random ones."""
+    manifest = read_json(root / _MANIFEST)
+    names = {
+        old: str(uuid.uuid5(_IDS, entry["path"])).upper()
+        for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["itemInfoEntries"] = {
+        names[old]: entry for old, entry in manifest["itemInfoEntries"].items()
+    }
+    manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
+    (root / _MANIFEST).write_text(to_json(manifest), encoding="utf-8")
+
+
+def _model_path(root: Path) -> Path:
+    if not root.is_dir():
+        raise BundleError(f"{root} is not a Core ML package: it is no folder")
+    _refuse_link(root / _MANIFEST, root)
+    try:
+        manifest = read_json(root / _MANIFEST)
+        entry = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+    except (RalikitError, KeyError, TypeError) as error:
+        raise BundleError(
+            f"{root} is not a Core ML package: its {_MANIFEST} is unusable"
+        ) from error
+    relative = PurePosixPath(str(entry))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise BundleError(f"{root}: its {_MANIFEST} points outside the package, to {entry!r}")
+    model = root / "Data" / relative
+    _refuse_link(model, root)
+    if not model.is_file():
+        raise BundleError(f"{root} is not a Core ML package: it has no model file at {entry!r}")
+    return model
+
+
+def _refuse_link(path: Path, root: Path) -> None:
+    if root.resolve() not in path.resolve().parents:
+        raise BundleError(f"{root}: {path.name} is a link to outside the package")
