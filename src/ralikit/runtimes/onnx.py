@@ -1,0 +1,174 @@
+"""Run an .onnx file with ONNX Runtime on the CPU: the core install's scorer, without torch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from ralikit.artifact import KEY, parse_facts, preprocess_of
+from ralikit.errors import BundleError, UsageError
+from ralikit.runtimes import Views
+
+_METADATA = 14  # ModelProto.metadata_props
+_LENGTH_DELIMITED = 2
+_ERRORS = (
+    state.EPFail,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+class OnnxRuntime:
+    """An .onnx file that `ralikit export` wrote.
+
+    Args:
+        path: The file.
+        threads: Threads of one inference; None leaves ONNX Runtime's default (one a core).
+
+    Raises:
+        UsageError: If `threads` is below 1.
+        BundleError: If the file is foreign, damaged, or does not fit its own facts.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads must be at least 1, not {threads}")
+        self.facts: dict[str, Any] = read_facts(path)
+        self.name = f"onnxruntime {ort.__version__}"
+        self.note = ""
+        self._path = path
+        options = ort.SessionOptions()
+        options.log_severity_level = 4  # what is wrong is in the exception, once
+        options.intra_op_num_threads = threads or 0
+        # Threads that spin between photos take the cores that decode the next one.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except _ERRORS as error:
+            raise BundleError(f"{path} cannot be loaded: {_one_line(error)}") from error
+        self._shape = self._checked_shape()
+
+    def run(self, views: Views) -> float:
+        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
+
+        Raises:
+            ValueError: If the views have another shape or type.
+            BundleError: If the graph fails, or its score is NaN or infinite.
+        """
+        if views.dtype != np.uint8 or views.shape != self._shape:
+            raise ValueError(
+                f"{self._path} takes uint8 views of shape {self._shape}, "
+                f"not {views.dtype} of {views.shape}"
+            )
+        try:
+            (output,) = self._session.run(["score"], {"image": views})
+        except _ERRORS as error:
+            raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
+        score = float(np.asarray(output).reshape(-1)[0])
+        if not math.isfinite(score):
+            raise BundleError(f"{self._path} gave {score} instead of a score; export it again")
+        return score
+
+    def _checked_shape(self) -> tuple[int, ...]:
+        # The graph must be the one its facts speak of, whoever wrote them.
+        wanted = preprocess_of(self.facts, where=str(self._path))
+        shape = (wanted.views, wanted.size, wanted.size, 3)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        fits = (
+            [i.name for i in inputs] == ["image"]
+            and inputs[0].type == "tensor(uint8)"
+            and tuple(inputs[0].shape) == shape
+            and [o.name for o in outputs] == ["score"]
+            and outputs[0].type == "tensor(float)"
+            and all(extent == 1 for extent in outputs[0].shape)
+        )
+        if not fits:
+            raise BundleError(
+                f"{self._path} does not fit its own facts: they promise an input 'image', uint8 of "
+                f"shape {shape}, and one 'score'"
+            )
+        return shape
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read the facts out of an .onnx file without loading its graph.
+
+    Raises:
+        BundleError: If the file is missing, damaged, or carries no ralikit metadata.
+    """
+    try:
+        with path.open("rb") as stream:
+            text = _metadata(memoryview(stream.read()))
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
+    except (IndexError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is damaged or no ONNX file") from error
+    return parse_facts(text, where=str(path))
+
+
+def _metadata(data: memoryview) -> str | None:
+    """Value of the `KEY` entry in a serialised ModelProto.
+
+    Raises:
+        IndexError: If a field runs past the end: the file is cut off or no protobuf.
+    """
+    found = None
+    for number, entry in _fields(data):
+        if number == _METADATA:
+            pair = dict(_fields(entry))
+            if bytes(pair.get(1, b"")) == KEY.encode():
+                found = bytes(pair.get(2, b"")).decode()
+    return found
+
+
+def _fields(data: memoryview) -> list[tuple[int, memoryview]]:
+    """Length-delimited fields of a protobuf message; numbers are stepped over."""
+    fields, at = [], 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == _LENGTH_DELIMITED:
+            length, at = _varint(data, at)
+            if at + length > len(data):
+                raise IndexError
+            fields.append((number, data[at : at + length]))
+            at += length
+        elif kind == 0:
+            _, at = _varint(data, at)
+        elif kind in (1, 5):
+            at += 8 if kind == 1 else 4
+        else:
+            raise IndexError
+    return fields
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise IndexError
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

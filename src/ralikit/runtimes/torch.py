@@ -1,0 +1,53 @@
+"""Run a bundle's folded graph in torch: the reference that exports are compared with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from ralikit.artifact import facts_of
+from ralikit.bundle import Bundle
+from ralikit.errors import BundleError
+from ralikit.export.graph import fold
+from ralikit.runtimes import Views
+
+
+class TorchRuntime:
+    """A bundle, folded, float32.
+
+    Args:
+        bundle: The bundle.
+
+    Raises:
+        BundleError: If its tower or head cannot be loaded.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.facts: dict[str, Any] = facts_of(bundle)
+        self.name = f"torch {torch.__version__}"
+        self.note = ""
+        self._graph = fold(bundle)
+        preprocess = bundle.info.preprocess
+        self._shape = (preprocess.views, preprocess.size, preprocess.size, 3)
+        self._root = bundle.root
+
+    def run(self, views: Views) -> float:
+        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the bundle's scale.
+
+        Raises:
+            ValueError: If the views have another shape or type.
+            BundleError: If the score is NaN or infinite.
+        """
+        if views.dtype != np.uint8 or views.shape != self._shape:
+            raise ValueError(
+                f"{self._root} takes uint8 views of shape {self._shape}, "
+                f"not {views.dtype} of {views.shape}"
+            )
+        with torch.inference_mode():
+            score = float(self._graph(torch.tensor(views)))
+        if not math.isfinite(score):
+            raise BundleError(f"{self._root} gave {score} instead of a score")
+        return score

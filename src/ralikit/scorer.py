@@ -1,0 +1,218 @@
+"""Score photos: `load()` once, then `Scorer.score(photo)`; offline and without torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ralikit.artifact import facts_of, preprocess_of
+from ralikit.bundle import MANIFEST, Bundle, Scale, read_bundle
+from ralikit.config import from_mapping
+from ralikit.decode import PhotoLike
+from ralikit.errors import BundleError, MissingExtraError, PhotoError, UsageError
+from ralikit.extras import require
+from ralikit.preprocess import Preprocess, decode_photo, make_views
+from ralikit.runtimes import Runtime, open_runtime
+
+BUNDLED = Path(__file__).parent / "models" / "mini"
+"""The model that comes with the package."""
+
+_AHEAD = 2
+"""Photos decoded before they are needed: enough to keep inference busy, few enough for memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One photo's score; ``float(score)`` is its value.
+
+    Attributes:
+        value: Higher is better, on the model's scale.
+        minimum: Worst end of the scale.
+        maximum: Best end of the scale.
+        resolution: Scores closer than this are not told apart by the model; None: not measured.
+        source: The photo's name, printable on one line.
+        width: Width of the photo, upright, pixels.
+        height: Height of the photo, upright, pixels.
+        notes: What a reader should know about how this score came about.
+        runtime: What ran the model, e.g. ``"onnxruntime 1.31.1"``.
+    """
+
+    value: float
+    minimum: float
+    maximum: float
+    resolution: float | None
+    source: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    runtime: str
+
+    def __float__(self) -> float:
+        """The value."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    views: NDArray[np.uint8]
+    source: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+
+
+class Scorer:
+    """A loaded model. Make one with `load`; it is not for several threads at once.
+
+    Attributes:
+        name: The model's name.
+        scale: Its score scale.
+        resolution: Scores closer than this are not told apart; None: not measured.
+        resolution_note: How that was measured.
+        preprocess: From photo to views.
+        runtime: What runs it.
+    """
+
+    def __init__(self, runtime: Runtime, *, where: str) -> None:
+        """Wrap an open runtime; `where` names it in errors."""
+        self.runtime = runtime
+        self.preprocess: Preprocess = preprocess_of(runtime.facts, where=where)
+        try:
+            self.scale = from_mapping(Scale, runtime.facts["scale"], where=f"{where}: scale")
+            model = runtime.facts["model"]
+            self.name: str = model["name"]
+            self.resolution: float | None = model.get("resolution")
+            self.resolution_note: str = model.get("resolution_note", "")
+        except (KeyError, TypeError, AttributeError, UsageError) as error:
+            raise BundleError(f"{where}: its metadata is incomplete ({error})") from error
+
+    def score(self, photo: PhotoLike) -> Score:
+        """Score one photo.
+
+        Args:
+            photo: A path, a file's bytes, a PIL image, or an array (see `ralikit.decode.decode`).
+
+        Raises:
+            PhotoError: If it cannot be read; one sentence that names it.
+            BundleError: If the model fails.
+        """
+        return self._finish(self._prepare(photo))
+
+    def score_many(
+        self,
+        photos: Iterable[PhotoLike],
+        *,
+        on_error: Callable[[PhotoLike, PhotoError], None] | None = None,
+    ) -> Iterator[Score]:
+        """Score photos one after another; the next is decoded while the last is scored.
+
+        Every photo's score is the one it has alone: photos never share an inference.
+
+        Args:
+            photos: Any number; taken as they are needed.
+            on_error: Called with a photo that cannot be read and the reason; the photo is then left
+                out. None: the reason is raised in the photo's place.
+
+        Yields:
+            Scores in the photos' order.
+        """
+        pending: deque[tuple[PhotoLike, Future[_Prepared]]] = deque()
+        source = iter(photos)
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ralikit-decode")
+        try:
+            for photo in islice(source, _AHEAD):
+                pending.append((photo, pool.submit(self._prepare, photo)))
+            while pending:
+                photo, future = pending.popleft()
+                try:
+                    prepared = future.result()
+                except PhotoError as error:
+                    if on_error is None:
+                        raise
+                    on_error(photo, error)
+                    prepared = None
+                for following in islice(source, 1):
+                    pending.append((following, pool.submit(self._prepare, following)))
+                if prepared is not None:
+                    yield self._finish(prepared)
+        finally:
+            # Also when the caller stops early or presses Ctrl-C: nothing decodes on.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _prepare(self, photo: PhotoLike) -> _Prepared:
+        opened = decode_photo(photo, self.preprocess)
+        views = make_views(opened, self.preprocess)
+        return _Prepared(views, opened.source, opened.width, opened.height, opened.notes)
+
+    def _finish(self, prepared: _Prepared) -> Score:
+        note = (self.runtime.note,) if self.runtime.note else ()
+        return Score(
+            value=self.runtime.run(prepared.views),
+            minimum=self.scale.minimum,
+            maximum=self.scale.maximum,
+            resolution=self.resolution,
+            source=prepared.source,
+            width=prepared.width,
+            height=prepared.height,
+            notes=prepared.notes + note,
+            runtime=self.runtime.name,
+        )
+
+
+def load(model: str | Path | None = None, *, threads: int | None = None) -> Scorer:
+    """Load a scorer.
+
+    Args:
+        model: A bundle folder, or an exported ``.onnx``, ``.tflite`` or ``.mlpackage``; None: the
+            model that comes with the package.
+        threads: Threads of one inference; None leaves the runtime's default.
+
+    Raises:
+        UsageError: If there is no such model, or its kind is unknown.
+        BundleError: If it is incomplete or altered.
+        MissingExtraError: If its runtime is not installed.
+    """
+    if model is None:
+        if not (BUNDLED / MANIFEST).is_file():
+            raise BundleError(f"this installation has no bundled model ({BUNDLED}); name one")
+        return _load_bundle(BUNDLED, threads)
+    path = Path(model)
+    if not path.exists():
+        raise UsageError(f"there is no model {path}: expected a bundle folder or an exported file")
+    if path.is_dir() and (path / MANIFEST).is_file():
+        return _load_bundle(path, threads)
+    if path.is_dir() and path.suffix != ".mlpackage":
+        raise UsageError(f"{path} is no bundle: it has no {MANIFEST}")
+    return Scorer(open_runtime(path, threads=threads), where=str(path))
+
+
+def _load_bundle(root: Path, threads: int | None) -> Scorer:
+    bundle = read_bundle(root)
+    runtime = _bundle_runtime(bundle, threads)
+    return Scorer(runtime, where=str(root))
+
+
+def _bundle_runtime(bundle: Bundle, threads: int | None) -> Runtime:
+    if bundle.scorer is not None:
+        runtime = open_runtime(bundle.scorer, threads=threads)
+        if runtime.facts.get("model", {}).get("bundle") != facts_of(bundle)["model"]["bundle"]:
+            raise BundleError(f"{bundle.scorer} was made from another bundle; export it again")
+        return runtime
+    try:
+        torch = require("torch", extra="export", job=f"Scoring with {bundle.root}")
+    except MissingExtraError as error:
+        raise MissingExtraError(
+            "torch", "export", f"{bundle.root} carries no scorer.onnx, so scoring with it"
+        ) from error
+    if threads is not None:
+        torch.set_num_threads(threads)
+    from ralikit.runtimes.torch import TorchRuntime
+
+    return TorchRuntime(bundle)
