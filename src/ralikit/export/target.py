@@ -42,7 +42,14 @@ class Target(Protocol):
         ...
 
     def layers(self, path: Path) -> dict[str, str]:
-        """Read the file back: stored type of every weight by name, e.g. ``{"stem": "int8"}``."""
+        """Read the file back: the stored type of every layer's weight.
+
+        Returns:
+            One entry for every convolution and linear layer of the folded scorer, by its name in
+            ``FoldedScorer.named_modules()``, e.g. ``{"tower.stem": "int8", "head.basis":
+            "float32"}``; types are ``float32``, ``float16``, ``int8``. The chain refuses a file
+            that lacks one or stores one otherwise than the precision promises.
+        """
         ...
 
     def write_facts(self, path: Path, facts: dict[str, Any]) -> None:
