@@ -351,11 +351,14 @@ def _image_inputs(photo: str) -> tuple[Tensor, Tensor]:
 
 def _prompt_ids(vision_tokens: int) -> list[int]:
     """Token ids in the shape of the published prompt: text, the photo's tokens, text."""
-    from ralikit.train.prompts import SCORE_PROMPT
+    from ralikit.train.prompts import PROMPTS, SYSTEM
 
-    words = len(re.findall(r"\w+|[^\w\s]", SCORE_PROMPT))
-    head = [_WORD] * 6  # the chat template's opening
-    tail = [_WORD] * (words + 6)
+    def count(text: str) -> int:
+        return len(re.findall(r"\w+|[^\w\s]", text))
+
+    # three template tokens open and two close each of the conversation's turns
+    head = [_WORD] * (count(SYSTEM) + 5 + 3)
+    tail = [_WORD] * (count(PROMPTS["score"].user) + 2 + 3)
     return [*head, _VISION_START, *([_IMAGE] * vision_tokens), _VISION_END, *tail]
 
 

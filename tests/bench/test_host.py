@@ -1,0 +1,133 @@
+"""The host bench end to end on a made-up model: fresh processes, rounds, and what can go wrong."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import lively_tower, make_head
+
+from ralikit.bench import device
+from ralikit.bench.host import HostPlan, WorkerProcess, bench_host, only_bench
+from ralikit.bench.photos import find_photos, rendered_jpeg
+from ralikit.bench.records import Record
+from ralikit.bench.stats import summarise
+from ralikit.bundle import BundleInfo, TowerSpec, write_bundle
+from ralikit.errors import RalikitError, UsageError
+from ralikit.preprocess import Preprocess
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tower = lively_tower()
+    info = BundleInfo(
+        name="tiny",
+        tower=TowerSpec(kind="mobilenet_v2", config=tower.config(), weights="random"),
+        preprocess=Preprocess(size=32, shortest_edge=40, anchors=((0.0, 0.0), (1.0, 1.0))),
+        temperature=0.1,
+    )
+    root = tmp_path_factory.mktemp("bench") / "tiny"
+    weights = {k: v.numpy() for k, v in tower.state_dict().items()}
+    write_bundle(root, info, tower=weights, head=make_head())
+    return root
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def records(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.fromarray(np.full((60, 80, 3), 99, np.uint8)).save(path)
+    plan = HostPlan(files=(bundle, bundle), photo=path, quick=True, cooldown_s=0.0, warmups=1)
+    return list(bench_host(plan, command="test"))
+
+
+def test_a_record_holds_samples_of_every_round(records: list[Record]) -> None:
+    assert len(records) == 2
+    record = records[0]
+    assert record.run == records[1].run
+    assert set(record.samples["round"]) == set(range(8))
+    assert len(record.samples["round"]) == len(record.samples["inference_s"])
+    assert summarise(record.samples["inference_s"]).median > 0
+    assert min(record.samples["end_to_end_s"]) > 0
+    assert record.model.weights == "random"
+    assert record.model.input == (2, 32, 32, 3)
+    assert record.protocol.quick
+    assert record.device.cores >= 1
+
+
+def test_memory_is_the_workers_own(records: list[Record]) -> None:
+    memory = records[0].memory
+    assert memory is not None
+    assert memory.peak_bytes >= memory.steady_bytes > 0
+    assert memory.peak_bytes > 100e6  # torch alone takes more: it is not this process's file cache
+
+
+def test_a_file_that_cannot_be_loaded_is_one_sentence(photo: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    plan = HostPlan(files=(broken,), photo=photo, quick=True)
+    with pytest.raises(RalikitError, match=r"broken\.onnx"):
+        list(bench_host(plan, command="test"))
+
+
+def test_a_dead_process_is_told_from_a_slow_one() -> None:
+    with (
+        WorkerProcess(1, module="ralikit.no_such_module") as worker,
+        pytest.raises(RalikitError, match="died"),
+    ):
+        worker.ask("memory")
+
+
+def test_two_benches_at_once_warn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    lock = tmp_path / "ralikit-bench.lock"
+    warned: list[str] = []
+    lock.write_text(str(os.getppid()))
+    with only_bench(warned.append):
+        pass
+    assert "another bench" in warned[0]
+    assert lock.exists()  # the other's lock is not ours to remove
+    lock.write_text("999999999")
+    with only_bench(warned.append):
+        assert lock.read_text() == str(os.getpid())
+    assert len(warned) == 1
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"files": ()}, {"threads": (0,)}, {"threads": ()}, {"warmups": -1}]
+)
+def test_a_plan_that_makes_no_sense_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        HostPlan(**{"files": (Path("x"),), "photo": Path("p"), **change})  # type: ignore[arg-type]
+
+
+def test_this_computer_is_described() -> None:
+    found = device.host()
+    assert found.kind == "host"
+    assert found.memory_bytes > 0
+    assert device.state(device.state()).power_before
+
+
+def test_the_rendered_photo_is_detailed(tmp_path: Path) -> None:
+    with rendered_jpeg(320, 240) as path:
+        with Image.open(path) as picture:
+            assert picture.size == (320, 240)
+            assert np.asarray(picture).std() > 20
+        assert path.stat().st_size > 10_000
+    assert not path.exists()
+    with pytest.raises(UsageError, match="no photos below"):
+        find_photos(tmp_path)
+    with pytest.raises(UsageError, match="--split needs --meta"):
+        find_photos(tmp_path, split="test")
