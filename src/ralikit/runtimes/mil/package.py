@@ -15,7 +15,6 @@ from ralikit.files import read_json, to_json
 from ralikit.runtimes.mil.quiet import coremltools, quiet
 
 _MANIFEST = "Manifest.json"
-_AUTHOR = "com.apple.CoreML"
 _IDS = uuid.UUID("6d0b2f6e-5d0c-4f6a-9c7b-2b1f6f1c8a55")
 
 
@@ -73,8 +72,11 @@ def write_spec(package: Package) -> None:
     package.model.write_bytes(package.spec.SerializeToString(deterministic=True))
 
 
-def write_manifest(root: Path) -> None:
-    """Give a package's manifest fixed identifiers in place of coremltools' random ones."""
+def settle(root: Path) -> None:
+    """Make a freshly saved package repeatable: fixed identifiers, no converter's debug files."""
+    for entry in root.iterdir():
+        if entry.is_file() and entry.name != _MANIFEST:
+            entry.unlink()  # executorch_debug_handle_mapping.json: of no use on a phone
     manifest = read_json(root / _MANIFEST)
     names = {
         old: str(uuid.uuid5(_IDS, entry["path"])).upper()

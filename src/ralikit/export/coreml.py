@@ -1,0 +1,218 @@
+"""Core ML: a folded scorer as an .mlpackage (an ML program, iOS 16 or later).
+
+The input ``image`` is float32, (V, S, S, 3), RGB, 0..255: the pixels the other targets take, as
+floats. Core ML has no uint8 arrays, and its image type holds one picture: V views would be V inputs
+to fill by hand. A float array is one loop over the bytes that the exact resize has made.
+
+Sums and weights are float16 up to the tower's last weight. What follows (PCA, norms, softmax,
+basis) stays float32: it is a few thousand multiplications, and distances between nearly equal unit
+vectors are what float16 loses first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ralikit.artifact import KEY, dump_facts
+from ralikit.errors import ExportError
+from ralikit.export import coreml_compress as compress
+from ralikit.export.target import Request
+from ralikit.runtimes.mil.package import open_package, settle, write_spec
+from ralikit.runtimes.mil.program import load_block
+from ralikit.runtimes.mil.quiet import coremltools, quiet
+
+NAME = "coreml"
+SUFFIX = ".mlpackage"
+PRECISIONS = ("fp32", "fp16", *compress.SCHEMES)
+
+MEANING = {
+    "fp32": "float32 weights and activations",
+    "fp16": "float16 weights and activations; read-out float32",
+    **{name: scheme.meaning for name, scheme in compress.SCHEMES.items()},
+}
+"""What each precision stores and computes with, for manifests and reports."""
+
+_JOB = "Export to Core ML"
+_DATE = "com.github.apple.coremltools.conversion_date"
+# What coremltools raises on a graph it cannot convert; it has no error type of its own.
+_CONVERTER_ERRORS = (
+    AssertionError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def convert(request: Request, path: Path) -> None:
+    """Write the package.
+
+    Raises:
+        ExportError: If the graph does not convert, or a weight did not get its type.
+        MissingExtraError: If coremltools is not installed.
+    """
+    ct = coremltools(_JOB)
+    scheme = compress.SCHEMES.get(request.precision)
+    try:
+        with quiet():
+            model = _convert(ct, request, minimum_ios=scheme.minimum_ios if scheme else 16)
+            plan = compress.Plan()
+            if scheme is not None:
+                plan = compress.plan(model, scheme)
+                model = compress.apply(model, plan)
+            model.save(str(path))
+    except _CONVERTER_ERRORS as error:
+        raise ExportError(f"coremltools cannot convert this graph: {error}") from error
+    _describe(request, path)
+    _check_layers(layers(path), plan, request)
+
+
+def layers(path: Path) -> dict[str, str]:
+    """Read the package back: stored type of every weight, e.g. ``{"tower_stem_weight": "fp16"}``.
+
+    A palette is named with its size (``"palette16:fp16"``), blocks with theirs (``"int4/32"``).
+    """
+    return compress.stored_types(load_block(open_package(path)))
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put the facts into the model's user-defined metadata, which compilation keeps."""
+    package = open_package(path)
+    package.spec.description.metadata.userDefined[KEY] = dump_facts(facts)
+    write_spec(package)
+
+
+def tools() -> dict[str, str]:
+    """Versions of the libraries that made the file."""
+    ct = coremltools(_JOB)
+    return {"coremltools": str(ct.__version__), "torch": str(torch.__version__)}
+
+
+def _convert(ct: Any, request: Request, *, minimum_ios: int) -> Any:
+    from ralikit.export.coreml_passes import MERGE_PADS
+
+    preprocess = request.bundle.info.preprocess
+    example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
+    exported = torch.export.export(request.graph, (example,)).run_decompositions({})
+    float32 = request.precision == "fp32"
+    pipeline = ct.PassPipeline.DEFAULT
+    names = pipeline.passes
+    pipeline.insert_pass(names.index("common::add_fp16_cast"), MERGE_PADS)
+    if float32:
+        pipeline.remove_passes({"common::add_fp16_cast"})
+    return ct.convert(
+        exported,
+        inputs=[ct.TensorType(name="image", shape=tuple(example.shape))],
+        outputs=[ct.TensorType(name="score")],
+        minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
+        compute_precision=(
+            ct.precision.FLOAT32
+            if float32
+            else ct.transform.FP16ComputePrecision(op_selector=tower_selector())
+        ),
+        pass_pipeline=pipeline,
+        skip_model_load=True,
+    )
+
+
+def tower_selector() -> Callable[[Any], bool]:
+    """Choose float16 for what leads to the tower's last weight, float32 for what follows.
+
+    The answer is settled at the first call, on the whole graph: the pass that asks rewrites the
+    graph as it goes.
+    """
+    after: set[str] | None = None
+
+    def select(op: Any) -> bool:
+        nonlocal after
+        if after is None:
+            after = _after_tower(op.enclosing_block)
+        return op.name not in after
+
+    return select
+
+
+def _after_tower(block: Any) -> set[str]:
+    operations = list(block.operations)
+    before: set[str] = set()
+    for op in reversed(operations):
+        inputs = [
+            var
+            for value in op.inputs.values()
+            if value is not None
+            for var in (value if isinstance(value, list | tuple) else (value,))
+        ]
+        reads_tower = any(var.op and _is_tower_weight(var) for var in inputs)
+        leads_on = any(child.name in before for out in op.outputs for child in out.child_ops)
+        if (reads_tower or leads_on) and op.op_type != "const":
+            before.add(op.name)
+    if not before:
+        raise ExportError("no tower weights were found in the converted graph")
+    return {op.name for op in operations if op.op_type != "const"} - before
+
+
+def _is_tower_weight(var: Any) -> bool:
+    name: str = var.name
+    return var.op.op_type == "const" and name.startswith(("p_tower_", "b_tower_", "c_tower_"))
+
+
+def _describe(request: Request, path: Path) -> None:
+    """Describe the model for Xcode and remove what differs from run to run."""
+    package = open_package(path)
+    description = package.spec.description
+    info = request.bundle.info
+    views, size = info.preprocess.views, info.preprocess.size
+    description.metadata.shortDescription = (
+        f"ralikit {info.name}: image quality score, {info.scale.minimum:g} to "
+        f"{info.scale.maximum:g} ({info.scale.meaning})"
+    )
+    description.metadata.license = info.licence
+    for feature in description.input:
+        feature.shortDescription = (
+            f"{views} view(s) of one photo, ({views}, {size}, {size}, 3), RGB as floats, 0 to 255"
+        )
+    for feature in description.output:
+        feature.shortDescription = "The photo's score, one number"
+    description.metadata.userDefined.pop(_DATE, None)
+    _drop_dates(package.spec.mlProgram)
+    write_spec(package)
+    settle(path)
+
+
+def _drop_dates(program: Any) -> None:
+    info = program.attributes["buildInfo"]
+    entries = info.immediateValue.dictionary.values
+    kept = [e for e in entries if _DATE not in _words(e.key)]
+    del entries[:]
+    entries.extend(sorted(kept, key=lambda e: tuple(_words(e.key))))
+
+
+def _words(value: Any) -> list[str]:
+    return list(value.immediateValue.tensor.strings.values)
+
+
+def _check_layers(found: dict[str, str], plan: compress.Plan, request: Request) -> None:
+    """Nobody asks for a type and silently gets another.
+
+    Raises:
+        ExportError: If a weight's stored type is not the one planned.
+    """
+    tower = "fp32" if request.precision == "fp32" else "fp16"
+    rest = {
+        name: "fp32" if name.startswith("head_") else tower
+        for name in found
+        if name.startswith(("head_", "tower_"))
+    }
+    for name, wanted in (rest | plan.types).items():
+        if found.get(name) != wanted:
+            raise ExportError(
+                f"weight {name} should be stored as {wanted}, the package has {found.get(name)}"
+            )
+    if not any(name.startswith("head_") for name in rest):
+        raise ExportError("the package has no weights of the read-out under their names")

@@ -1,0 +1,121 @@
+"""Run an .mlpackage: with Core ML on a Mac, elsewhere with our evaluator of the saved program."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ralikit.artifact import KEY, parse_facts, preprocess_of
+from ralikit.errors import BundleError, UsageError
+from ralikit.runtimes import Views
+from ralikit.runtimes.mil.package import Package, open_package
+from ralikit.runtimes.mil.quiet import coremltools, quiet
+
+INPUT, OUTPUT = "image", "score"
+OFF_DEVICE = (
+    "Core ML evaluated off-device: the saved program and its stored weights, computed with torch "
+    "on this computer; float16 results are rounded, but float16 sums and the neural engine are "
+    "not modelled"
+)
+
+
+class CoreMlRuntime:
+    """A package opened for scoring; see `ralikit.runtimes.Runtime`.
+
+    Args:
+        path: The .mlpackage folder.
+        compute_units: On a Mac, which units Core ML may use: ``"ALL"``, ``"CPU_ONLY"``,
+            ``"CPU_AND_GPU"`` or ``"CPU_AND_NE"``. Without meaning elsewhere.
+
+    Raises:
+        BundleError: If it is no package, damaged, not from ralikit, or contradicts its own facts.
+        MissingExtraError: If coremltools (off a Mac also torch) is not installed.
+    """
+
+    name: str
+    note: str
+
+    def __init__(self, path: Path, *, compute_units: str = "ALL") -> None:
+        package = open_package(path)
+        self.facts: dict[str, Any] = parse_facts(package.metadata.get(KEY), where=str(path))
+        self._shape = _declared_shape(package, self.facts)
+        version = coremltools("Running a Core ML package").__version__
+        self._model: _Model
+        if sys.platform == "darwin":
+            self._model = _OnMac(path, compute_units)
+            self.name = f"Core ML ({compute_units}) through coremltools {version}"
+            self.note = ""
+        else:
+            self._model = _OffDevice(package)
+            self.name = f"ralikit's Core ML evaluator on coremltools {version}"
+            self.note = OFF_DEVICE
+
+    def run(self, views: Views) -> float:
+        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
+
+        Raises:
+            UsageError: If the views have another shape or type.
+        """
+        if views.dtype != np.uint8 or views.shape != self._shape:
+            raise UsageError(
+                f"this package takes uint8 views of shape {self._shape}, "
+                f"not {views.dtype} of {views.shape}"
+            )
+        score = self._model.predict(views.astype(np.float32))
+        if not np.isfinite(score):
+            raise BundleError(f"the package gives {score} as this photo's score")
+        return score
+
+
+class _OffDevice:
+    def __init__(self, package: Package) -> None:
+        from ralikit.extras import require
+
+        require("torch", extra="coreml", job="Evaluating a Core ML package off a Mac")
+        from ralikit.runtimes.mil.program import Program
+
+        self._program = Program(package)
+        if set(self._program.inputs) != {INPUT} or self._program.outputs != (OUTPUT,):
+            raise BundleError(
+                f"{package.root} takes {', '.join(self._program.inputs)} and gives "
+                f"{', '.join(self._program.outputs)}; expected {INPUT} and {OUTPUT}"
+            )
+
+    def predict(self, image: np.ndarray[Any, Any]) -> float:
+        outputs = self._program.run({INPUT: image}, round_fp16=True)
+        return float(outputs[OUTPUT].reshape(-1)[0])
+
+
+class _OnMac:
+    """Core ML itself. Written against coremltools' documentation: not verified here."""
+
+    def __init__(self, path: Path, compute_units: str) -> None:
+        ct = coremltools("Running a Core ML package")
+        units = getattr(ct.ComputeUnit, compute_units, None)
+        if units is None:
+            raise UsageError(f"unknown compute units {compute_units!r}")
+        with quiet():
+            self._model = ct.models.MLModel(str(path), compute_units=units)
+
+    def predict(self, image: np.ndarray[Any, Any]) -> float:
+        outputs = self._model.predict({INPUT: image})
+        return float(np.asarray(outputs[OUTPUT]).reshape(-1)[0])
+
+
+_Model = _OffDevice | _OnMac
+
+
+def _declared_shape(package: Package, facts: dict[str, Any]) -> tuple[int, int, int, int]:
+    where = str(package.root)
+    preprocess = preprocess_of(facts, where=where)
+    shape = (preprocess.views, preprocess.size, preprocess.size, 3)
+    inputs = {f.name: f.type.multiArrayType for f in package.spec.description.input}
+    found = tuple(int(n) for n in inputs[INPUT].shape) if INPUT in inputs else None
+    if found != shape:
+        raise BundleError(
+            f"{where}: its facts speak of views of shape {shape}, its input {INPUT!r} is {found}"
+        )
+    return shape
