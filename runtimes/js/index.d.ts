@@ -1,0 +1,187 @@
+/**
+ * ralikit-web: score image quality in the browser with a file that `ralikit export` wrote.
+ *
+ * ```js
+ * import { RaliScorer } from "ralikit-web";
+ * const scorer = await RaliScorer.load("/mini.onnx", { ort: "/ort/" });
+ * const { score } = await scorer.score(file);
+ * ```
+ */
+
+/** A photo: a `File` or `Blob` is decoded exactly; the others are taken as upright sRGB pixels. */
+export type PhotoInput = Blob | ImageData | ImageBitmap;
+export type Filter = "bicubic" | "bilinear" | "lanczos";
+export type ErrorCode = "rali" | "model" | "photo" | "runtime" | "usage";
+
+/** Rows of pixels, 3 or 4 bytes each (a fourth is ignored), top to bottom. */
+export interface PixelSource {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3 | 4;
+  /** Rows y .. y + rows - 1; the buffer may be reused by the next call. */
+  read(y: number, rows: number): Uint8Array | Uint8ClampedArray;
+}
+
+/** A picture in memory, RGB. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3;
+  readonly data: Uint8Array;
+}
+
+/** From photo to views, as the model's file declares it. */
+export interface Preprocess {
+  /** Edge of a view, pixels. */
+  readonly size: number;
+  /** Edge to resize to, pixels; null squashes to the square. */
+  readonly shortestEdge: number | null;
+  /** Where each view lies: (x, y) in 0..1 of the room left. */
+  readonly anchors: readonly (readonly [number, number])[];
+  readonly resample: Filter;
+}
+
+export interface Scale {
+  readonly minimum: number;
+  readonly maximum: number;
+  /** What the ends mean to the people who gave the scores. */
+  readonly meaning: string;
+}
+
+/** What an exported file says about itself. */
+export interface ModelFacts {
+  readonly schema: number;
+  readonly name: string;
+  /** Hash of the bundle it was exported from. */
+  readonly bundle: string;
+  readonly weights: string;
+  readonly tower: string;
+  readonly licence: string;
+  readonly notice: string;
+  /** Scores closer than this are not told apart by the model; null: not measured. */
+  readonly resolution: number | null;
+  /** "fp32", "fp16", "int8", ... or "unknown". */
+  readonly precision: string;
+  readonly scale: Scale;
+  readonly preprocess: Preprocess;
+  /** The whole metadata entry. */
+  readonly raw: Record<string, unknown>;
+}
+
+export interface LoadedModel {
+  readonly facts: ModelFacts;
+  /** Of the file, hexadecimal; null outside secure contexts. */
+  readonly sha256: string | null;
+  readonly bytes: number;
+  readonly backend: "wasm" | "webgpu";
+  readonly threads: number;
+  readonly runtime: string;
+  /** A caveat, e.g. why WebGPU was not used; or "". */
+  readonly note: string;
+  readonly loadMs: number;
+  /** The first, discarded inference. */
+  firstMs: number;
+}
+
+export interface Score {
+  /** On the model's scale. */
+  readonly score: number;
+  readonly scale: Scale;
+  readonly resolution: number | null;
+  /** Of the upright photo, pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** "converted" here, by the "browser" (its pixels may differ from Python's), or "none" to convert. */
+  readonly profile: "none" | "converted" | "browser";
+  /** A small JPEG, where it was asked for. */
+  readonly thumbnail?: Blob;
+  readonly timings: { readonly decodeMs: number; readonly resizeMs: number; readonly inferMs: number };
+}
+
+export interface LoadOptions {
+  /** Folder that serves onnxruntime-web's `dist`; default: beside this package in node_modules. */
+  ort?: string;
+  /**
+   * "wasm" (the processor; scores proved equal to Python's), "webgpu", or "auto": WebGPU where the
+   * browser offers it and `ort` holds its files, else WASM. Default "wasm".
+   */
+  backend?: "auto" | "wasm" | "webgpu";
+  /** Threads of WASM; more than 1 needs a cross-origin isolated page. Default 1. */
+  threads?: number;
+  /** false runs on the calling thread. Default true. */
+  worker?: boolean;
+  signal?: AbortSignal;
+  /** Bytes of the model fetched so far. */
+  onProgress?: (progress: { loaded: number; total: number | null }) => void;
+}
+
+export interface ScoreOptions {
+  signal?: AbortSignal;
+  /** Longest edge of a thumbnail to return, pixels. */
+  thumbnail?: number;
+  /** Larger photos are refused before they are decoded. Default 100 megapixels. */
+  maxPixels?: number;
+}
+
+export interface ScoreAllOptions extends ScoreOptions {
+  /** Number of photos, where `inputs` cannot tell. */
+  total?: number;
+  onProgress?: (progress: { done: number; total: number | null }) => void;
+}
+
+export type BatchEntry =
+  | { readonly index: number; readonly input: PhotoInput; readonly score: Score; readonly error?: undefined }
+  | { readonly index: number; readonly input: PhotoInput; readonly error: Error; readonly score?: undefined };
+
+export class RaliScorer {
+  private constructor();
+  readonly model: LoadedModel;
+  /**
+   * Load an exported `.onnx` file.
+   * @throws {ModelError} It was not made by ralikit, or is of a schema this version does not know.
+   * @throws {RuntimeLoadError} ONNX Runtime Web is not where `ort` says.
+   */
+  static load(from: string | URL | Blob | ArrayBuffer | Uint8Array, options?: LoadOptions): Promise<RaliScorer>;
+  /** @throws {PhotoError} The photo cannot be read. */
+  score(input: PhotoInput, options?: ScoreOptions): Promise<Score>;
+  /** Score many, one entry each, in order; a broken photo is an entry with an error. */
+  scoreAll(
+    inputs: Iterable<PhotoInput> | AsyncIterable<PhotoInput>,
+    options?: ScoreAllOptions,
+  ): AsyncGenerator<BatchEntry, void, void>;
+  close(): Promise<void>;
+}
+
+export class RaliError extends Error {
+  readonly code: ErrorCode;
+}
+export class ModelError extends RaliError {}
+export class PhotoError extends RaliError {}
+export class RuntimeLoadError extends RaliError {}
+export class UsageError extends RaliError {}
+
+/** A photo whose upright sRGB pixels can be read. */
+export interface Photo {
+  readonly source: PixelSource;
+  readonly profile: "none" | "converted" | "browser";
+  thumbnail(edge: number): Promise<Blob>;
+  close(): void;
+}
+
+/** Largest photo that is decoded unless more is allowed, pixels. */
+export const MAX_PIXELS: number;
+export function openPhoto(input: PhotoInput, options?: { maxPixels?: number }): Promise<Photo>;
+/** Pillow's antialiased resize, byte for byte (one pass at a time, across then down). */
+export function resize(
+  source: PixelSource,
+  to: { width: number; height: number; filter?: Filter },
+  part?: { left: number; top: number; width: number; height: number },
+): Pixels;
+export function readPreprocess(facts: unknown): Preprocess;
+export function resizedSize(p: Preprocess, width: number, height: number): { width: number; height: number };
+export function corners(p: Preprocess, width: number, height: number): { left: number; top: number }[];
+/** All views of a photo, (V, S, S, 3). */
+export function cutViews(source: PixelSource, p: Preprocess): Uint8Array;
+/** Metadata entries of an ONNX file, read from its protobuf. */
+export function readMetadata(bytes: Uint8Array): Map<string, string>;
+export function readFacts(bytes: Uint8Array): ModelFacts;

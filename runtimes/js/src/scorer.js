@@ -1,0 +1,227 @@
+/** What a page uses: load a model once, then score photos without blocking the page. */
+
+import { Engine } from "./engine.js";
+import { ModelError, RuntimeLoadError, UsageError, fromPlain } from "./errors.js";
+
+/** @typedef {import("../index.d.ts").Score} Score */
+/** @typedef {import("../index.d.ts").PhotoInput} PhotoInput */
+
+/** Photos in work at once: while one runs through the model, the next is decoded. */
+const AHEAD = 2;
+
+const OPTIONS = new Set(["ort", "backend", "threads", "worker", "signal", "onProgress"]);
+
+/**
+ * Calls into a worker, or into an engine on this thread.
+ * @typedef {object} Host
+ * @property {(input: PhotoInput, options: object, signal?: AbortSignal) => Promise<Score>} score
+ * @property {() => Promise<void>} close
+ */
+
+export class RaliScorer {
+  /** @type {Host} */
+  #host;
+  #closed = false;
+
+  /**
+   * Use `RaliScorer.load`.
+   * @param {Host} host
+   * @param {import("../index.d.ts").LoadedModel} model
+   */
+  constructor(host, model) {
+    this.#host = host;
+    this.model = model;
+  }
+
+  /**
+   * Load an exported `.onnx` file.
+   *
+   * @param {string | URL | Blob | ArrayBuffer | Uint8Array} from
+   * @param {import("../index.d.ts").LoadOptions} [options]
+   * @returns {Promise<RaliScorer>}
+   */
+  static async load(from, options = {}) {
+    for (const key of Object.keys(options)) {
+      if (!OPTIONS.has(key)) throw new UsageError(`unknown option "${key}"; known: ${[...OPTIONS].join(", ")}`);
+    }
+    const { signal, onProgress, worker = true } = options;
+    signal?.throwIfAborted();
+    const bytes = await readModel(from, signal, onProgress);
+    signal?.throwIfAborted();
+    const engine = {
+      ort: new URL(options.ort ?? "../../onnxruntime-web/dist/", options.ort ? globalThis.location?.href : import.meta.url).href,
+      backend: options.backend,
+      threads: options.threads,
+    };
+    if (!worker) {
+      const local = await Engine.load(bytes, engine);
+      return new RaliScorer({ score: (i, o) => local.score(i, o), close: () => local.close() }, local.model);
+    }
+    const remote = new Remote();
+    try {
+      const buffer = bytes.buffer.byteLength === bytes.length ? bytes.buffer : bytes.slice().buffer;
+      const owned = from instanceof ArrayBuffer || from instanceof Uint8Array ? buffer.slice(0) : buffer;
+      const model = await remote.call({ op: "load", bytes: owned, options: engine }, [owned], signal);
+      return new RaliScorer(remote, model);
+    } catch (error) {
+      await remote.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Score one photo.
+   *
+   * @param {PhotoInput} input
+   * @param {import("../index.d.ts").ScoreOptions} [options]
+   * @returns {Promise<Score>}
+   */
+  async score(input, { signal, thumbnail, maxPixels } = {}) {
+    if (this.#closed) throw new UsageError("this scorer is closed; load it again");
+    signal?.throwIfAborted();
+    return this.#host.score(input, { thumbnail, maxPixels }, signal);
+  }
+
+  /**
+   * Score many photos, each as soon as it is done; a photo that cannot be read is an entry with an
+   * error, and the others go on. Ends with the signal's reason when cancelled.
+   *
+   * @param {Iterable<PhotoInput> | AsyncIterable<PhotoInput>} inputs
+   * @param {import("../index.d.ts").ScoreAllOptions} [options]
+   * @returns {AsyncGenerator<import("../index.d.ts").BatchEntry, void, void>}
+   */
+  async *scoreAll(inputs, { onProgress, total, ...options } = {}) {
+    const { signal } = options;
+    const count = total ?? (Array.isArray(inputs) ? inputs.length : null);
+    /** @type {Promise<import("../index.d.ts").BatchEntry>[]} */
+    const queue = [];
+    let done = 0;
+    const next = async () => {
+      const entry = await /** @type {Promise<import("../index.d.ts").BatchEntry>} */ (queue.shift());
+      signal?.throwIfAborted();
+      onProgress?.({ done: ++done, total: count });
+      return entry;
+    };
+    let index = 0;
+    for await (const input of inputs) {
+      signal?.throwIfAborted();
+      queue.push(this.#entry(input, index++, options));
+      if (queue.length >= AHEAD) yield next();
+    }
+    while (queue.length) yield next();
+  }
+
+  /**
+   * @param {PhotoInput} input
+   * @param {number} index
+   * @param {import("../index.d.ts").ScoreOptions} options
+   * @returns {Promise<import("../index.d.ts").BatchEntry>}
+   */
+  async #entry(input, index, options) {
+    try {
+      return { index, input, score: await this.score(input, options) };
+    } catch (error) {
+      return { index, input, error: /** @type {Error} */ (error) };
+    }
+  }
+
+  /** Free the model's memory. */
+  async close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#host.close();
+  }
+}
+
+/** A worker with an engine in it. */
+class Remote {
+  constructor() {
+    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+    this.waiting = new Map();
+    this.last = 0;
+    this.worker.onmessage = ({ data }) => {
+      const wait = this.waiting.get(data.id);
+      this.waiting.delete(data.id);
+      if (data.error) wait?.reject(fromPlain(data.error));
+      else wait?.resolve(data.result);
+    };
+    this.worker.onerror = (event) => {
+      event.preventDefault();
+      this.fail(new RuntimeLoadError(`the scoring worker stopped: ${event.message || "it could not be loaded"}`));
+    };
+  }
+
+  /** @param {Error} error */
+  fail(error) {
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
+  }
+
+  /**
+   * @param {object} message
+   * @param {Transferable[]} [transfer]
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>}
+   */
+  call(message, transfer = [], signal) {
+    const id = ++this.last;
+    return new Promise((resolve, reject) => {
+      const cancel = () => {
+        // The model cannot be stopped within a photo: the answer is dropped, waiting ones are not begun.
+        this.waiting.delete(id);
+        this.worker.postMessage({ op: "drop", id });
+        reject(signal?.reason);
+      };
+      const settle = () => signal?.removeEventListener("abort", cancel);
+      this.waiting.set(id, {
+        resolve: (value) => (settle(), resolve(value)),
+        reject: (error) => (settle(), reject(error)),
+      });
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.worker.postMessage({ ...message, id }, transfer);
+    });
+  }
+
+  /** @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] */
+  async score(input, options, signal) {
+    // A bitmap is copied for the worker: transferring the caller's own would empty it.
+    const copy = typeof ImageBitmap !== "undefined" && input instanceof ImageBitmap ? await createImageBitmap(input) : null;
+    return this.call({ op: "score", input: copy ?? input, options }, copy ? [copy] : [], signal);
+  }
+
+  async close() {
+    this.worker.terminate();
+    this.fail(new UsageError("this scorer was closed"));
+  }
+}
+
+/**
+ * @param {string | URL | Blob | ArrayBuffer | Uint8Array} from
+ * @param {AbortSignal} [signal]
+ * @param {(progress: {loaded: number, total: number | null}) => void} [onProgress]
+ */
+async function readModel(from, signal, onProgress) {
+  if (from instanceof Uint8Array) return from;
+  if (from instanceof ArrayBuffer) return new Uint8Array(from);
+  if (from instanceof Blob) return new Uint8Array(await from.arrayBuffer());
+  let response;
+  try {
+    response = await fetch(from, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new ModelError(`the model cannot be fetched from ${from}`, { cause: error });
+  }
+  if (!response.ok || !response.body) throw new ModelError(`the model is not at ${from}: the server answered ${response.status}`);
+  const total = Number(response.headers.get("content-length")) || null;
+  const parts = [];
+  let loaded = 0;
+  for (const reader = response.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    loaded += value.length;
+    onProgress?.({ loaded, total });
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}

@@ -1,0 +1,39 @@
+/** The worker's side: one engine, asked by messages. */
+
+import { Engine } from "./engine.js";
+import { UsageError, toPlain } from "./errors.js";
+
+/** @type {Engine | null} */
+let engine = null;
+/** Photos the other side no longer waits for. @type {Set<number>} */
+const dropped = new Set();
+
+/** @param {any} message */
+async function answer(message) {
+  if (message.op === "load") {
+    engine = await Engine.load(new Uint8Array(message.bytes), message.options);
+    return engine.model;
+  }
+  if (!engine) throw new UsageError("no model is loaded");
+  if (message.op === "score") {
+    if (dropped.has(message.id)) throw new DOMException("cancelled", "AbortError");
+    return engine.score(message.input, message.options);
+  }
+  throw new UsageError(`unknown message ${message.op}`);
+}
+
+self.onmessage = async ({ data }) => {
+  if (data.op === "drop") {
+    dropped.add(data.id);
+    return;
+  }
+  try {
+    const result = await answer(data);
+    self.postMessage({ id: data.id, result });
+  } catch (error) {
+    self.postMessage({ id: data.id, error: toPlain(error) });
+  } finally {
+    dropped.delete(data.id);
+    if (data.input instanceof ImageBitmap) data.input.close();
+  }
+};

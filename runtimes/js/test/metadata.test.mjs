@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFacts, readMetadata, readPreprocess } from "../src/index.js";
+
+const encode = (text) => new TextEncoder().encode(text);
+const varint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...varint(Math.floor(n / 128))]);
+const field = (number, body) => [...varint(number * 8 + 2), ...varint(body.length), ...body];
+const entry = (key, value) => field(14, [...field(1, encode(key)), ...field(2, encode(value))]);
+const graph = field(7, [1, 2, 3]);
+
+const FACTS = {
+  schema: 1,
+  precision: "int8",
+  model: { name: "mini", bundle: "b0", resolution: 0.05, licence: "x", notice: "n", tower: "t", weights: "trained" },
+  scale: { minimum: 1, maximum: 5, meaning: "MOS" },
+  preprocess: { size: 256, shortest_edge: 512, anchors: [[0.25, 0.5], [0.75, 0.5]], resample: "bicubic", mean: [0.5, 0.5, 0.5], std: [1, 1, 1] },
+};
+/** An ONNX file's bytes with these facts; other fields stand around them as in a real one. */
+const model = (facts) =>
+  new Uint8Array([8, 10, ...field(2, encode("pytorch")), ...graph, ...entry("other", "1"), ...entry("ralikit", JSON.stringify(facts))]);
+const changed = (change) => {
+  const facts = structuredClone(FACTS);
+  change(facts);
+  return model(facts);
+};
+
+test("the facts of a file are read from its protobuf", () => {
+  assert.equal(readMetadata(model(FACTS)).get("other"), "1");
+  const facts = readFacts(model(FACTS));
+  assert.equal(facts.name, "mini");
+  assert.equal(facts.precision, "int8");
+  assert.equal(facts.resolution, 0.05);
+  assert.deepEqual(facts.preprocess.anchors, [[0.25, 0.5], [0.75, 0.5]]);
+  assert.equal(facts.preprocess.shortestEdge, 512);
+});
+
+test("squashing settings have no shortest edge", () => {
+  const facts = readFacts(changed((f) => (f.preprocess.shortest_edge = null)));
+  assert.equal(facts.preprocess.shortestEdge, null);
+});
+
+const refused = {
+  "another schema": [(f) => (f.schema = 2), /schema 2/],
+  "an unknown setting": [(f) => (f.preprocess.letterbox = true), /"letterbox"/],
+  "an unknown resize": [(f) => (f.preprocess.resample = "nearest"), /"nearest"/],
+  "a view outside the photo": [(f) => (f.preprocess.anchors[0][0] = 1.5), /outside 0..1/],
+  "no views": [(f) => (f.preprocess.anchors = []), /no view/],
+  "an edge below the size": [(f) => (f.preprocess.shortest_edge = 100), /shortest_edge 100/],
+  "a size that is no number": [(f) => (f.preprocess.size = "256"), /size 256/],
+  "no preprocessing": [(f) => delete f.preprocess, /is missing/],
+  "a turned scale": [(f) => (f.scale = { minimum: 5, maximum: 1 }), /scale/],
+};
+for (const [what, [change, words]] of Object.entries(refused)) {
+  test(`${what} is refused`, () => {
+    assert.throws(() => readFacts(changed(change)), (error) => error.code === "model" && words.test(error.message));
+  });
+}
+
+test("files that are not ralikit's are refused with a sentence", () => {
+  assert.throws(() => readFacts(new Uint8Array([8, 10, ...graph])), /not made by ralikit export/);
+  assert.throws(() => readFacts(encode("<html>not a model</html>")), { name: "ModelError" });
+  assert.throws(() => readFacts(model(FACTS).subarray(0, 60)), { name: "ModelError" });
+  assert.throws(() => readFacts(new Uint8Array()), { name: "ModelError" });
+  assert.throws(() => readFacts(new Uint8Array([...graph, ...entry("ralikit", "{")])), /not valid JSON/);
+});
+
+test("fields are skipped by their length, also past 32 bits", () => {
+  const odd = new Uint8Array([...field(2, encode("x")), 0x21, 1, 2, 3, 4, 5, 6, 7, 8, 0x2d, 1, 2, 3, 4, ...model(FACTS)]);
+  assert.equal(readFacts(odd).name, "mini");
+  const tooLong = new Uint8Array([...graph, 14 * 8 + 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
+  assert.throws(() => readMetadata(tooLong), { name: "ModelError" });
+});
+
+test("preprocessing is checked on its own too", () => {
+  assert.throws(() => readPreprocess(null), { code: "model" });
+  assert.ok(Object.isFrozen(readPreprocess({ size: 8, shortest_edge: 8 })));
+});
