@@ -13,6 +13,7 @@ from ralikit.data.triplets import (
     Text,
     Triplet,
     TripletWriter,
+    described,
     read_triplets,
     write_triplets,
 )
@@ -69,6 +70,27 @@ def test_full_disk_leaves_the_whole_lines(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(DataError, match="No space left on device; the 1 photos in it"):
             writer.append(triplet("b.jpg"))
     assert path.read_bytes() == before
+
+
+def test_second_writer_is_refused_while_the_first_is_at_work(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    with (
+        TripletWriter(path),
+        pytest.raises(DataError, match="another process is writing"),
+        TripletWriter(path),
+    ):
+        pass
+    with TripletWriter(path) as writer:
+        writer.append(triplet("a.jpg"))
+
+
+def test_described_counts_whole_lines_of_all_files(tmp_path: Path) -> None:
+    write_triplets(tmp_path / "a.jsonl", [triplet("a.jpg"), triplet("b.jpg")])
+    write_triplets(tmp_path / "b.jsonl", [triplet("c.jpg")])
+    torn = tmp_path / "b.jsonl"
+    torn.write_bytes(torn.read_bytes() + b'{"image": "d.j')
+    files = [tmp_path / "a.jsonl", torn, tmp_path / "none.jsonl"]
+    assert described(files) == {"a.jpg", "b.jpg", "c.jpg"}
 
 
 def test_photo_twice_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,15 @@ from typing import Any
 from ralikit.errors import DataError
 from ralikit.files import to_json
 
-__all__ = ["Rejected", "Text", "Triplet", "TripletWriter", "read_triplets", "write_triplets"]
+__all__ = [
+    "Rejected",
+    "Text",
+    "Triplet",
+    "TripletWriter",
+    "described",
+    "read_triplets",
+    "write_triplets",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +140,22 @@ def write_triplets(path: Path, triplets: Iterable[Triplet]) -> None:
             writer.append(triplet)
 
 
+def described(paths: Iterable[Path]) -> set[str]:
+    """The photos that have a whole line in any of the files; files that do not exist have none.
+
+    A last line without its end, of a writer that was killed or is at work, does not count.
+    """
+    found: set[str] = set()
+    for path in paths:
+        if path.exists():
+            text = path.read_bytes()
+            whole = text[: text.rfind(b"\n") + 1].decode("utf-8").splitlines()
+            for number, line in enumerate(whole, start=1):
+                if line.strip():
+                    found.add(_parse(line, where=f"{path}, line {number}").image)
+    return found
+
+
 class TripletWriter:
     """Append triplets to a file, one whole line at a time; opened again, it goes on where it was.
 
@@ -153,6 +177,7 @@ class TripletWriter:
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from error
         try:
+            self._claim()
             self._cut_torn_line()
             self.done = {triplet.image for _, triplet in _lines(path)}
         except BaseException:
@@ -203,6 +228,19 @@ class TripletWriter:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
+
+    def _claim(self) -> None:
+        """Let no second writer in; the system lets go of the file when this one ends or dies."""
+        try:
+            import fcntl
+        except ImportError:  # Windows has no such lock
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(
+                f"another process is writing {self.path}; wait for it or name another file"
+            ) from error
 
     def _cut_torn_line(self) -> None:
         data = self.path.read_bytes()

@@ -123,6 +123,7 @@ def reward_functions(recipe: TeacherRecipe) -> list[RewardFunction]:
         whole, start = _gather(own)
         return list(rl2r_rewards(whole, settings)[start : start + len(own)])
 
+    form.__name__ = "format"  # as it is logged
     if recipe.method == "visualquality-r1":
         return [fidelity, form]
     return [score, form] if recipe.degradation is None else [score, degradation, form]

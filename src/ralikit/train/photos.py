@@ -1,35 +1,29 @@
-"""Photos as a teacher sees them: upright RGB, or a sentence about the file that is none."""
+"""Photos as a teacher sees them: upright sRGB, or a sentence about the file that is none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ralikit.errors import DataError, PhotoError
+from ralikit.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PHOTO_SUFFIXES", "list_photos", "open_photo"]
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+__all__ = ["list_photos", "open_photo"]
 
 
 def open_photo(path: Path) -> Image:
-    """Open a photo: EXIF orientation applied, any mode turned into RGB.
+    """Open a photo as an upright RGB image in sRGB, by the decoder that scoring uses.
 
     Raises:
         PhotoError: If it is missing or not a photo; nothing is ever put in its place.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image as Pil
 
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError as error:
-        raise PhotoError(f"{path} is not a photo that can be read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f"cannot read the photo {path}: {error}") from error
+    from ralikit.decode import decode
+
+    return Pil.fromarray(decode(path).pixels)
 
 
 def list_photos(folder: Path) -> list[Path]:
@@ -38,11 +32,11 @@ def list_photos(folder: Path) -> list[Path]:
     Raises:
         DataError: If there is no such folder or no photo in it.
     """
+    from ralikit.decode import SUFFIXES
+
     if not folder.is_dir():
         raise DataError(f"there is no folder of photos {folder}")
-    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+    photos = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not photos:
-        raise DataError(
-            f"no photo lies in {folder} (looked for {', '.join(sorted(PHOTO_SUFFIXES))})"
-        )
+        raise DataError(f"no photo lies in {folder} (looked for {', '.join(sorted(SUFFIXES))})")
     return photos

@@ -13,7 +13,7 @@ from ralikit.files import read_json, to_json, write_text
 from ralikit.train.recipes import TeacherRecipe
 from ralikit.train.teacher_data import teacher_rows
 
-__all__ = ["read_recipe", "train_teacher"]
+__all__ = ["begin_run", "difference", "read_recipe", "train_teacher"]
 
 
 def read_recipe(path: Path) -> TeacherRecipe:
@@ -58,7 +58,14 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
         trainer = grpo.build_trainer(recipe, rows, out)
         checkpoint = trainer_tools.resume_point(out)
         trainer.train(resume_from_checkpoint=checkpoint)
-        trainer_tools.publish_model(trainer, model, base=recipe.model, lora=recipe.lora is not None)
+        trainer_tools.publish_model(
+            trainer,
+            model,
+            base=recipe.model,
+            lora=recipe.lora is not None,
+            prompt=recipe.score_prompt,
+            method=recipe.method,
+        )
     return model
 
 
@@ -77,7 +84,7 @@ def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
         found = read_json(place)
         if not resume:
             raise UsageError(f"{out} holds a run already; pass --resume to go on, or another --out")
-        changed = _difference(found, stated)
+        changed = difference(found, stated)
         if changed:
             raise UsageError(
                 f"{out} was begun with another recipe ({', '.join(changed)} differ); put the "
@@ -93,13 +100,13 @@ def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
     wait_for_all()
 
 
-def _difference(old: Any, new: Any, where: str = "") -> list[str]:
+def difference(old: Any, new: Any, where: str = "") -> list[str]:
     """Names of the settings that differ; how a run is spread over machines may change."""
     if isinstance(old, dict) and isinstance(new, dict):
         names = sorted({*old, *new} - {"runtime", "ralikit", "expected", "launch"})
         return [
             d
             for name in names
-            for d in _difference(old.get(name), new.get(name), f"{where}.{name}".lstrip("."))
+            for d in difference(old.get(name), new.get(name), f"{where}.{name}".lstrip("."))
         ]
     return [] if old == new else [where]

@@ -12,8 +12,9 @@ from ralikit.train.answers import read_rating
 from ralikit.train.photos import open_photo
 from ralikit.train.prompts import Prompt, get_prompt
 from ralikit.train.teacher_engines import Asking, Engine, EngineKind, Request, open_engine
+from ralikit.train.vlm import taught_prompt
 
-__all__ = ["TeacherScorer", "load_teacher", "teacher_scores"]
+__all__ = ["TeacherScorer", "teacher_scores"]
 
 
 class TeacherScorer:
@@ -24,22 +25,47 @@ class TeacherScorer:
     """
 
     def __init__(
-        self, engine: Engine, *, prompt: str = "score", seeds: Sequence[int] = (), retries: int = 3
+        self,
+        model: str | Path | Engine,
+        *,
+        prompt: str | None = None,
+        seeds: Sequence[int] = (),
+        retries: int = 3,
+        asking: Asking | None = None,
+        kind: EngineKind = "transformers",
+        device: str | None = None,
     ) -> None:
-        """Take a loaded teacher.
+        """Load a teacher.
 
         Args:
-            engine: Built with temperature 0 where `seeds` is empty (`load_teacher` does).
-            prompt: A prompt that asks for a rating.
+            model: Folder or hub name of a trained teacher, or an engine that is loaded already
+                (with temperature 0 where there are no seeds).
+            prompt: A prompt that asks for a rating; None takes the one the teacher was trained
+                with where its folder says so, else ``score``.
             seeds: One answer each; empty for the likeliest answer alone.
             retries: How often an answer without a rating is drawn again with another seed.
+            asking: How answers are drawn; its temperature becomes 0 where there are no seeds.
+            kind: Library that runs the model.
+            device: See `ralikit.train.teacher_engines.open_engine`.
+
+        Raises:
+            DataError: If the model cannot be loaded.
+            UsageError: If the prompt asks for no rating, or a seed stands twice.
         """
-        self._prompt: Prompt = get_prompt(prompt)
+        name = str(model) if isinstance(model, str | Path) else model.name
+        self._prompt: Prompt = get_prompt(prompt or taught_prompt(name) or "score")
         if self._prompt.kind not in ("rating_json", "rating_number"):
-            raise UsageError(f"the prompt {prompt!r} asks for no rating")
+            raise UsageError(f"the prompt {self._prompt.name!r} asks for no rating")
         if len(set(seeds)) != len(seeds):
             raise UsageError(f"the seeds {list(seeds)} are not all different")
-        self._engine = engine
+        self._engine: Engine
+        if isinstance(model, str | Path):
+            asking = asking or Asking()
+            if not seeds:
+                asking = replace(asking, temperature=0.0)
+            self._engine = open_engine(name, asking, kind=kind, device=device)
+        else:
+            self._engine = model
         self._seeds = tuple(seeds)
         self._retries = retries if seeds else 0
 
@@ -97,38 +123,8 @@ class TeacherScorer:
         return results
 
 
-def load_teacher(
-    model: str,
-    *,
-    prompt: str = "score",
-    seeds: Sequence[int] = (),
-    asking: Asking | None = None,
-    kind: EngineKind = "transformers",
-    device: str | None = None,
-) -> TeacherScorer:
-    """Load a teacher as a scorer.
-
-    Args:
-        model: Folder or hub name of a trained teacher.
-        prompt: The prompt it was trained with: ``score`` or ``visualquality``.
-        seeds: See `TeacherScorer`.
-        asking: How answers are drawn; its temperature is 0 where there are no seeds.
-        kind: Library that runs it.
-        device: See `open_engine`.
-
-    Raises:
-        DataError: If the model cannot be loaded.
-    """
-    asking = asking or Asking()
-    if not seeds:
-        asking = replace(asking, temperature=0.0)
-    return TeacherScorer(
-        open_engine(model, asking, kind=kind, device=device), prompt=prompt, seeds=seeds
-    )
-
-
 def teacher_scores(
-    model: str, photos: Sequence[Path], seeds: Sequence[int] = (), *, prompt: str = "score"
+    model: str | Path, photos: Sequence[Path], seeds: Sequence[int] = ()
 ) -> list[float]:
-    """Scores of photos by a teacher: `load_teacher` and `TeacherScorer.scores` in one call."""
-    return load_teacher(model, prompt=prompt, seeds=seeds).scores(photos)
+    """Scores of photos by a teacher: a `TeacherScorer` and its `scores` in one call."""
+    return TeacherScorer(model, seeds=seeds).scores(photos)

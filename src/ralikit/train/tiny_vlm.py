@@ -111,12 +111,14 @@ def _tokenizer() -> Any:
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    # Tokens may span words: prompts and tags become shorter, which keeps tiny runs quick.
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=512,
+        vocab_size=1024,
         special_tokens=list(_SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=12,
         show_progress=False,
     )
     answers = [
@@ -125,7 +127,8 @@ def _tokenizer() -> Any:
         for kind in CLASSES
         for score in ("1.25", "2.50", "3.75")
     ]
-    core.train_from_iterator([p.user for p in PROMPTS.values()] + answers, trainer)
+    prompts = [text for p in PROMPTS.values() for text in (p.user, p.system) if text]
+    core.train_from_iterator(prompts * 8 + answers, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         eos_token="<|im_end|>",  # noqa: S106

@@ -19,7 +19,7 @@ from transformers import TrainerCallback
 from ralikit.errors import TrainingError, UsageError
 from ralikit.files import publish, to_json
 from ralikit.train.recipes import LoraSettings, Runtime
-from ralikit.train.vlm import load_model
+from ralikit.train.vlm import load_model, write_card
 
 __all__ = [
     "Bookkeeping",
@@ -30,6 +30,7 @@ __all__ = [
     "last_checkpoint",
     "lora_config",
     "precision",
+    "process",
     "publish_model",
     "resume_point",
     "steps_per_device",
@@ -136,6 +137,12 @@ def is_main() -> bool:
     return bool(_state().is_main_process)
 
 
+def process() -> tuple[int, int]:
+    """This process's number, and how many there are."""
+    state = _state()
+    return int(state.process_index), int(state.num_processes)
+
+
 def wait_for_all() -> None:
     """Let no process go on before all are here."""
     _state().wait_for_everyone()
@@ -214,7 +221,9 @@ def lora_config(settings: LoraSettings | None) -> Any:
     )
 
 
-def publish_model(trainer: Any, target: Path, *, base: str, lora: bool) -> None:
+def publish_model(
+    trainer: Any, target: Path, *, base: str, lora: bool, prompt: str, method: str
+) -> None:
     """Write the trained model as an ordinary folder: float32 safetensors, tokenizer, processor.
 
     Every process must call this: a sharded model is gathered by all. Adapters are merged into the
@@ -225,6 +234,8 @@ def publish_model(trainer: Any, target: Path, *, base: str, lora: bool) -> None:
         target: The folder; replaced if it exists.
         base: The model the training started from.
         lora: Whether adapters were trained.
+        prompt: What it was trained to answer, kept in its card.
+        method: How, likewise.
     """
     drafts = target.parent / f".{target.name}-draft"
     trainer.save_model(str(drafts))
@@ -236,6 +247,7 @@ def publish_model(trainer: Any, target: Path, *, base: str, lora: bool) -> None:
                 shutil.move(drafts, draft)
                 (draft / "training_args.bin").unlink(missing_ok=True)  # a pickle
             trainer.processing_class.save_pretrained(draft)
+            write_card(draft, prompt=prompt, base=base, method=method)
         shutil.rmtree(drafts, ignore_errors=True)
     wait_for_all()
 

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ralikit import __version__
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
+from ralikit.files import read_json, to_json
+from ralikit.train.prompts import PROMPTS
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Dtype", "Vlm", "load_model", "load_processor", "load_vlm", "resolve_model"]
+__all__ = [
+    "Dtype",
+    "Vlm",
+    "load_model",
+    "load_processor",
+    "load_vlm",
+    "resolve_model",
+    "taught_prompt",
+    "write_card",
+]
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -21,6 +33,9 @@ MAX_PIXELS = 512 * 28 * 28
 """Default bound on a photo's pixels: 512 image tokens."""
 
 MIN_PIXELS = 4 * 28 * 28
+
+CARD = "ralikit-teacher.json"
+"""In a trained teacher's folder: base, method, prompt, version."""
 
 _JOB = "Training or asking a teacher"
 
@@ -172,6 +187,24 @@ def load_vlm(
     dtype = dtype or ("bfloat16" if device.startswith("cuda") else "float32")
     model = load_model(name, dtype=dtype, attention=attention)
     return Vlm(name, model.to(device).eval(), processor)
+
+
+def write_card(folder: Path, *, prompt: str, base: str, method: str) -> None:
+    """Write beside a trained model what it was trained to answer (`CARD`)."""
+    card = {"base": base, "method": method, "prompt": prompt, "ralikit": __version__}
+    (folder / CARD).write_text(to_json(card), encoding="utf-8")
+
+
+def taught_prompt(name: str) -> str | None:
+    """The prompt a teacher was trained with, from its folder's `CARD`; None where there is none."""
+    card = Path(name) / CARD
+    if not card.is_file():
+        return None
+    stated = read_json(card)
+    prompt = stated.get("prompt") if isinstance(stated, dict) else None
+    if prompt not in PROMPTS:
+        raise DataError(f"{card} names the prompt {prompt!r}, which is not one of ours")
+    return str(prompt)
 
 
 def _need(place: str, file: str, what: str) -> None:
