@@ -1,17 +1,145 @@
-"""`ralikit score` and `ralikit rank`."""
+"""`ralikit score` and `ralikit rank`: photos in, scores out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from ralikit.errors import UsageError
+if TYPE_CHECKING:
+    from ralikit.cli.output import Failure
+    from ralikit.errors import PhotoError
+    from ralikit.scorer import Score, Scorer
+
+Photos = Annotated[
+    list[str],
+    typer.Argument(
+        help="Photos, folders (searched to the bottom) or patterns.", metavar="PHOTO..."
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        help="Bundle folder, or exported .onnx, .tflite or .mlpackage; default: the bundled model.",
+        metavar="BUNDLE|FILE",
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads of one inference; default: the runtime's.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header line on stdout.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
+    """Add `score` and `rank` to the command line."""
     app.command()(score)
+    app.command()(rank)
 
 
-def score(photos: list[str]) -> None:
-    """Score photos."""
-    raise UsageError("score is not finished yet")
+def score(
+    photos: Photos,
+    model: Model = None,
+    threads: Threads = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Score photos: higher is better, on the model's scale (the bundled model's is 1 to 5).
+
+    A photo that cannot be read is one line on stderr; the rest still score, and the exit code is 1.
+    """
+    from ralikit.cli import output
+
+    _one_format(as_json, as_csv)
+    found, failures = _find(photos)
+    scorer = _load(model, threads)
+    writer: output.Writer
+    if as_json:
+        writer = output.JsonWriter(scorer, failures)
+    elif as_csv:
+        writer = output.CsvWriter(["photo", "score", "width", "height", "notes"])
+    else:
+        writer = output.LineWriter(scorer)
+    with writer:
+        _score(scorer, found, failures, writer.add)
+    _finish(failures)
+
+
+def rank(
+    photos: Photos,
+    model: Model = None,
+    threads: Threads = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Order photos, best first; those the model does not tell apart share a place, marked "="."""
+    from ralikit import rank as ranking
+    from ralikit.cli import output
+
+    _one_format(as_json, as_csv)
+    found, failures = _find(photos)
+    scorer = _load(model, threads)
+    scores: list[Score] = []
+    _score(scorer, found, failures, scores.append)
+    ranked = ranking.rank(scores, resolution=scorer.resolution)
+    if as_json:
+        output.print_ranking_json(scorer, ranked, failures)
+    elif as_csv:
+        output.print_ranking_csv(ranked)
+    else:
+        output.print_ranking(scorer, ranked)
+    _finish(failures)
+
+
+def _one_format(as_json: bool, as_csv: bool) -> None:
+    from ralikit.errors import UsageError
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other; choose one")
+
+
+def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
+    from ralikit.cli.output import Failure, print_error
+    from ralikit.find import find_photos
+    from ralikit.names import printable
+
+    failures: list[Failure] = []
+
+    def note(error: PhotoError) -> None:
+        name, _, reason = str(error).partition(": ")
+        failures.append(Failure(printable(name), reason))
+        print_error(str(error))
+
+    return find_photos(words, on_error=note), failures
+
+
+def _load(model: Path | None, threads: int | None) -> Scorer:
+    from ralikit.scorer import load
+
+    return load(model, threads=threads)
+
+
+def _score(
+    scorer: Scorer, photos: list[Path], failures: list[Failure], take: Callable[[Score], None]
+) -> None:
+    from ralikit.cli.output import Failure, print_error, progress
+    from ralikit.names import printable
+
+    with progress(len(photos)) as advance:
+
+        def note(photo: object, error: PhotoError) -> None:
+            name = printable(str(photo))
+            failures.append(Failure(name, str(error).removeprefix(f"{name}: ")))
+            print_error(str(error))
+            advance()
+
+        for result in scorer.score_many(photos, on_error=note):
+            take(result)
+            advance()
+
+
+def _finish(failures: list[Failure]) -> None:
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,233 @@
+"""How scores are written: lines with a bar for people, JSON and CSV for scripts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+if TYPE_CHECKING:
+    from ralikit.rank import Ranked
+    from ralikit.scorer import Score, Scorer
+
+_BAR = 20  # cells of a full bar
+_LONG_WORK = 8  # photos from which a progress bar is worth its line
+
+
+class Failure(NamedTuple):
+    """A photo that could not be scored, and why."""
+
+    photo: str
+    error: str
+
+
+class Writer(Protocol):
+    """Takes scores one by one; leaving the block finishes the output."""
+
+    def add(self, score: Score) -> None:
+        """Write or keep one score."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class LineWriter:
+    """One line a photo: score, bar, name; colours only on a terminal."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def add(self, score: Score) -> None:
+        _print_line("", score)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+
+class CsvWriter:
+    """A header line, then one line a photo as soon as it is scored."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        _print_csv(header)
+
+    def add(self, score: Score) -> None:
+        _print_csv(_csv_cells(score))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+
+class JsonWriter:
+    """One object at the end, also when the work was interrupted."""
+
+    def __init__(self, scorer: Scorer, failures: Sequence[Failure]) -> None:
+        self._scorer, self._failures = scorer, failures
+        self._photos: list[dict[str, Any]] = []
+
+    def add(self, score: Score) -> None:
+        self._photos.append(_plain(score))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        _print_json(self._scorer, self._photos, self._failures, complete=kind is None)
+
+
+def print_error(message: str) -> None:
+    """One line on stderr."""
+    print(f"ralikit: {message}", file=sys.stderr, flush=True)
+
+
+def print_ranking(scorer: Scorer, ranked: Sequence[Ranked]) -> None:
+    """Lines with places; places that are shared carry an "="."""
+    width = len(str(len(ranked))) + 1
+    for item in ranked:
+        _print_line(f"{item.place}{'=' if item.tied else ' '}".rjust(width) + "  ", item.score)
+    if scorer.resolution is None:
+        print("How close two scores may be before this model cannot tell them apart: not measured.")
+    elif any(item.tied for item in ranked):
+        how = f" ({scorer.resolution_note})" if scorer.resolution_note else ""
+        print(f"= not told apart: less than {scorer.resolution:.2f} below the group's best{how}")
+
+
+def print_ranking_json(
+    scorer: Scorer, ranked: Sequence[Ranked], failures: Sequence[Failure]
+) -> None:
+    """The same object as for scores, with a place for every photo."""
+    photos = [{"place": r.place, "tied": r.tied, **_plain(r.score)} for r in ranked]
+    _print_json(scorer, photos, failures, complete=True)
+
+
+def print_ranking_csv(ranked: Sequence[Ranked]) -> None:
+    """The columns of scores after place and tied."""
+    _print_csv(["place", "tied", "photo", "score", "width", "height", "notes"])
+    for item in ranked:
+        _print_csv([item.place, str(item.tied).lower(), *_csv_cells(item.score)])
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr for long work; yields what to call after each photo.
+
+    None where stderr is not a terminal or where there is little to do.
+    """
+    if not sys.stderr.isatty() or total < _LONG_WORK:
+        yield lambda: None
+        return
+    from ralikit.cli.progress import track
+
+    done = 0
+    with track("photos", total) as show:
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            show(done)
+
+        yield advance
+
+
+def _plain(score: Score) -> dict[str, Any]:
+    return {
+        "photo": score.source,
+        "score": round(score.value, 6),
+        "width": score.width,
+        "height": score.height,
+        "notes": list(score.notes),
+    }
+
+
+def _print_json(
+    scorer: Scorer, photos: list[dict[str, Any]], failures: Sequence[Failure], *, complete: bool
+) -> None:
+    document = {
+        "model": scorer.name,
+        "runtime": scorer.runtime.name,
+        "scale": {"minimum": scorer.scale.minimum, "maximum": scorer.scale.maximum},
+        "resolution": scorer.resolution,
+        "resolution_note": scorer.resolution_note,
+        "complete": complete,
+        "photos": photos,
+        "errors": [failure._asdict() for failure in failures],
+    }
+    # Plain ASCII: every terminal and every parser takes it, whatever the file names hold.
+    print(json.dumps(document, indent=2, allow_nan=False), flush=True)
+
+
+def _csv_cells(score: Score) -> list[Any]:
+    cells = [score.source, f"{score.value:.6f}", score.width, score.height, "; ".join(score.notes)]
+    return [
+        _harmless(cell) if isinstance(cell, str) and i != 1 else cell
+        for i, cell in enumerate(cells)
+    ]
+
+
+def _print_csv(cells: Sequence[Any]) -> None:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    print(_encodable(line.getvalue()), flush=True)
+
+
+def _harmless(text: str) -> str:
+    # A spreadsheet would run a cell that begins like a formula.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _print_line(prefix: str, score: Score) -> None:
+    share = (score.value - score.minimum) / (score.maximum - score.minimum)
+    share = min(max(share, 0.0), 1.0)
+    notes = f"  ({'; '.join(score.notes)})" if score.notes else ""
+    if not sys.stdout.isatty():
+        print(_encodable(f"{prefix}{score.value:.2f}  {score.source}{notes}"), flush=True)
+        return
+    full, empty = ("█", "·") if _encodes("█·") else ("#", "-")
+    cells = round(share * _BAR)
+    bar = full * cells + empty * (_BAR - cells)
+    text = _encodable(f"{prefix}{score.value:.2f}  ")
+    print(f"{text}{_paint(bar, share)}  {_encodable(score.source + notes)}", flush=True)
+
+
+def _paint(bar: str, share: float) -> str:
+    """Red, yellow from 2.5 on the 1-5 scale, green from 3.5; plain where colour is unwanted."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return bar
+    code = 31 if share < 0.375 else 33 if share < 0.625 else 32
+    return f"\x1b[{code}m{bar}\x1b[0m"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode(_encoding())
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encodable(text: str) -> str:
+    return text.encode(_encoding(), "backslashreplace").decode(_encoding())
+
+
+def _encoding() -> str:
+    # While a progress bar is shown, sys.stdout is a stand-in that knows no encoding.
+    own = sys.__stdout__.encoding if sys.__stdout__ is not None else None
+    return sys.stdout.encoding or own or "ascii"
