@@ -12,7 +12,18 @@ from ralikit import __version__
 from ralikit.errors import RalikitError
 
 # One file per command group; each has `register(app)`. They import nothing heavy at their top.
-_GROUPS = ("score", "doctor", "data", "bench", "report", "quickstart")
+_GROUPS = (
+    "score",
+    "doctor",
+    "data",
+    "bench",
+    "report",
+    "quickstart",
+    "eval",
+    "describe",
+    "train",
+    "analyze",
+)
 
 app = typer.Typer(
     name="ralikit",

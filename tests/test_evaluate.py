@@ -1,0 +1,166 @@
+"""Evaluation: whole sets or none, both PLCC named, the papers' rows where the set is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ralikit import evaluate as library
+from ralikit.bench.records import read
+from ralikit.cli import app
+from ralikit.data.metas import MetaSpec, Sample
+from ralikit.data.papers import known_set, paper_rows
+from ralikit.errors import DataError, PhotoError, UsageError
+from ralikit.evaluate import EvalModel, EvalSet, evaluate, load_set
+from ralikit.report import accuracy
+
+COUNT = 24
+
+
+def _model(name: str, noise: float, *, bad: str = "") -> EvalModel:
+    """A scorer that reads the MOS off the file's name and errs by a fixed amount."""
+
+    def score(photo: Path) -> float:
+        if photo.name == bad:
+            raise PhotoError(f"{photo.name} is cut off")
+        index = int(photo.stem)
+        return 1 + 4 * index / (COUNT - 1) + noise * float(np.sin(7.0 * index))
+
+    return EvalModel(
+        name=name,
+        scores=lambda photos: map(score, photos),
+        runtime="none 1.0",
+        model={
+            "name": name,
+            "hash": "0" * 64,
+            "bundle": "",
+            "format": "onnx",
+            "precision": "fp32",
+            "size_bytes": 1,
+            "weights": "trained",
+        },
+    )
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> MetaSpec:
+    root = tmp_path / "agiqa3k"
+    root.mkdir()
+    for k in range(COUNT):
+        (root / f"{k}.png").write_bytes(b"")
+    rows = [f"{k}.png,{5 * k / (COUNT - 1)},{'test' if k % 2 else 'train'}" for k in range(COUNT)]
+    (root / "labels.csv").write_text("file,mos,split\n" + "\n".join(rows) + "\n")
+    return MetaSpec(path=root / "labels.csv", root=root, mos_range=(0, 5))
+
+
+def test_a_perfect_scorer_has_perfect_figures(labelled: MetaSpec) -> None:
+    (result,) = evaluate([_model("exact", 0.0)], [load_set(labelled)], resamples=20)
+    found = result.agreement
+    assert (found.count, found.srcc.value, found.krcc.value) == (COUNT, 1.0, 1.0)
+    assert found.plcc.value == pytest.approx(1.0)
+    assert found.rmse.value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_models_are_compared_on_the_same_photos(labelled: MetaSpec) -> None:
+    data = load_set(labelled)
+    first, again, worse = evaluate(
+        [_model("exact", 0.0), _model("again", 0.0), _model("worse", 1.5)], [data], resamples=100
+    )
+    assert first.difference is None
+    assert again.difference is not None
+    assert again.difference.tie
+    assert worse.difference is not None
+    assert not worse.difference.tie
+    assert "worse less that of exact: -" in accuracy.differences([first, again, worse])[1]
+
+
+def test_one_unreadable_photo_refuses_the_whole_figure(labelled: MetaSpec) -> None:
+    with pytest.raises(DataError, match=r"agiqa3k cannot be evaluated whole: 3\.png is cut off"):
+        evaluate([_model("m", 0.1, bad="3.png")], [load_set(labelled)], resamples=2)
+    (labelled.root / "5.png").unlink()
+    with pytest.raises(DataError, match="1 of 24 images are missing"):
+        load_set(labelled)
+
+
+def test_a_constant_scorer_is_named(labelled: MetaSpec) -> None:
+    flat = EvalModel(
+        name="flat", scores=lambda photos: (3.0 for _ in photos), model={}, runtime="none"
+    )
+    with pytest.raises(DataError, match="flat on agiqa3k: all 24 predictions are 3"):
+        evaluate([flat], [load_set(labelled)], resamples=2)
+
+
+def test_what_was_assumed_is_noted(labelled: MetaSpec) -> None:
+    data = load_set(MetaSpec(path=labelled.path, root=labelled.root, split="test"))
+    assert len(data.samples) == COUNT // 2
+    assert "the MOS scale was not given" in data.notes[0]
+    assert "the papers' figures are over 2982 photos, these over 12" in data.notes[1]
+    bare = labelled.path.with_name("bare.csv")
+    bare.write_text("file,mos\n0.png,1\n1.png,2\n2.png,3\n")
+    spec = MetaSpec(path=bare, root=labelled.root, mos_range=(1, 5), split="test")
+    assert "name no splits: all 3 photos" in load_set(spec, lenient_split=True).notes[0]
+    with pytest.raises(UsageError, match="no split 'test'"):
+        load_set(spec)
+
+
+def test_sets_are_known_by_name_alone() -> None:
+    known = known_set("KONIQ")
+    assert known is not None
+    assert (known.key, known.photos) == ("koniq", 2010)
+    assert known_set("AGIQA-3K") is not None
+    assert known_set("koniq10k_512x384") is None  # another resolution is another set
+    rows = {row.method: row for row in paper_rows("csiq")}
+    assert (rows["RALI"].plcc, rows["RALI"].srcc) == (0.828, 0.788)
+    assert rows["RACT"].source.endswith("Table 3")
+    # The printed average of a row is that of its sets, to the digits printed.
+    for method in ("RALI", "Q-Insight", "DeQA-Score", "VisualQuality-R1"):
+        keys = ("koniq", "spaq", "kadid", "pipal", "livew", "agiqa", "csiq")
+        values = [r for k in keys for r in paper_rows(k) if r.method == method]
+        (average,) = [r for r in paper_rows("average") if r.method == method]
+        assert np.mean([v.srcc for v in values]) == pytest.approx(average.srcc, abs=1.1e-3)
+        assert np.mean([v.plcc for v in values]) == pytest.approx(average.plcc, abs=1.1e-3)
+
+
+def test_the_command_prints_writes_and_records(
+    labelled: MetaSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "open_model", lambda name, threads: _model(name, 0.3))
+    out, log = tmp_path / "out", tmp_path / "log.jsonl"
+    words = ["eval", "one", "two", "--meta", str(labelled.path), "--root", str(labelled.root)]
+    words += ["--mos-range", "0,5", "--resamples", "20"]
+    told = CliRunner().invoke(app, [*words, "--out", str(out), "--records", str(log)])
+    assert told.exit_code == 0, told.output
+    for text in ("24", "PLCC (raw)", "PLCC (4-parameter logistic)", "Q-Insight", "a tie"):
+        assert text in told.stdout
+    page = (out / "eval.md").read_text()
+    assert "| RALI | KonIQ-10k | 0.779 | 0.715 |" in page
+    assert "measured here, 24 photos" in page
+    with Image.open(out / "agiqa3k_one.png") as plot:
+        assert plot.size == (600, 600)
+    assert (out / "agiqa3k_one.csv").read_text().startswith("image,score,mos\n0.png,1.0")
+    figures = [r.figures for r in read([log])]
+    assert [f["model"] for f in figures] == ["one", "two"]
+    assert figures[1]["srcc_difference"]["tie"] is True
+    assert {"plcc_raw", "plcc_logistic"} <= set(figures[0])
+    again = CliRunner().invoke(app, [*words, "--out", str(out)])
+    assert isinstance(again.exception, UsageError)
+    printed = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert printed[0]["photos"] == COUNT
+
+
+def test_options_that_do_not_pair_up(labelled: MetaSpec) -> None:
+    words = ["eval", "m", "--meta", "a.csv", "--meta", "b.csv", "--meta", "c.csv", "--root", "r"]
+    told = CliRunner().invoke(app, [*words, "--mos-range", "0,1", "--mos-range", "0,5"])
+    assert str(told.exception) == "--mos-range must be given once or once a label file, not 2x"
+    told = CliRunner().invoke(app, [*words, "--mos-range", "5"])
+    assert "--mos-range takes LOW,HIGH" in str(told.exception)
+
+
+def test_a_set_keeps_its_mos_on_the_scale() -> None:
+    sample = Sample(image=Path("a"), name="a", score=4.0, raw=0.75)
+    assert EvalSet(name="x", split=None, samples=(sample,)).mos.tolist() == [4.0]
