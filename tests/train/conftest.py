@@ -1,4 +1,4 @@
-"""A tiny random Qwen2.5-VL and a few labelled pictures, made on the spot."""
+"""A tiny Qwen2.5-VL, random and warmed up, and a few labelled pictures, made on the spot."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-SCORES = (1.2, 4.7, 2.4, 3.9, 3.1, 1.9)
+from support_teacher import SCORES, rows, sft_settings
 
 
 @pytest.fixture(scope="session")
 def tiny_vlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a random Qwen2.5-VL of 131 thousand parameters."""
+    """Folder of a random Qwen2.5-VL of 144 thousand parameters."""
+    pytest.importorskip("trl", reason="the extra 'teacher' is not installed")
     import torch
 
     from ralikit.train.tiny_vlm import make_tiny_vlm
 
     torch.set_num_threads(1)
     return make_tiny_vlm(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def warm_vlm(tiny_vlm: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a little SFT on answers: some are well-formed, and they differ."""
+    from ralikit.train.sft import train_sft
+
+    out = tmp_path_factory.mktemp("warm") / "run"
+    settings = sft_settings(labels="score", learning_rate=1e-2, max_steps=52)
+    return train_sft(str(tiny_vlm), rows(labelled, settings), out, settings)
 
 
 @pytest.fixture(scope="session")

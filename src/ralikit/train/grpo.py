@@ -13,7 +13,8 @@ from ralikit.train.recipes import TeacherRecipe
 from ralikit.train.sampling import OneDatasetSampler
 from ralikit.train.teacher_data import as_dataset
 from ralikit.train.trainer_tools import (
-    Bookkeeping,
+    WholeResume,
+    attach,
     check_processes,
     checkpointing,
     lora_config,
@@ -28,7 +29,7 @@ __all__ = ["TeacherTrainer", "build_trainer"]
 _PICTURE_TOKENS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
 
 
-class TeacherTrainer(GRPOTrainer):  # type: ignore[misc]
+class TeacherTrainer(WholeResume, GRPOTrainer):  # type: ignore[misc]
     """TRL's trainer, seeing the rows in the order of `OneDatasetSampler`."""
 
     def __init__(self, *args: Any, order: Sequence[str], **kwargs: Any) -> None:
@@ -101,7 +102,7 @@ def build_trainer(
         save_total_limit=runtime.keep,
         report_to=["tensorboard"] if runtime.tensorboard else [],
         remove_unused_columns=False,
-        disable_tqdm=None,
+        disable_tqdm=True,
         **precision(),
     )
     lora = recipe.lora
@@ -112,13 +113,14 @@ def build_trainer(
     )
     # TRL loads the reference model from this name.
     model.config._name_or_path = resolve_model(recipe.model)
-    return TeacherTrainer(
+    trainer = TeacherTrainer(
         model=model,
         reward_funcs=reward_functions(recipe),
         args=args,
         train_dataset=as_dataset(rows, recipe),
         processing_class=processor,
         peft_config=lora_config(lora),
-        callbacks=[Bookkeeping(folder)],
         order=order,
     )
+    attach(trainer, folder)
+    return trainer

@@ -176,6 +176,7 @@ def build_sft_trainer(
         save_total_limit=runtime.keep,
         report_to=["tensorboard"] if runtime.tensorboard else [],
         remove_unused_columns=False,
+        disable_tqdm=True,
         **trainer_tools.precision(),
     )
     network = load_model(
@@ -186,14 +187,18 @@ def build_sft_trainer(
     if lora is None:
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(settings.part == "all" or name.startswith(VISION_PREFIX))
-    return SFTTrainer(
+
+    class TextTrainer(trainer_tools.WholeResume, SFTTrainer):  # type: ignore[misc]
+        """TRL's trainer, resuming whole."""
+
+    trainer = TextTrainer(
         model=network,
         args=args,
         train_dataset=_as_dataset(rows),
         processing_class=processor,
         peft_config=trainer_tools.lora_config(lora),
-        callbacks=[trainer_tools.Bookkeeping(folder)],
     )
+    return trainer_tools.attach(trainer, folder)
 
 
 def _row(prompt: list[dict[str, str]], completion: str, photo: Path) -> dict[str, Any]:

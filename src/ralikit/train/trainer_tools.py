@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from accelerate.state import PartialState
 from safetensors import SafetensorError
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from ralikit.errors import TrainingError, UsageError
 from ralikit.files import publish, to_json
@@ -23,6 +24,8 @@ from ralikit.train.vlm import load_model, write_card
 
 __all__ = [
     "Bookkeeping",
+    "WholeResume",
+    "attach",
     "check_processes",
     "checkpointing",
     "clear_errors",
@@ -42,6 +45,25 @@ _WHOLE = "ralikit-whole"
 
 _LANGUAGE = r"model\.language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate|up|down)_proj"
 _VISION = r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)"
+
+
+class WholeResume:
+    """Resume from the whole of a checkpoint; goes before a TRL trainer in the bases.
+
+    Checkpoints are written under the published names of Qwen2.5-VL (``visual.…``) and the trainer
+    looks for the names in memory (``model.visual.…``): it warns, loads the output layer alone, and
+    trains on from the start. Adapters and sharded checkpoints have one set of names: those are
+    left to it.
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        trainer: Any = self
+        folder = Path(resume_from_checkpoint)
+        if (folder / "adapter_config.json").exists() or not (folder / "config.json").exists():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+            return
+        whole = load_model(str(folder)).state_dict()
+        (trainer.model if model is None else model).load_state_dict(whole)
 
 
 class Bookkeeping(TrainerCallback):  # type: ignore[misc]
@@ -75,6 +97,7 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]
                 + "; lower the learning rate and resume"
             )
         if state.is_world_process_zero and logs:
+            _tell(state, logs)
             plain = {k: v for k, v in logs.items() if isinstance(v, int | float)}
             finite = {k: v for k, v in plain.items() if math.isfinite(v)}
             with self._metrics.open("a", encoding="utf-8") as stream:
@@ -84,6 +107,22 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]
         """Mark the checkpoint just written as whole."""
         if state.is_world_process_zero:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).touch()
+
+
+def _tell(state: Any, logs: dict[str, Any]) -> None:
+    """One line a step on stderr: what a person watches; the rest is in the metrics file."""
+    names = {"reward": "reward", "loss": "loss", "kl": "kl", "learning_rate": "lr"}
+    shown = [f"{label} {logs[key]:.4g}" for key, label in names.items() if key in logs]
+    if shown:
+        line = f"step {state.global_step}/{state.max_steps}  " + "  ".join(shown)
+        print(line, file=sys.stderr, flush=True)
+
+
+def attach(trainer: Any, folder: Path) -> Any:
+    """Put `Bookkeeping` in the place of the trainer's own printing; gives the trainer back."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Bookkeeping(folder))
+    return trainer
 
 
 def last_checkpoint(folder: Path) -> Path | None:

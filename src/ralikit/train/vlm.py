@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -143,10 +144,12 @@ def load_model(name: str, *, dtype: Dtype = "float32", attention: str | None = N
     Raises:
         DataError: If there is no such model, or it is of another kind.
     """
-    require("transformers", extra="teacher", job=_JOB)
+    transformers = require("transformers", extra="teacher", job=_JOB)
     import torch
     from transformers import AutoConfig, Qwen2_5_VLForConditionalGeneration
 
+    if not sys.stderr.isatty():
+        transformers.utils.logging.disable_progress_bar()
     place = resolve_model(name)
     _need(place, "config.json", "what kind of model it is")
     options = {} if attention is None else {"attn_implementation": attention}
