@@ -77,7 +77,7 @@ class _OffDevice:
         require("torch", extra="coreml", job="Evaluating a Core ML package off a Mac")
         from ralikit.runtimes.mil.program import Program
 
-        self._program = Program(package)
+        self._program = Program.load(package)
         if set(self._program.inputs) != {INPUT} or self._program.outputs != (OUTPUT,):
             raise BundleError(
                 f"{package.root} takes {', '.join(self._program.inputs)} and gives "

@@ -67,8 +67,8 @@ class Program:
     """A loaded program.
 
     Args:
-        package: The opened package.
-        function: Which of its functions; a package with one calls it ``main``.
+        block: A function as coremltools reads it (see `load_block`).
+        where: Named in errors, e.g. the package's path.
 
     Attributes:
         inputs: Shape and declared type of every input, by name.
@@ -76,18 +76,27 @@ class Program:
         steps: Its operations in order.
 
     Raises:
-        BundleError: If the program cannot be read or has an operation without a kernel.
+        BundleError: If it has an operation without a kernel.
     """
 
-    def __init__(self, package: Package, *, function: str = "main") -> None:
-        self.where = str(package.root)
-        block = _load(package, function)
+    def __init__(self, block: Any, *, where: str) -> None:
+        self.where = where
         self.inputs: dict[str, tuple[tuple[int, ...], str]] = {
             name: (tuple(int(n) for n in var.shape), _dtype(var))
             for name, var in block.inputs.items()
         }
         self.outputs: tuple[str, ...] = tuple(var.name for var in block.outputs)
+        self._shared: dict[str, Tensor] = {}
         self.steps = self._compile(block)
+
+    @classmethod
+    def load(cls, package: Package, *, function: str = "main") -> Program:
+        """Read one of a package's functions; where there is one, it is called ``main``.
+
+        Raises:
+            BundleError: If the program cannot be read or has an operation without a kernel.
+        """
+        return cls(load_block(package, function), where=str(package.root))
 
     def run(
         self,
@@ -108,7 +117,7 @@ class Program:
             ValueError: If an input is missing or of another shape.
             BundleError: If an operation cannot be carried out.
         """
-        values: dict[str, Tensor] = {}
+        values = dict(self._shared)
         for name, (shape, dtype) in self.inputs.items():
             if name not in feeds or feeds[name].shape != shape:
                 came = feeds[name].shape if name in feeds else "nothing"
@@ -171,14 +180,10 @@ class Program:
                 continue
             if isinstance(value, list | tuple):
                 names = tuple(var.name for var in value)
-                if all(name in constants for name in names):
-                    known[key] = tuple(torch.as_tensor(constants[name]) for name in names)
-                    continue
-                for name in names:  # a mix: constants of a list become results of their own
+                # A list may mix results and constants, e.g. a class token before patches.
+                for name in names:
                     if name in constants:
-                        raise BundleError(
-                            f"{self.where}: operation {op.op_type} mixes constants and tensors"
-                        )
+                        self._shared[name] = torch.as_tensor(constants[name])
                 tensors[key] = names
             elif value.name in constants:
                 known[key] = constants[value.name]
@@ -225,10 +230,6 @@ def load_block(package: Package, function: str = "main") -> Any:
     Raises:
         BundleError: If the program cannot be read.
     """
-    return _load(package, function)
-
-
-def _load(package: Package, function: str) -> Any:
     coremltools("Reading a Core ML package")
     from coremltools.converters.mil.frontend.milproto import load
 
