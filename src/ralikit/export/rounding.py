@@ -16,9 +16,11 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid, best_grid
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
@@ -28,6 +30,7 @@ from ralikit.runtimes import Views
 LEVELS = 127
 """Weights are symmetric, -127..127: LiteRT takes nothing else, and a zero point would cost time."""
 
+_PIXELS = 48 * 256 * 256
 _RIDGE = 0.03
 _ROWS = 1 << 15
 _CHUNK = 8
@@ -71,29 +74,51 @@ def round_activation(x: Tensor, grid: Grid) -> Tensor:
 def plan_int8(
     graph: FoldedScorer, calibration: Sequence[Views], *, refit: bool = False
 ) -> Int8Plan:
-    """Round an equalised scorer's tower to int8.
+    """Round an equalised scorer's tower to int8, weights and activations.
 
     Args:
         graph: From `equalise(on_pixel_grid(...), ...)`; it is not changed.
-        calibration: Views of calibration photos, each (V, S, S, 3) uint8. All of them are held in
-            float at once, layer by layer: about 5 x the widest layer x their number in memory.
+        calibration: Views of calibration photos, each (V, S, S, 3) uint8.
         refit: Refit weights to the rounded inputs; off, only the biases are corrected.
+
+    Raises:
+        ExportError: If there are no photos, or the tower has no fixed graph.
     """
     graph = copy.deepcopy(graph)
-    traced = trace(graph.tower)
-    pixels = torch.cat([pixels_of(graph, views) for views in calibration])
+    grids = _round_in_step(graph, calibration, refit=refit, activations=True)
     step = float(graph.gain.flatten()[0])
+    zero = round(-float(graph.offset.flatten()[0]) / step)
+    return Int8Plan(graph=graph, grids=grids, pixels=Grid(step=step, zero=zero))
+
+
+def plan_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+    """A copy with the tower's weights on int8 grids and its biases corrected for what that changes.
+
+    Raises:
+        ExportError: If there are no photos, or the tower has no fixed graph.
+    """
+    graph = copy.deepcopy(graph)
+    _round_in_step(graph, calibration, refit=False, activations=False)
+    return graph
+
+
+def _round_in_step(
+    graph: FoldedScorer, calibration: Sequence[Views], *, refit: bool, activations: bool
+) -> dict[str, Grid]:
+    # The whole calibration set goes through one layer after another, exact and rounded side by
+    # side; a tensor is let go as soon as its last reader has run.
+    traced = trace(graph.tower)
     grids: dict[str, Grid] = {}
     names: dict[fx.Node, str] = {}
     exact: dict[fx.Node, Tensor] = {}
     rounded: dict[fx.Node, Tensor] = {}
-    left = {node: len(node.users) for node in traced.graph.nodes}
+    unread = {node: len(node.users) for node in traced.graph.nodes}
     with torch.inference_mode():
         for node in traced.graph.nodes:
             if node.op == "output":
                 break
             if node.op == "placeholder":
-                exact[node] = rounded[node] = pixels
+                exact[node] = rounded[node] = pixels_of(graph, _some_views(calibration))
                 continue
             module = layer(traced, node)
             inputs = node.all_input_nodes
@@ -105,17 +130,25 @@ def plan_int8(
                 names[node] = _name(node, names)
                 exact[node] = _call(node, exact)
                 rounded[node] = _call(node, rounded)
-            if _is_stored(node):
-                values = rounded[node]
-                grid = best_grid(values.numpy())
+            if activations and _is_stored(node):
+                grid = best_grid(rounded[node].numpy())
                 grids[names[node]] = grid
-                rounded[node] = round_activation(values, grid)
+                rounded[node] = round_activation(rounded[node], grid)
             for source in inputs:
-                left[source] -= 1
-                if not left[source]:
+                unread[source] -= 1
+                if not unread[source]:
                     del exact[source], rounded[source]
-    zero = round(-float(graph.offset.flatten()[0]) / step)
-    return Int8Plan(graph=graph, grids=grids, pixels=Grid(step=step, zero=zero))
+    return grids
+
+
+def _some_views(calibration: Sequence[Views]) -> Views:
+    # One view of every photo, another one each time, as many as fit: the widest layer of a small
+    # tower holds 100 bytes for every byte of a view, and four such tensors live at once.
+    if not calibration:
+        raise ExportError("int8 needs calibration photos, and there are none")
+    count = max(1, _PIXELS // int(np.prod(calibration[0].shape[1:3])))
+    chosen = [views[i % len(views)] for i, views in enumerate(calibration[:count])]
+    return np.stack(chosen)
 
 
 def _is_stored(node: fx.Node) -> bool:

@@ -1,0 +1,186 @@
+"""`ralikit export` and `ralikit verify`: from a bundle to a file that a phone loads, and proof."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ralikit.bundle import Bundle
+    from ralikit.export.chain import Exported
+    from ralikit.export.verify import Verified
+
+
+def register(app: typer.Typer) -> None:
+    """Add `export` and `verify` to the command line."""
+    app.command()(export)
+    app.command()(verify)
+
+
+def export(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Bundle folder; default: the bundled model.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="onnx, tflite, coreml or all.")] = "onnx",
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8 or int8-weights.")] = "int8",
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of photos like yours, to calibrate and compare on; default: photos that "
+            "come with scikit-image and scikit-learn.",
+            metavar="DIR",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Convert a bundle, run the converted file, compare its scores, and only then name it.
+
+    A file that drifts over its precision's limit is refused: nothing is written, exit code 1.
+    """
+    from ralikit.cli.bench import progress
+    from ralikit.extras import require
+
+    require("torch", extra="export", job="Export")
+    require("onnx", extra="export", job="Export")
+    from ralikit.export.chain import TARGETS, export_all
+
+    targets = TARGETS if target == "all" else (target,)
+    with progress() as tell:
+        done = export_all(
+            _opened(bundle),
+            targets=targets,
+            precision=precision,
+            out=out,
+            calibration=calibration,
+            overwrite=overwrite,
+            tell=tell,
+        )
+    if as_json:
+        _print_json({"exported": [_export_json(item) for item in done]})
+        return
+    for item in done:
+        _print_exported(item)
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="What ralikit export wrote.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Also compare with this bundle, on --photos.")
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of photos to compare on.", metavar="DIR")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the runtime.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Check an exported file from the file alone: hashes, structure, golden photos scored again.
+
+    Exit code 1 where anything fails.
+    """
+    from ralikit.errors import UsageError
+    from ralikit.export.verify import verify as run
+
+    if (bundle is None) != (photos is None):
+        raise UsageError("--bundle and --photos go together: a model to compare with, and on what")
+    result = run(
+        file,
+        bundle=None if bundle is None else _opened(bundle),
+        photos=() if photos is None else _photos_below(photos),
+        threads=threads,
+    )
+    if as_json:
+        _print_json(_verify_json(result))
+    else:
+        _print_verified(result)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _opened(root: Path | None) -> Bundle:
+    from ralikit.bundle import read_bundle
+    from ralikit.models import bundled
+
+    return bundled() if root is None else read_bundle(root)
+
+
+def _photos_below(root: Path) -> list[Path]:
+    from ralikit.errors import UsageError
+    from ralikit.find import find_photos
+
+    found = find_photos([str(root)])
+    if not found:
+        raise UsageError(f"there are no photos below {root}")
+    return found
+
+
+def _print_exported(item: Exported) -> None:
+    parity = item.parity
+    rank = "" if parity.srcc is None else f", SRCC {parity.srcc:.5f}"
+    typer.echo(
+        f"{item.path}  {item.size / 1e6:.2f} MB  {item.target}, {item.precision}\n"
+        f"  {parity.photos} photos against the float32 reference: largest difference "
+        f"{parity.max_drift:.6f}, 95th percentile {parity.p95_drift:.6f}{rank}\n"
+        f"  manifest: {item.manifest}\n"
+        f"  score with it: ralikit score PHOTO --model {item.path}\n"
+        f"  check it anywhere: ralikit verify {item.path}"
+    )
+
+
+def _print_verified(result: Verified) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    table = Table("check", "", "detail", box=None, pad_edge=False)
+    words = {True: "ok", False: "FAILED", None: "-"}
+    for check in result.checks:
+        table.add_row(check.name, words[check.passed], check.detail)
+    console.print(table)
+    scores = Table("golden photo", "reference", "this file", "difference", box=None, pad_edge=False)
+    for name, reference, score in result.golden:
+        scores.add_row(name, f"{reference:.4f}", f"{score:.4f}", f"{score - reference:+.5f}")
+    console.print()
+    console.print(scores)
+    if result.note:
+        console.print(f"\nnote: {result.note}")
+    verdict = "verified" if result.passed else f"NOT verified: {result.reason}"
+    console.print(f"\n{result.path}: {verdict}", markup=False)
+
+
+def _export_json(item: Exported) -> dict[str, object]:
+    return {
+        "target": item.target,
+        "precision": item.precision,
+        "path": str(item.path),
+        "manifest": str(item.manifest),
+        "bytes": item.size,
+        "parity": item.parity.figures(),
+    }
+
+
+def _verify_json(result: Verified) -> dict[str, object]:
+    return {
+        "path": str(result.path),
+        "passed": result.passed,
+        "reason": result.reason,
+        "runtime": result.runtime,
+        "note": result.note,
+        "max_drift": result.max_drift,
+        "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in result.checks],
+        "golden": [
+            {"name": name, "reference": reference, "score": score}
+            for name, reference, score in result.golden
+        ],
+        "parity": None if result.parity is None else result.parity.figures(),
+    }
+
+
+def _print_json(value: object) -> None:
+    from ralikit.files import to_json
+
+    sys.stdout.write(to_json(value))

@@ -1,0 +1,244 @@
+"""From bundle to file: fold, convert, run the converted file, compare, and only then name it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from ralikit.artifact import facts_of
+from ralikit.bundle import Bundle
+from ralikit.errors import BundleError, ExportError, ParityError, UsageError
+from ralikit.export.gate import Gate, Tell
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
+from ralikit.export.target import Request, Target
+from ralikit.export.verify import verify
+from ralikit.extras import require
+from ralikit.files import size_bytes
+from ralikit.runtimes import open_runtime
+
+TARGETS = ("onnx", "tflite", "coreml")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-weights")
+
+_NEEDS = {
+    "onnx": (("onnx", "onnxscript"), "export", "Export to ONNX"),
+    "tflite": (
+        ("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
+        "tflite",
+        "Export to TFLite",
+    ),
+    "coreml": (("coremltools",), "coreml", "Export to Core ML"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """One file that passed.
+
+    Attributes:
+        target: Its format.
+        precision: What it was asked to be.
+        path: Where it is.
+        manifest: Its manifest, beside it.
+        size: Its size, bytes.
+        parity: How it compares with the float32 reference.
+        facts: What it says about itself.
+    """
+
+    target: str
+    precision: str
+    path: Path
+    manifest: Path
+    size: int
+    parity: Parity
+    facts: dict[str, Any]
+
+
+def target_of(name: str) -> Target:
+    """The target of a name, its libraries found.
+
+    Raises:
+        UsageError: If there is no such target.
+        MissingExtraError: If its libraries are not installed.
+    """
+    if name not in TARGETS:
+        raise UsageError(f"there is no target {name!r}; there are {', '.join(TARGETS)}, and all")
+    modules, extra, job = _NEEDS[name]
+    for module in modules:
+        require(module, extra=extra, job=job)
+    return cast(Target, importlib.import_module(f"ralikit.export.{name}"))
+
+
+def file_name(bundle: Bundle, target: Target, precision: str) -> str:
+    """The exported file's name, e.g. ``mini-int8.onnx``."""
+    return f"{bundle.info.name}-{precision}{target.SUFFIX}"
+
+
+def export(
+    bundle: Bundle,
+    *,
+    target: str,
+    precision: str,
+    out: Path,
+    calibration: Path | None = None,
+    overwrite: bool = False,
+    gate: Gate | None = None,
+    tell: Tell | None = None,
+) -> Exported:
+    """Convert a bundle, prove the converted file, and publish it with its manifest.
+
+    Args:
+        bundle: The model.
+        target: One of `TARGETS`.
+        precision: One of the target's.
+        out: Folder to publish into; made if need be.
+        calibration: A folder of photos to calibrate and compare on; None: the built-in set.
+        overwrite: Replace a file of the same name.
+        gate: From an earlier export of the same bundle, to spare its reference scores.
+        tell: Told the stage and the share done, 0..1.
+
+    Raises:
+        UsageError: If target or precision do not exist, or the file does.
+        MissingExtraError: If the target's libraries are not installed.
+        ParityError: If the converted file drifts over the limit; nothing is published.
+        ExportError: If the conversion fails or leaves a layer in another type.
+    """
+    module = target_of(target)
+    if precision not in module.PRECISIONS:
+        raise UsageError(
+            f"{target} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
+        )
+    file = out / file_name(bundle, module, precision)
+    what = f"{bundle.info.name} as {target}, {precision}"
+    with publish_pair(file, overwrite=overwrite) as (draft, manifest):
+        gate = gate or Gate(bundle, calibration=calibration, tell=tell)
+        facts, parity = _made(module, precision, gate, draft, what=what, tell=tell)
+        manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
+    return Exported(
+        target=target,
+        precision=precision,
+        path=file,
+        manifest=manifest_path(file),
+        size=size_bytes(file),
+        parity=parity,
+        facts=facts,
+    )
+
+
+def export_all(
+    bundle: Bundle,
+    *,
+    targets: Sequence[str] = TARGETS,
+    precision: str,
+    out: Path,
+    calibration: Path | None = None,
+    overwrite: bool = False,
+    tell: Tell | None = None,
+) -> list[Exported]:
+    """Export to several targets, sharing the reference scores.
+
+    Every target's libraries and precisions are looked up before any work; a file that passed stays
+    where a later one fails.
+    """
+    for name in targets:
+        module = target_of(name)
+        if precision not in module.PRECISIONS:
+            raise UsageError(
+                f"{name} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
+            )
+        file = out / file_name(bundle, module, precision)
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists already; pass --overwrite to replace it")
+    gate = Gate(bundle, calibration=calibration, tell=tell)
+    return [
+        export(
+            bundle,
+            target=name,
+            precision=precision,
+            out=out,
+            overwrite=overwrite,
+            gate=gate,
+            tell=tell,
+        )
+        for name in targets
+    ]
+
+
+def _made(
+    target: Target, precision: str, gate: Gate, draft: Path, *, what: str, tell: Tell | None
+) -> tuple[dict[str, Any], Parity]:
+    # Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
+    calibrates = precision.startswith("int8")
+    if tell is not None:
+        tell(f"converting to {target.NAME}, {precision}", 0.0)
+    request = Request(
+        bundle=gate.bundle,
+        graph=gate.graph,
+        precision=precision,
+        calibration=gate.calibration.views if calibrates else (),
+    )
+    target.convert(request, draft)
+    found = target.layers(draft)
+    check_layers(gate.graph, found, precision, what=what)
+    facts = {
+        **facts_of(gate.bundle),
+        **gate.facts(),
+        "target": target.NAME,
+        "precision": precision,
+        "layers": found,
+        "tools": target.tools(),
+        "calibration": gate.calibration_facts() if calibrates else None,
+    }
+    # A runtime opens no file without facts; the parity figures come once it has run.
+    target.write_facts(draft, facts)
+    limits = limits_of(precision)
+    try:
+        parity = gate.compare(open_runtime(draft), tell=tell)
+    except BundleError as error:
+        raise ParityError(f"{what}: the converted file does not score: {error}") from error
+    assert_parity(parity, limits, what=what)
+    facts["parity"] = parity.figures()
+    target.write_facts(draft, facts)
+    verified = verify(draft)
+    if not verified.passed:
+        raise ParityError(f"{what}: {verified.reason}")
+    return facts, parity
+
+
+def limits_of(precision: str) -> Limits:
+    """How far a file of this precision may drift.
+
+    Precisions beyond the four are weight compressions that some targets add: as int8-weights.
+    """
+    return LIMITS.get(precision, LIMITS["int8-weights"])
+
+
+def check_layers(graph: FoldedScorer, found: dict[str, str], precision: str, *, what: str) -> None:
+    """Nobody asks for int8 and gets a layer in float without a word.
+
+    Args:
+        graph: The folded scorer, which names the layers.
+        found: What the target read back from its file.
+        precision: What was asked for.
+        what: Names the export in errors.
+
+    Raises:
+        ExportError: If a layer is missing or stored as another type.
+    """
+    promised = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
+    for name, module in graph.named_modules():
+        if not isinstance(module, nn.Conv2d | nn.Linear):
+            continue
+        if name not in found:
+            raise ExportError(f"{what}: layer {name} is not in the converted file")
+        wanted = "float32" if name.startswith("head.") else promised[precision]
+        if found[name] != wanted:
+            raise ExportError(
+                f"{what}: layer {name} is stored as {found[name]}, {precision} promises {wanted}"
+            )

@@ -1,0 +1,166 @@
+"""What a converted file must match: the reference's scores on photos, made once for all targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ralikit.bundle import Bundle
+from ralikit.errors import ParityError
+from ralikit.export.graph import FoldedScorer, fold
+from ralikit.export.parity import FOLD, Parity, compare
+from ralikit.export.photos import CALIBRATION, GATE, PhotoSet, built_in, from_folder
+from ralikit.golden import Golden, golden_photos
+from ralikit.preprocess import make_views
+from ralikit.runtimes import Runtime, Views
+from ralikit.towers import load_tower
+
+Scores = NDArray[np.float64]
+Tell = Callable[[str, float], None]
+
+_FOLD_PHOTOS = 16
+
+
+def unfolded_scores(bundle: Bundle, views: Sequence[Views], *, tell: Tell | None = None) -> Scores:
+    """The pipeline as it was fitted: pixels, tower in torch, read-out in numpy float64.
+
+    Shares nothing with the folded graph but the weights on disk, so that a mistake in folding
+    cannot hide in both.
+    """
+    info = bundle.info
+    tower, head = load_tower(bundle), bundle.head()
+    mean = torch.tensor(info.preprocess.mean).view(1, 3, 1, 1)
+    std = torch.tensor(info.preprocess.std).view(1, 3, 1, 1)
+    scores = np.empty(len(views))
+    with torch.inference_mode():
+        for index, photo in enumerate(views):
+            image = torch.from_numpy(np.array(photo)).permute(0, 3, 1, 2).float() / 255.0
+            embedding = tower((image - mean) / std).double().numpy()  # (V, D)
+            if info.view_pool == "embedding":
+                scores[index] = head.score(embedding.mean(axis=0, keepdims=True))[0]
+            else:
+                scores[index] = head.score(embedding).mean()
+            if tell is not None:
+                tell("reference scores", (index + 1) / len(views))
+    return scores
+
+
+def folded_scores(graph: FoldedScorer, views: Sequence[Views]) -> Scores:
+    """Scores of the folded graph in torch."""
+    with torch.inference_mode():
+        return np.array([float(graph(torch.from_numpy(np.array(photo)))) for photo in views])
+
+
+def runtime_scores(
+    runtime: Runtime, views: Sequence[Views], *, tell: Tell | None = None, what: str = "scoring"
+) -> Scores:
+    """Scores of a converted file, photo by photo, through its runtime."""
+    scores = np.empty(len(views))
+    for index, photo in enumerate(views):
+        scores[index] = runtime.run(photo)
+        if tell is not None:
+            tell(what, (index + 1) / len(views))
+    return scores
+
+
+class Gate:
+    """A bundle's folded graph, proved, with the photos and the scores its files must give.
+
+    Args:
+        bundle: The model.
+        calibration: A folder of the user's photos; None: the built-in set.
+        count: Photos to compare on, at least `GATE` for anything that is published.
+        calibration_count: Photos to take int8 ranges from.
+        tell: Told the stage and the share done, 0..1.
+
+    Raises:
+        ParityError: If folding changed the scores.
+        UsageError: If the folder cannot be read.
+        ExportError: If it holds too few photos.
+        MissingExtraError: If the built-in set's libraries are not installed.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        calibration: Path | None = None,
+        count: int = GATE,
+        calibration_count: int = CALIBRATION,
+        tell: Tell | None = None,
+    ) -> None:
+        self.bundle = bundle
+        self._calibration_count = calibration_count
+        self._own: PhotoSet | None = None
+        preprocess = bundle.info.preprocess
+        if tell is not None:
+            tell("preparing photos", 0.0)
+        if calibration is None:
+            self.photos = built_in("gate", preprocess, count)
+        else:
+            self.photos, self._own = from_folder(
+                calibration, preprocess, gate=count, calibration=calibration_count
+            )
+        self.golden: list[Golden] = golden_photos()
+        self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
+        self.graph = fold(bundle)
+        self.golden_reference = unfolded_scores(bundle, self.golden_views)
+        self._prove_fold()
+        self.reference = unfolded_scores(bundle, self.photos.views, tell=tell)
+        if not np.isfinite(self.reference).all():
+            bad = self.photos.names[int(np.flatnonzero(~np.isfinite(self.reference))[0])]
+            raise ParityError(f"the bundle itself gives no finite score on {bad}")
+
+    @cached_property
+    def calibration(self) -> PhotoSet:
+        """Photos to take int8 ranges from; none of their pixels is in `photos`."""
+        if self._own is not None:
+            return self._own
+        return built_in("calibration", self.bundle.info.preprocess, self._calibration_count)
+
+    def compare(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
+        """Run a converted file on every photo and compare it with the reference.
+
+        Raises:
+            ParityError: If a score is not finite.
+            BundleError: If the runtime fails.
+        """
+        scores = runtime_scores(runtime, self.photos.views, tell=tell, what="comparing scores")
+        return compare(self.photos.names, scores, self.reference)
+
+    def facts(self) -> dict[str, Any]:
+        """What a file says of its photos: the sets' hashes, golden photos and their scores."""
+        return {
+            "gate": _set_facts(self.photos),
+            "golden": [
+                {"name": g.name, "sha256": g.sha256, "reference": round(float(score), 7)}
+                for g, score in zip(self.golden, self.golden_reference, strict=True)
+            ],
+        }
+
+    def calibration_facts(self) -> dict[str, Any]:
+        """The calibration set's origin, size and hash."""
+        return _set_facts(self.calibration)
+
+    def _prove_fold(self) -> None:
+        views = [*self.golden_views, *self.photos.views[:_FOLD_PHOTOS]]
+        names = [*(f"golden photo {g.name}" for g in self.golden), *self.photos.names]
+        wanted = np.concatenate(
+            [self.golden_reference, unfolded_scores(self.bundle, views[len(self.golden) :])]
+        )
+        parity = compare(names[: len(views)], folded_scores(self.graph, views), wanted)
+        if parity.max_drift > FOLD:
+            raise ParityError(
+                f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "
+                f"is {FOLD:g}: this is a fault of ralikit or of the bundle, not of the target"
+            )
+
+
+def _set_facts(photos: PhotoSet) -> dict[str, Any]:
+    return {"source": photos.source, "photos": len(photos), "hash": photos.hash}

@@ -1,0 +1,166 @@
+"""ONNX: the folded scorer through torch's exporter, made reproducible and given its facts.
+
+Input ``image``, uint8, (V, S, S, 3), the views of one photo; output ``score``, float32, (1,).
+Opset 20 and standard operators alone, so that every ONNX runtime takes the file.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+
+from ralikit.artifact import KEY, dump_facts
+from ralikit.errors import ExportError
+from ralikit.export.equalise import equalise, on_pixel_grid
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.onnx_quant import halve_weights, quantise, quantise_weights, weight_types
+from ralikit.export.rounding import plan_int8, plan_weights
+from ralikit.export.target import Request
+from ralikit.extras import require
+
+NAME = "onnx"
+SUFFIX = ".onnx"
+PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
+
+_OPSET = 20
+_TOOLS = ("torch", "onnx", "onnxscript", "onnx-ir", "onnxruntime")
+
+
+def convert(request: Request, path: Path) -> None:
+    """Write the converted file at `path`, without facts yet.
+
+    Raises:
+        ExportError: If torch cannot export the graph, or int8 cannot reach every layer.
+        MissingExtraError: If onnxscript, which torch exports through, is not installed.
+    """
+    shape = _shape(request)
+    if request.precision == "fp32":
+        model = to_model(request.graph, shape)
+    elif request.precision == "fp16":
+        model = halve_weights(to_model(request.graph, shape))
+    elif request.precision == "int8-weights":
+        model = quantise_weights(to_model(plan_weights(request.graph, request.calibration), shape))
+    elif request.precision == "int8":
+        ready = equalise(on_pixel_grid(request.graph), request.calibration)
+        plan = plan_int8(ready, request.calibration)
+        model = quantise(to_model(plan.graph, shape), plan)
+    else:
+        raise ExportError(
+            f"ONNX has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the converted graph is not valid ONNX: {error}") from error
+    path.write_bytes(_serialised(model))
+
+
+def layers(path: Path) -> dict[str, str]:
+    """Stored type of every convolution's and linear's weight, read back from the file."""
+    return weight_types(onnx.load_model(path))
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put the facts into the model's metadata, replacing those there."""
+    model = onnx.load_model(path)
+    kept = {p.key: p.value for p in model.metadata_props if p.key != KEY}
+    onnx.helper.set_model_props(model, {**kept, KEY: dump_facts(facts)})
+    path.write_bytes(_serialised(model))
+
+
+def tools() -> dict[str, str]:
+    """Versions of the libraries that made the file."""
+    return {name: importlib.metadata.version(name) for name in _TOOLS}
+
+
+def to_model(graph: FoldedScorer, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+    """Convert a scorer to a float32 ONNX model that is the same bytes every time.
+
+    Weights keep their names in the scorer, e.g. ``tower.stem.weight``.
+
+    Args:
+        graph: The folded scorer, in evaluation mode.
+        shape: Of the input, (V, S, S, 3).
+
+    Raises:
+        ExportError: If torch cannot export it.
+        MissingExtraError: If onnxscript is not installed.
+    """
+    require("onnxscript", extra="export", job="Export to ONNX")
+    example = torch.zeros(shape, dtype=torch.uint8)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                graph,
+                (example,),
+                input_names=["image"],
+                output_names=["score"],
+                dynamo=True,
+                opset_version=_OPSET,
+                external_data=False,
+                verbose=False,
+            )
+        except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise ExportError(f"torch cannot export the model to ONNX: {reason}") from error
+    if program is None:
+        raise ExportError("torch gave no ONNX program")
+    model: onnx.ModelProto = program.model_proto
+    return _tidied(model)
+
+
+def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
+    # The exporter notes source paths and stack traces at every node: they differ from computer to
+    # computer, tell strangers where the sources lay, and are a tenth of a small model's size.
+    for owner in (model, model.graph):
+        del owner.metadata_props[:]
+        owner.doc_string = ""
+    for item in (
+        *model.graph.node,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+    ):
+        del item.metadata_props[:]
+        item.doc_string = ""
+    # Shapes of inner tensors are inferred again by whoever needs them.
+    del model.graph.value_info[:]
+    model.graph.name = "ralikit"
+    model.producer_name = "ralikit"
+    model.producer_version = ""
+    return model
+
+
+def _serialised(model: onnx.ModelProto) -> bytes:
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def _shape(request: Request) -> tuple[int, int, int, int]:
+    preprocess = request.bundle.info.preprocess
+    return preprocess.views, preprocess.size, preprocess.size, 3
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # torch.export warns of its own deprecated internals and logs which libraries it could not
+    # patch; neither is the user's to mend.
+    loggers = [logging.getLogger("torch.onnx"), logging.getLogger("onnxscript")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,199 @@
+"""Check an exported file from the file alone: structure, hashes, and golden photos scored again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ralikit.artifact import preprocess_of
+from ralikit.errors import BundleError, UsageError
+from ralikit.export.manifest import manifest_path, read_manifest
+from ralikit.export.parity import LIMITS, Limits, Parity, compare
+from ralikit.files import sha256_path
+from ralikit.golden import golden_photos
+from ralikit.preprocess import load_views, make_views
+from ralikit.runtimes import Runtime, open_runtime
+
+if TYPE_CHECKING:
+    from ralikit.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what, whether it held (None: not checked), and the detail."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What `verify` found.
+
+    Attributes:
+        path: The file.
+        facts: What it says about itself.
+        runtime: What scored it.
+        note: A caveat of that runtime, or "".
+        checks: Everything that was looked at, in order.
+        max_drift: Largest difference from the reference on the golden photos.
+        golden: Each golden photo's name, its reference score, the file's score.
+        parity: Comparison with a bundle on a folder of photos, where asked for.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    runtime: str
+    note: str
+    checks: tuple[Check, ...]
+    max_drift: float
+    golden: tuple[tuple[str, float, float], ...]
+    parity: Parity | None = field(default=None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return all(check.passed is not False for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """The first thing that failed, in words, or ""."""
+        failed = [c for c in self.checks if c.passed is False]
+        return f"{failed[0].name}: {failed[0].detail}" if failed else ""
+
+
+def verify(
+    file: Path,
+    *,
+    bundle: Bundle | None = None,
+    photos: Sequence[Path] = (),
+    threads: int | None = None,
+) -> Verified:
+    """Check a file against its manifest, its own facts and its golden photos.
+
+    Args:
+        file: What `ralikit export` wrote.
+        bundle: The bundle it came from, to compare with on `photos`.
+        photos: Photos to compare on.
+        threads: Threads of the runtime.
+
+    Raises:
+        UsageError: If there is no such file, or only one of bundle and photos is given.
+        BundleError: If it cannot be opened at all.
+        MissingExtraError: If its runtime is not installed.
+    """
+    if not file.exists():
+        raise UsageError(f"there is no file {file}")
+    if (bundle is None) != (not photos):
+        raise UsageError("comparing further needs both a bundle and photos")
+    checks = [_hash_check(file)]
+    runtime = open_runtime(file, threads=threads)
+    facts = runtime.facts
+    checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
+    checks.append(_facts_check(file, facts))
+    limits = LIMITS.get(str(facts.get("precision")), LIMITS["int8-weights"])
+    golden, golden_check = _golden(file, runtime, limits)
+    checks.append(golden_check)
+    parity = None
+    if bundle is not None:
+        checks.append(_same_bundle(facts, bundle))
+        parity = _against(bundle, runtime, photos, where=file)
+        problem = parity.problem(limits)
+        checks.append(
+            Check("photos", problem is None, problem or f"{parity.photos} photos within the limits")
+        )
+    return Verified(
+        path=file,
+        facts=facts,
+        runtime=runtime.name,
+        note=runtime.note,
+        checks=tuple(checks),
+        max_drift=max((abs(score - wanted) for _, wanted, score in golden), default=float("nan")),
+        golden=golden,
+        parity=parity,
+    )
+
+
+def _hash_check(file: Path) -> Check:
+    try:
+        manifest = read_manifest(file)
+    except BundleError as error:
+        return Check("manifest", False, str(error))
+    if manifest is None:
+        return Check("manifest", None, f"no {manifest_path(file).name} beside it: hash not checked")
+    if manifest.get("sha256") != sha256_path(file):
+        return Check("manifest", False, "the file's hash is not the one in its manifest: altered")
+    return Check("manifest", True, f"sha256 {manifest['sha256'][:16]}… as its manifest says")
+
+
+def _facts_check(file: Path, facts: dict[str, Any]) -> Check:
+    wanted = {"target", "precision", "layers", "tools", "golden", "parity", "gate"}
+    lacking = sorted(wanted - facts.keys())
+    if lacking:
+        return Check("facts", False, f"its metadata lacks {', '.join(lacking)}")
+    try:
+        manifest = read_manifest(file)
+    except BundleError:
+        manifest = None
+    differing = [k for k in facts if manifest is not None and manifest.get(k) != facts[k]]
+    if differing:
+        return Check(
+            "facts", False, f"its manifest says otherwise on {', '.join(sorted(differing))}"
+        )
+    return Check(
+        "facts", True, f"{facts['target']}, {facts['precision']}, {len(facts['layers'])} layers"
+    )
+
+
+def _golden(
+    file: Path, runtime: Runtime, limits: Limits
+) -> tuple[tuple[tuple[str, float, float], ...], Check]:
+    preprocess = preprocess_of(runtime.facts, where=str(file))
+    try:
+        wanted = {g["name"]: (g["sha256"], float(g["reference"])) for g in runtime.facts["golden"]}
+    except (KeyError, TypeError, ValueError):
+        return (), Check("golden photos", False, "its metadata carries no readable golden scores")
+    rows, strange = [], []
+    for photo in golden_photos():
+        if photo.name not in wanted or wanted[photo.name][0] != photo.sha256:
+            strange.append(photo.name)
+            continue
+        score = runtime.run(make_views(photo.pixels, preprocess))
+        rows.append((photo.name, wanted[photo.name][1], score))
+    if strange or len(rows) != len(wanted):
+        return tuple(rows), Check(
+            "golden photos",
+            False,
+            f"the file's golden photos are not this version's ({len(strange)} differ)",
+        )
+    drift = [abs(score - reference) for _, reference, score in rows]
+    worst = int(np.argmax(drift))
+    detail = (
+        f"{len(rows)} scored; largest difference {drift[worst]:.6f} on {rows[worst][0]}, "
+        f"limit {limits.golden:g}"
+    )
+    return tuple(rows), Check("golden photos", drift[worst] <= limits.golden, detail)
+
+
+def _same_bundle(facts: dict[str, Any], bundle: Bundle) -> Check:
+    model = facts.get("model")
+    same = isinstance(model, dict) and model.get("bundle") == bundle.hash
+    detail = f"{bundle.root} is the one" if same else f"it was not made from {bundle.root}"
+    return Check("bundle", same, detail)
+
+
+def _against(bundle: Bundle, runtime: Runtime, photos: Sequence[Path], *, where: Path) -> Parity:
+    from ralikit.extras import require
+
+    require("torch", extra="export", job=f"Comparing {where} with a bundle")
+    from ralikit.export.gate import runtime_scores, unfolded_scores
+
+    views = [load_views(path, bundle.info.preprocess) for path in photos]
+    reference = unfolded_scores(bundle, views)
+    names = [path.name for path in photos]
+    return compare(names, runtime_scores(runtime, views), reference)
