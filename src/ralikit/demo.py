@@ -1,0 +1,253 @@
+"""The web demo: one static folder that scores photos in a browser, built from a model and served.
+
+The page and the JavaScript runtime come with the package. ONNX Runtime Web (14 MB) does not: it is
+fetched once, from its npm package of an exact version, and checked against known hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from ralikit.errors import BundleError, RalikitError, UsageError
+from ralikit.files import publish, sha256_path, to_json
+
+ORT_VERSION = "1.30.0"
+ORT_FILES = {
+    "ort.wasm.min.mjs": "219e6a1fc8a9938268d18efca3c91d310bd2f4a59bbd13744df5b2b7fc6cee3b",
+    "ort-wasm-simd-threaded.mjs": (
+        "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b"
+    ),
+    "ort-wasm-simd-threaded.wasm": (
+        "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
+    ),
+}
+"""What the page needs of onnxruntime-web, and the SHA-256 of each file in that version."""
+
+_INSTALLED = Path(__file__).parent / "web"
+_CHECKOUT = Path(__file__).parents[2]
+_VERSION_LINE = 'const VERSION = "development";'
+
+# A page that may talk to its own server alone; the same policy stands in index.html for other
+# hosts. Isolation lets a browser use threads and tell how much memory the page takes.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
+        "style-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def sources() -> tuple[Path, Path]:
+    """Folders of the page and of the JavaScript runtime: in the package, or in a checkout.
+
+    Raises:
+        RalikitError: If neither is there.
+    """
+    for page, runtime in (
+        (_INSTALLED / "demo", _INSTALLED / "ralikit-web"),
+        (_CHECKOUT / "web_demo", _CHECKOUT / "runtimes" / "js" / "src"),
+    ):
+        if (page / "index.html").is_file() and (runtime / "index.js").is_file():
+            return page, runtime
+    raise RalikitError("this installation carries no web demo; install ralikit from its wheel")
+
+
+def model_file(model: Path | None) -> Path:
+    """The .onnx file to show: the one given, a bundle's, or the bundled model's.
+
+    Raises:
+        UsageError: If it is no .onnx file.
+        BundleError: If ralikit did not make it, or the bundle carries none.
+    """
+    from ralikit.runtimes.onnx import read_facts
+
+    if model is None or model.is_dir():
+        from ralikit.bundle import read_bundle
+        from ralikit.models import bundled
+
+        bundle = bundled() if model is None else read_bundle(model)
+        if bundle.scorer is None:
+            raise BundleError(
+                f"{bundle.root} carries no scorer.onnx; make one with ralikit export --target onnx"
+            )
+        return bundle.scorer
+    if model.suffix != ".onnx":
+        raise UsageError(f"the page runs .onnx files, not {model}; export with --target onnx")
+    read_facts(model)
+    return model
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: ``RALIKIT_CACHE``, or ralikit's folder in the user's cache."""
+    if override := os.environ.get("RALIKIT_CACHE"):
+        return Path(override)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "ralikit"
+
+
+def find_ort(given: Path | None = None) -> Path:
+    """Folder with ONNX Runtime Web's files, fetched through npm into the cache if need be.
+
+    Args:
+        given: onnxruntime-web's ``dist`` folder (or one with those files); None: cache, then npm.
+
+    Raises:
+        UsageError: If `given` lacks a file.
+        RalikitError: If npm is missing or fails, or a file is not the one of this version.
+    """
+    if given is not None:
+        missing = [name for name in ORT_FILES if not (given / name).is_file()]
+        if missing:
+            raise UsageError(
+                f"{given} has no {missing[0]}: expected the dist folder of onnxruntime-web "
+                f"{ORT_VERSION}"
+            )
+        return given
+    kept = cache_folder() / f"onnxruntime-web-{ORT_VERSION}"
+    if not kept.is_dir():
+        _fetch_ort(kept)
+    _check_ort(kept)
+    return kept
+
+
+def _check_ort(folder: Path) -> None:
+    for name, wanted in ORT_FILES.items():
+        if not (folder / name).is_file() or sha256_path(folder / name) != wanted:
+            raise RalikitError(
+                f"{folder / name} is not onnxruntime-web {ORT_VERSION}'s file; delete that folder "
+                "and try again"
+            )
+
+
+def _fetch_ort(target: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise RalikitError(
+            "the page needs onnxruntime-web once, and npm, which fetches it, is not installed: "
+            "install Node.js, or pass --ort DIR with its dist folder"
+        )
+    with tempfile.TemporaryDirectory() as temporary:
+        command = [npm, "install", "--prefix", temporary, "--no-save", "--ignore-scripts"]
+        command += ["--no-audit", "--no-fund", f"onnxruntime-web@{ORT_VERSION}"]
+        try:
+            done = subprocess.run(  # noqa: S603 (npm's own path, no user words)
+                command, capture_output=True, text=True, timeout=600, check=False, cwd=temporary
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RalikitError("npm did not finish within ten minutes; try again") from error
+        if done.returncode != 0:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+            raise RalikitError(f"npm could not fetch onnxruntime-web {ORT_VERSION}: {reason}")
+        dist = Path(temporary) / "node_modules" / "onnxruntime-web" / "dist"
+        with publish(target, overwrite=True) as draft:
+            draft.mkdir()
+            for name in ORT_FILES:
+                shutil.copyfile(dist / name, draft / name)
+
+
+def build(out: Path, *, model: Path, ort: Path, overwrite: bool = False) -> None:
+    """Write the whole page into a folder that any static host can serve.
+
+    Args:
+        out: The folder.
+        model: An exported .onnx file.
+        ort: Folder with `ORT_FILES`.
+        overwrite: Replace an existing folder.
+
+    Raises:
+        UsageError: If `out` exists and `overwrite` is not set.
+        RalikitError: If it cannot be written.
+    """
+    from ralikit.runtimes.onnx import read_facts
+
+    page, runtime = sources()
+    facts = read_facts(model)
+    name = f"{facts['model'].get('name', 'model')}-{facts.get('precision', 'model')}"
+    with publish(out, overwrite=overwrite) as draft:
+        shutil.copytree(page, draft, ignore=shutil.ignore_patterns("*.md"))
+        shutil.copytree(
+            runtime, draft / "ralikit-web", ignore=shutil.ignore_patterns("*.d.ts", "*.md")
+        )
+        (draft / "ort").mkdir()
+        for file in ORT_FILES:
+            shutil.copyfile(ort / file, draft / "ort" / file)
+        (draft / "model").mkdir()
+        shutil.copyfile(model, draft / "model" / "model.onnx")
+        shown = {"model": {"file": "model/model.onnx", "name": name}}
+        (draft / "demo.json").write_text(to_json(shown), encoding="utf-8")
+        _seal(draft)
+
+
+def _seal(root: Path) -> None:
+    """List what the service worker keeps, and give it a version that changes with any of it."""
+    version = sha256_path(root)[:16]
+    worker = root / "sw.js"
+    text = worker.read_text(encoding="utf-8")
+    if _VERSION_LINE not in text:
+        raise RalikitError("the page's sw.js has no version line; install ralikit again")
+    worker.write_text(text.replace(_VERSION_LINE, f'const VERSION = "{version}";'), "utf-8")
+    files = [p.relative_to(root).as_posix() for p in sorted(root.rglob("*")) if p.is_file()]
+    kept = ["./", *(f for f in files if f not in {"sw.js", "index.html"})]
+    (root / "precache.json").write_text(
+        to_json({"version": version, "files": kept}), encoding="utf-8"
+    )
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Static files with the page's headers; quiet."""
+
+    # Served by the system's table otherwise, which may lack these or hold wrong ones.
+    extensions_map = {  # noqa: RUF012 (the base class declares it so)
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+        ".webmanifest": "application/manifest+json",
+        ".svg": "image/svg+xml",
+        ".json": "application/json",
+        ".onnx": "application/octet-stream",
+    }
+
+    def end_headers(self) -> None:
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def list_directory(self, path: Any) -> None:
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
+        pass
+
+
+@contextmanager
+def serving(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
+    """A server on this computer alone (127.0.0.1); port 0 takes a free one.
+
+    Raises:
+        RalikitError: If the port is taken.
+    """
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(folder)))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RalikitError(f"cannot listen on port {port}: {reason}; choose another") from error
+    server.daemon_threads = True
+    with server:
+        yield server

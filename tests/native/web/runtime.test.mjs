@@ -1,0 +1,220 @@
+// ralikit-web in real Chromium: the golden pixels byte for byte, the golden scores, and its manners.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium, golden, goldenFolder, ortDist, repo, scores, serve, watch, work } from "./harness.mjs";
+
+const LIMITS = { fp32: 1e-4, fp16: 1e-4, int8: 1e-3, "int8-weights": 1e-3 };
+let server, browser, page, problems;
+
+before(async () => {
+  server = await serve({ "/js/": join(repo, "runtimes/js/"), "/golden/": goldenFolder, "/ort/": ortDist, "/models/": work });
+  browser = await chromium();
+  page = await browser.newPage();
+  problems = watch(page);
+  await page.goto(server.url);
+  await page.evaluate(async () => {
+    const rali = await import("/js/src/index.js");
+    const fetchBlob = async (url) => (await fetch(url)).blob();
+    const sha256 = async (bytes) =>
+      Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (b) => b.toString(16).padStart(2, "0")).join("");
+    const rgb = ({ source }) => {
+      const out = new Uint8Array(source.width * source.height * 3);
+      for (let y = 0; y < source.height; y++) {
+        const row = source.read(y, 1);
+        for (let x = 0; x < source.width; x++) {
+          for (let c = 0; c < 3; c++) out[3 * (y * source.width + x) + c] = row[source.channels * x + c];
+        }
+      }
+      return out;
+    };
+    Object.assign(window, { rali, fetchBlob, sha256, rgb });
+  });
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+test("PNG: every step equals Python byte for byte", async () => {
+  const names = Object.keys(golden.photos).filter((n) => n.endsWith(".png"));
+  const found = await page.evaluate(async ({ names, settings }) => {
+    const out = {};
+    for (const name of names) {
+      const photo = await rali.openPhoto(await fetchBlob(`/golden/images/${name}`));
+      out[name] = { upright: await sha256(rgb(photo)), views: {} };
+      for (const [setting, facts] of Object.entries(settings)) {
+        out[name].views[setting] = await sha256(rali.cutViews(photo.source, rali.readPreprocess(facts)));
+      }
+      photo.close();
+    }
+    return out;
+  }, { names, settings: golden.settings });
+  for (const name of names) {
+    assert.equal(found[name].upright, golden.photos[name].steps.upright.sha256, `${name}: upright pixels differ`);
+    for (const [setting, hash] of Object.entries(found[name].views)) {
+      assert.equal(hash, golden.photos[name].settings[setting].views.sha256, `${name}: ${setting} views differ`);
+    }
+  }
+});
+
+test("JPEG: decoded here against Pillow, the difference measured and written down", async () => {
+  const names = Object.keys(golden.photos).filter((n) => n.endsWith(".jpg"));
+  const rows = await page.evaluate(async (names) => {
+    const rows = [];
+    for (const name of names) {
+      const mine = await rali.openPhoto(await fetchBlob(`/golden/images/${name}`));
+      const wanted = await rali.openPhoto(await fetchBlob(`/golden/expected/${name.replace(".jpg", ".upright.png")}`));
+      const size = [mine.source.width, mine.source.height];
+      const [a, b] = [rgb(mine), rgb(wanted)];
+      let most = 0, sum = 0, differing = 0;
+      for (let i = 0; i < b.length; i++) {
+        const d = Math.abs(a[i] - b[i]);
+        most = Math.max(most, d);
+        sum += d;
+        differing += d > 0;
+      }
+      rows.push({ photo: name, size, wanted: [wanted.source.width, wanted.source.height], profile: mine.profile,
+        max: most, mean: sum / b.length, differing: differing / b.length });
+    }
+    return rows;
+  }, names);
+  for (const row of rows) {
+    assert.deepEqual(row.size, row.wanted, `${row.photo} is turned another way`);
+    assert.ok(row.max <= 3, `${row.photo}: ${row.max} levels off`);
+  }
+  const record = { decoder: `Chromium ${browser.version()}`, against: "Pillow", rows: rows.map(({ size, wanted, ...r }) => r) };
+  writeFileSync(join(work, "decoder-chromium.json"), `${JSON.stringify(record, null, 1)}\n`);
+});
+
+test("what createImageBitmap does to profiles, alpha and orientation is what decode.js relies on", async () => {
+  const found = await page.evaluate(async () => {
+    const pixels = async (name, options) => {
+      const bitmap = await createImageBitmap(await fetchBlob(`/golden/images/${name}`), options);
+      const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+      context.drawImage(bitmap, 0, 0);
+      return { size: [bitmap.width, bitmap.height], data: Array.from(context.getImageData(0, 0, bitmap.width, bitmap.height).data) };
+    };
+    const same = (a, b) => a.data.length === b.data.length && a.data.every((v, i) => v === b.data[i]);
+    const raw = await pixels("display_p3.png", { colorSpaceConversion: "none" });
+    const converted = await pixels("display_p3.png", { colorSpaceConversion: "default" });
+    const stored = await rali.openPhoto(await fetchBlob("/golden/images/display_p3.png"));
+    return {
+      profileLeftAlone: !same(raw, converted),
+      turned: (await pixels("j_turn6.jpg", { imageOrientation: "none" })).size,
+      turnedByDefault: (await pixels("j_turn6.jpg", {})).size,
+      ours: stored.profile,
+    };
+  });
+  assert.equal(found.profileLeftAlone, true, "colorSpaceConversion none must leave the stored values");
+  assert.deepEqual(found.turnedByDefault, [80, 120]);
+  assert.equal(found.ours, "converted");
+});
+
+test("ImageData and ImageBitmap are taken as upright sRGB, alpha over white", async () => {
+  const found = await page.evaluate(async () => {
+    const data = new ImageData(new Uint8ClampedArray([10, 20, 30, 0, 10, 20, 30, 255, 100, 100, 100, 128, 0, 0, 0, 1]), 4, 1);
+    const before = Array.from(data.data);
+    const photo = await rali.openPhoto(data);
+    const bitmap = await createImageBitmap(new ImageData(new Uint8ClampedArray([9, 8, 7, 255]), 1, 1));
+    const drawn = await rali.openPhoto(bitmap);
+    const result = { rgb: Array.from(rgb(photo)), kept: before.join() === Array.from(data.data).join(), bitmap: Array.from(rgb(drawn)) };
+    drawn.close();
+    return { ...result, stillOpen: bitmap.width };
+  });
+  assert.deepEqual(found.rgb, [255, 255, 255, 10, 20, 30, 177, 177, 177, 254, 254, 254]);
+  assert.ok(found.kept, "the caller's ImageData is not changed");
+  assert.deepEqual(found.bitmap, [9, 8, 7]);
+  assert.equal(found.stillOpen, 1, "the caller's bitmap stays open");
+});
+
+for (const precision of Object.keys(LIMITS)) {
+  const wanted = scores[precision];
+  test(`scores equal Python's: ${precision}`, { skip: wanted ? false : `no ${precision} file was exported` }, async () => {
+    const found = await page.evaluate(async ({ file, names }) => {
+      const scorer = await rali.RaliScorer.load(file, { ort: "/ort/" });
+      const out = {};
+      const blobs = await Promise.all(names.map((name) => fetchBlob(`/golden/images/${name}`)));
+      for await (const entry of scorer.scoreAll(blobs)) out[names[entry.index]] = entry.error?.message ?? entry.score.score;
+      await scorer.close();
+      return { out, model: scorer.model };
+    }, { file: `/models/${precision}.onnx`, names: Object.keys(wanted.scores) });
+    assert.equal(found.model.sha256, wanted.file);
+    let worst = 0;
+    for (const [name, value] of Object.entries(wanted.scores)) {
+      const off = Math.abs(found.out[name] - value);
+      assert.ok(off <= LIMITS[precision], `${name}: ${found.out[name]}, Python says ${value}`);
+      worst = Math.max(worst, off);
+    }
+    console.log(`${precision}: ${Object.keys(wanted.scores).length} photos, largest difference ${worst.toExponential(1)}`);
+  });
+}
+
+const any = Object.keys(scores)[0];
+const withModel = { skip: any ? false : "no model was exported" };
+
+test("cancelling rejects at once, leaves the scorer usable, and counts progress", withModel, async () => {
+  const found = await page.evaluate(async (file) => {
+    const steps = [];
+    const scorer = await rali.RaliScorer.load(file, { ort: "/ort/", onProgress: (p) => steps.push(p) });
+    const blob = await fetchBlob("/golden/images/photo.png");
+    const stop = new AbortController();
+    const seen = [];
+    let error = null;
+    try {
+      for await (const entry of scorer.scoreAll(Array(50).fill(blob), { signal: stop.signal, onProgress: (p) => seen.push(p.done) })) {
+        if (entry.index === 3) stop.abort();
+      }
+    } catch (e) {
+      error = e.name;
+    }
+    const one = new AbortController();
+    const waiting = scorer.score(blob, { signal: one.signal }).catch((e) => e.name);
+    one.abort();
+    const again = await scorer.score(blob);
+    const early = await scorer.score(blob, { signal: AbortSignal.abort() }).catch((e) => e.name);
+    await scorer.close();
+    const closed = await scorer.score(blob).catch((e) => [e.name, e instanceof rali.UsageError]);
+    return { error, seen, waiting: await waiting, again: again.score, early, closed, last: steps.at(-1) };
+  }, `/models/${any}.onnx`);
+  assert.equal(found.error, "AbortError");
+  assert.deepEqual(found.seen, [1, 2, 3, 4]);
+  assert.equal(found.waiting, "AbortError");
+  assert.equal(found.early, "AbortError");
+  assert.ok(Math.abs(found.again - scores[any].scores["photo.png"]) < 1e-3);
+  assert.deepEqual(found.closed, ["UsageError", true]);
+  assert.equal(found.last.loaded, found.last.total);
+});
+
+test("errors keep their type and their words on the way out of the worker", withModel, async () => {
+  const found = await page.evaluate(async (file) => {
+    const name = (promise) => promise.then(() => "no error", (e) => `${e.name}/${e.code}: ${e.message}`);
+    const scorer = await rali.RaliScorer.load(file, { ort: "/ort/" });
+    const bytes = new Uint8Array(await (await fetch(file)).arrayBuffer());
+    return {
+      photo: await name(scorer.score(new Blob(["not a photo"]))),
+      jpeg: await name(scorer.score((await fetchBlob("/golden/images/j_444.jpg")).slice(0, 300))),
+      missing: await name(rali.RaliScorer.load("/models/none.onnx", { ort: "/ort/" })),
+      foreign: await name(rali.RaliScorer.load("/golden/images/photo.png", { ort: "/ort/" })),
+      cut: await name(rali.RaliScorer.load(bytes.slice(0, bytes.length - 100), { ort: "/ort/" })),
+      runtime: await name(rali.RaliScorer.load(file, { ort: "/nowhere/" })),
+      option: await name(rali.RaliScorer.load(file, { ortt: "/ort/" })),
+      kept: bytes.length,
+      sameThread: (await (await rali.RaliScorer.load(bytes, { ort: "/ort/", worker: false })).score(await fetchBlob("/golden/images/photo.png"))).score,
+      bitmap: (await scorer.score(await createImageBitmap(await fetchBlob("/golden/images/photo.png")))).score,
+      thumbnail: (await scorer.score(await fetchBlob("/golden/images/large.png"), { thumbnail: 100 })).thumbnail.type,
+    };
+  }, `/models/${any}.onnx`);
+  assert.match(found.photo, /^PhotoError\/photo/);
+  assert.match(found.jpeg, /^PhotoError\/photo/);
+  assert.match(found.missing, /^ModelError\/model: .*404/);
+  assert.match(found.foreign, /^ModelError\/model/);
+  assert.match(found.cut, /^ModelError\/model/);
+  assert.match(found.runtime, /^RuntimeLoadError\/runtime: .*onnxruntime-web/);
+  assert.match(found.option, /^UsageError\/usage: unknown option "ortt"/);
+  for (const value of [found.sameThread, found.bitmap]) assert.ok(Math.abs(value - scores[any].scores["photo.png"]) < 1e-3);
+  assert.equal(found.thumbnail, "image/jpeg");
+  problems.length = 0; // the 404s above are meant
+});

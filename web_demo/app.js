@@ -1,0 +1,371 @@
+/** Puts the page together: model, photos, tools, benchmark. */
+
+import { RaliScorer } from "./ralikit-web/index.js";
+import { measure, toRecord } from "./bench.js";
+import { save, toCsv } from "./csv.js";
+import { fromDrop, fromInput } from "./files.js";
+import { Gallery, element } from "./gallery.js";
+import { Library, arrange, ranks } from "./library.js";
+import { percentile } from "./record.js";
+import { samples } from "./samples.js";
+import { ScoreScale } from "./scale.js";
+import { Viewer, compare, facts } from "./viewer.js";
+
+const $ = (id) => document.getElementById(id);
+const BINS = 32;
+const ORT = new URL("ort/", document.baseURI).href;
+
+const library = new Library();
+let scale = new ScoreScale({ minimum: 1, maximum: 5, meaning: "" });
+let ranked = new Map();
+/** Photos chosen to compare, oldest first. @type {number[]} */
+let chosen = [];
+
+// --- the model -------------------------------------------------------------------------------
+
+function state(is, words) {
+  $("state").dataset.is = is;
+  $("state-text").textContent = words;
+}
+
+/** @param {string | Blob} from */
+async function loadModel(from, label) {
+  $("model-error").hidden = true;
+  state("loading", `Loading ${label}`);
+  const previous = library.scorer;
+  try {
+    const scorer = await RaliScorer.load(from, {
+      ort: ORT,
+      onProgress: ({ loaded, total }) => total && state("loading", `Loading ${label}, ${Math.round((100 * loaded) / total)} %`),
+    });
+    scale = new ScoreScale(scorer.model.facts.scale);
+    describe(scorer.model);
+    setThreshold();
+    await library.use(scorer);
+    await previous?.close();
+    state("ready", `${scorer.model.facts.name} · on this device`);
+    $("own-model").hidden = typeof from === "string";
+  } catch (error) {
+    $("model-error").textContent = `${label}: ${error.message}`;
+    $("model-error").hidden = false;
+    state(previous ? "ready" : "failed", previous ? `${previous.model.facts.name} · on this device` : "The model could not be loaded");
+    if (!previous) showTab("tab-model");
+  }
+}
+
+function describe(model) {
+  const f = model.facts;
+  const p = f.preprocess;
+  const resize = p.shortestEdge === null ? `squashed to ${p.size} × ${p.size}` : `short edge to ${p.shortestEdge} pixels`;
+  facts($("facts"), [
+    ["Name", f.name],
+    ["Precision", `${f.precision}, ${(model.bytes / 1e6).toFixed(1)} MB`],
+    ["Score", `${f.scale.minimum} to ${f.scale.maximum}: ${f.scale.meaning}`],
+    ["Tells apart", f.resolution === null ? "not measured" : `scores at least ${f.resolution} apart`],
+    ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
+    ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread`}, ${model.runtime}`],
+    ["Loaded in", `${Math.round(model.loadMs)} ms, first run ${Math.round(model.firstMs)} ms`],
+    ["Weights", f.weights === "random" ? "RANDOM: scores mean nothing" : f.weights],
+    ["Licence", f.licence || "not stated"],
+    ...(f.notice ? [["Notice", f.notice]] : []),
+    ["File, SHA-256", model.sha256 ?? "not available on this page"],
+    ["Bundle", f.bundle],
+  ]);
+}
+
+// --- photos ----------------------------------------------------------------------------------
+
+function announce(words) {
+  $("announce").textContent = words;
+}
+
+/** @param {{photos: {file: Blob, name: string}[], left?: number}} found */
+function take({ photos, left = 0 }) {
+  const words = photos.length === 0 ? "No photos among these files." : `${photos.length} photo${photos.length > 1 ? "s" : ""} added.`;
+  announce(left > 0 ? `${words} ${left} other file${left > 1 ? "s were" : " was"} left out.` : words);
+  if (photos.length) library.add(photos);
+}
+
+const gallery = new Gallery($("gallery"), $("more"), {
+  open: (id) => viewer.open(id),
+  choose(id, on) {
+    chosen = chosen.filter((c) => c !== id);
+    if (on) chosen = [...chosen, id].slice(-2);
+    gallery.check(chosen);
+    $("compare").disabled = chosen.length !== 2;
+    $("compare").textContent = chosen.length === 2 ? "Compare two" : `Compare two (${chosen.length} chosen)`;
+    return on;
+  },
+});
+const viewer = new Viewer(() => ({ order: gallery.order, ranks: ranked, scale }));
+
+let planned = false;
+/** Redraw soon: while hundreds of photos arrive, a few times a second is enough. */
+function redrawSoon() {
+  if (planned) return;
+  planned = true;
+  setTimeout(() => {
+    planned = false;
+    redraw();
+  }, library.working ? 250 : 0);
+}
+
+function redraw() {
+  const { items } = library;
+  const done = items.filter((i) => i.state === "done");
+  const failed = items.filter((i) => i.state === "failed");
+  document.body.classList.toggle("has-photos", items.length > 0);
+  ranked = ranks(items);
+  const shown = arrange(items, view());
+  gallery.show(shown, ranked, scale);
+  $("tools").hidden = done.length === 0;
+  const mean = done.reduce((sum, i) => sum + i.score, 0) / done.length;
+  const all = `${done.length} photo${done.length === 1 ? "" : "s"}`;
+  $("summary").textContent = `${shown.length === done.length ? all : `${shown.length} of ${all}`} · mean ${scale.text(mean || 0)}`;
+  for (const id of ["copy", "download"]) $(id).disabled = shown.length === 0;
+  drawHistogram(done);
+  drawFailures(failed);
+  drawProgress();
+}
+
+function drawProgress() {
+  const { done, total, since } = library.progress;
+  $("working").hidden = total === 0;
+  if (total === 0) return;
+  const passed = (performance.now() - since) / 1000;
+  const left = done > 2 ? `, about ${Math.max(1, Math.round((passed / done) * (total - done)))} s left` : "";
+  $("progress-words").textContent = library.scorer ? `${done} of ${total} photos${left}` : `${total} photos wait for the model`;
+  $("progress").max = total;
+  $("progress").value = done;
+}
+
+function drawFailures(failed) {
+  $("failures").hidden = failed.length === 0;
+  $("failures-words").textContent = `${failed.length} file${failed.length === 1 ? "" : "s"} could not be scored`;
+  if ($("failures-list").childElementCount !== failed.length) {
+    $("failures-list").replaceChildren(...failed.map((i) => element("li", { textContent: `${i.name}: ${i.error}` })));
+  }
+}
+
+function drawHistogram(done) {
+  const bins = new Array(BINS).fill(0);
+  for (const item of done) bins[Math.min(BINS - 1, Math.floor(scale.share(item.score) * BINS))]++;
+  const most = Math.max(1, ...bins);
+  const { side, threshold } = view();
+  const list = $("histogram");
+  if (list.childElementCount !== BINS) list.replaceChildren(...bins.map(() => document.createElement("i")));
+  bins.forEach((n, i) => {
+    const bar = list.children[i];
+    const middle = scale.minimum + ((i + 0.5) / BINS) * (scale.maximum - scale.minimum);
+    bar.style.height = `${Math.round((100 * n) / most)}%`;
+    bar.className = n && (side === "all" || (side === "least" ? middle >= threshold : middle < threshold)) ? "in" : "";
+  });
+}
+
+// --- tools -----------------------------------------------------------------------------------
+
+const view = () => ({ order: $("order").value, side: $("side").value, threshold: Number($("threshold").value) });
+
+function setThreshold() {
+  const slider = $("threshold");
+  slider.min = String(scale.minimum);
+  slider.max = String(scale.maximum);
+  slider.step = String((scale.maximum - scale.minimum) / 80);
+  slider.value = String((scale.minimum + scale.maximum) / 2);
+  showThreshold();
+}
+
+function showThreshold() {
+  const all = $("side").value === "all";
+  $("threshold").disabled = all;
+  $("threshold-value").textContent = all ? "" : scale.text(Number($("threshold").value));
+  $("threshold").setAttribute("aria-valuetext", scale.text(Number($("threshold").value)));
+}
+
+function csv() {
+  const { facts: f, sha256 } = library.scorer.model;
+  return toCsv(gallery.order, ranked, { name: f.name, precision: f.precision, sha256 });
+}
+
+for (const id of ["order", "side", "threshold"]) {
+  $(id).addEventListener("input", () => {
+    gallery.rewind();
+    showThreshold();
+    redraw();
+  });
+}
+$("copy").onclick = async () => {
+  try {
+    await navigator.clipboard.writeText(csv());
+    announce(`${gallery.order.length} rows copied.`);
+    $("copy").textContent = "Copied";
+  } catch {
+    $("copy").textContent = "Not allowed to copy";
+    announce("The browser did not allow copying; download the CSV instead.");
+  }
+  setTimeout(() => ($("copy").textContent = "Copy CSV"), 1600);
+};
+$("download").onclick = () => save(csv(), "ralikit-scores.csv", "text/csv");
+$("compare").onclick = () => {
+  const pair = chosen.map((id) => library.items.find((i) => i.id === id)).filter((i) => i?.state === "done");
+  if (pair.length === 2) compare(pair, scale, library.scorer.model.facts.resolution);
+};
+$("clear").onclick = () => {
+  library.clear();
+  chosen = [];
+  $("compare").disabled = true;
+  $("compare").textContent = "Compare two";
+  announce("All photos removed from this page.");
+  $("pick").focus();
+};
+$("cancel").onclick = () => library.cancel();
+
+$("pick").onclick = () => $("files").click();
+$("pick-folder").onclick = () => $("folder").click();
+$("files").onchange = () => take(fromInput($("files")));
+$("folder").onchange = () => take(fromInput($("folder")));
+$("try").onclick = async () => take({ photos: await samples() });
+
+library.addEventListener("changed", redrawSoon);
+library.addEventListener("broken", ({ detail }) => state("failed", detail.message));
+library.addEventListener("finished", ({ detail: { done, cancelled, seconds } }) => {
+  const failed = library.items.filter((i) => i.state === "failed").length;
+  const end = failed ? ` ${failed} could not be scored.` : "";
+  announce(`${cancelled ? "Cancelled after" : "Scored"} ${done} photos in ${seconds.toFixed(1)} seconds.${end}`);
+});
+
+let depth = 0;
+const dragsFiles = (event) => event.dataTransfer?.types.includes("Files");
+addEventListener("dragenter", (event) => {
+  if (dragsFiles(event)) $("veil").hidden = ++depth === 0;
+});
+addEventListener("dragleave", (event) => {
+  if (dragsFiles(event)) $("veil").hidden = (depth = Math.max(0, depth - 1)) === 0;
+});
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", async (event) => {
+  event.preventDefault();
+  depth = 0;
+  $("veil").hidden = true;
+  take(await fromDrop(event.dataTransfer));
+});
+
+// --- tabs ------------------------------------------------------------------------------------
+
+const tabs = Array.from(document.querySelectorAll('[role="tab"]'));
+function showTab(id) {
+  for (const tab of tabs) {
+    const on = tab.id === id;
+    tab.setAttribute("aria-selected", String(on));
+    tab.tabIndex = on ? 0 : -1;
+    $(tab.getAttribute("aria-controls")).hidden = !on;
+  }
+}
+for (const [i, tab] of tabs.entries()) {
+  tab.onclick = () => showTab(tab.id);
+  tab.onkeydown = ({ key }) => {
+    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[key];
+    if (to === undefined) return;
+    const next = tabs[(to + tabs.length) % tabs.length];
+    showTab(next.id);
+    next.focus();
+  };
+}
+
+$("pick-model").onclick = () => $("model-file").click();
+$("model-file").onchange = () => {
+  const [file] = $("model-file").files;
+  $("model-file").value = "";
+  if (file) loadModel(file, file.name);
+};
+$("own-model").onclick = () => ownModel();
+
+// --- benchmark -------------------------------------------------------------------------------
+
+/** @type {AbortController | null} */
+let bench = null;
+let record = "";
+
+async function runBench(options) {
+  if (!library.scorer || bench) return;
+  if (library.working) {
+    announce("Wait until the photos are scored: both at once would measure neither.");
+    $("bench-result").replaceChildren(element("p", { className: "error", textContent: "Photos are being scored; measure when they are done." }));
+    return;
+  }
+  bench = new AbortController();
+  for (const id of ["bench-quick", "bench-full", "bench-save"]) $(id).disabled = true;
+  $("bench-working").hidden = $("bench-stop").hidden = false;
+  try {
+    const result = await measure(library.scorer, {
+      ...options,
+      signal: bench.signal,
+      onProgress: (share, words) => {
+        $("bench-progress").value = share;
+        $("bench-words").textContent = words;
+      },
+    });
+    record = await toRecord(library.scorer, result);
+    showResult(result);
+    $("bench-save").disabled = false;
+  } catch (error) {
+    if (error.name !== "AbortError") throw error;
+  } finally {
+    bench = null;
+    $("bench-quick").disabled = $("bench-full").disabled = false;
+    $("bench-working").hidden = $("bench-stop").hidden = true;
+  }
+}
+
+function showResult({ inference, ends, bytes, large, quick }) {
+  const { model } = library.scorer;
+  const ms = (v) => `${v < 100 ? v.toFixed(1) : Math.round(v)} ms`;
+  const middle = (pick) => ms(percentile(ends.map(pick), 0.5));
+  const figure = (value, words) => element("div", { className: "figure" }, element("b", { textContent: value }), element("span", { textContent: words }));
+  $("bench-result").replaceChildren(
+    element(
+      "div", { className: "figures" },
+      figure(ms(percentile(inference, 0.5)), `model, median (p50) of ${inference.length}`),
+      figure(ms(percentile(inference, 0.9)), "model, p90"),
+      figure(middle((e) => e.decodeMs), "12-megapixel photo: decode"),
+      figure(middle((e) => e.resizeMs), "12-megapixel photo: resize"),
+      figure(middle((e) => e.inferMs), "12-megapixel photo: model"),
+      figure(bytes === null ? "not told" : `${Math.round(bytes / 1e6)} MB`, "memory of this page"),
+      figure(ms(model.loadMs), "loading the model"),
+      figure(ms(model.firstMs), "first run"),
+    ),
+    element("p", {
+      className: "small",
+      textContent: `${quick ? "A quick look, not a final figure. " : ""}${model.facts.name}, ${model.facts.precision}, ${model.runtime}, ${model.backend}, ${model.threads} thread. The photo: ${large.width} × ${large.height}, ${(large.bytes / 1e6).toFixed(1)} MB JPEG, median of 3.`,
+    }),
+  );
+  announce(`Measured: median ${ms(percentile(inference, 0.5))} for the model.`);
+}
+
+$("bench-quick").onclick = () => runBench({ runs: 30 });
+$("bench-full").onclick = () => runBench({ seconds: 60 });
+$("bench-stop").onclick = () => bench?.abort();
+$("bench-save").onclick = () => save(record, "ralikit-web-bench.jsonl", "application/jsonl");
+
+// --- start -----------------------------------------------------------------------------------
+
+async function ownModel() {
+  const { model } = await (await fetch("demo.json")).json();
+  await loadModel(model.file, model.name);
+}
+
+async function offline() {
+  if (!("serviceWorker" in navigator)) return;
+  try {
+    await navigator.serviceWorker.register("sw.js");
+    await navigator.serviceWorker.ready;
+    $("offline-words").textContent = "It is kept on this device now and opens without a network.";
+    document.documentElement.dataset.offline = "ready";
+  } catch {
+    $("offline-words").textContent = "This browser did not keep it for offline use.";
+  }
+}
+
+redraw();
+ownModel();
+offline();

@@ -1,0 +1,37 @@
+/** Results as CSV (RFC 4180) that a spreadsheet never takes for formulas. */
+
+/**
+ * One text cell. A leading = + - @ (or a tab or line break before one) would run as a formula when
+ * the file is opened in a spreadsheet; a leading apostrophe makes it text there.
+ * @param {string} value
+ */
+export function cell(value) {
+  const safe = /^[\s]*[=+\-@]/.test(value) || /^[\t\r\n]/.test(value) ? `'${value}` : value;
+  return `"${safe.replaceAll('"', '""')}"`;
+}
+
+/**
+ * @param {import("./library.js").Item[]} items In the order of the file.
+ * @param {Map<number, number>} ranks
+ * @param {{name: string, precision: string, sha256: string | null}} model
+ */
+export function toCsv(items, ranks, model) {
+  const lines = ["rank,file,score,width,height,model,precision,model_sha256"];
+  for (const item of items) {
+    lines.push(
+      [
+        ranks.get(item.id), cell(item.name), item.score.toFixed(4), item.width, item.height,
+        cell(model.name), cell(model.precision), model.sha256 ?? "",
+      ].join(","),
+    );
+  }
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+/** Offer text as a file. The mark at its front tells spreadsheets that it is UTF-8. */
+export function save(text, name, type) {
+  const url = URL.createObjectURL(new Blob([type === "text/csv" ? "\ufeff" : "", text], { type }));
+  const link = Object.assign(document.createElement("a"), { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,99 @@
+/** One photo large, and two side by side. One full-size picture is held at a time per place. */
+
+import { element } from "./gallery.js";
+
+const $ = (id) => document.getElementById(id);
+const ms = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+
+/** Show a file in an image; the last one is let go. */
+function picture(image, file) {
+  if (image.src) URL.revokeObjectURL(image.src);
+  image.src = file ? URL.createObjectURL(file) : "";
+  if (!file) image.removeAttribute("src");
+}
+
+/** @param {HTMLElement} list @param {[string, string][]} rows */
+export function facts(list, rows) {
+  list.replaceChildren(...rows.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
+}
+
+export class Viewer {
+  /** @param {() => {order: import("./library.js").Item[], ranks: Map<number, number>, scale: any}} view */
+  constructor(view) {
+    this.view = view;
+    this.id = 0;
+    this.dialog = /** @type {HTMLDialogElement} */ ($("viewer"));
+    $("viewer-close").onclick = () => this.dialog.close();
+    $("viewer-previous").onclick = () => this.#step(-1);
+    $("viewer-next").onclick = () => this.#step(1);
+    this.dialog.onclose = () => picture($("viewer-image"), null);
+    this.dialog.onkeydown = (event) => {
+      if (event.key === "ArrowLeft") this.#step(-1);
+      if (event.key === "ArrowRight") this.#step(1);
+    };
+  }
+
+  /** @param {number} id */
+  open(id) {
+    const { order, ranks, scale } = this.view();
+    const item = order.find((i) => i.id === id);
+    if (!item) return;
+    this.id = id;
+    $("viewer-title").textContent = `${ranks.get(id)}. ${item.name}`;
+    picture($("viewer-image"), item.file);
+    $("viewer-image").alt = item.name;
+    const { decodeMs, resizeMs, inferMs } = item.timings;
+    facts($("viewer-facts"), [
+      ["Score", `${scale.spoken(item.score)} (${scale.meaning})`],
+      ["Photo", `${item.width} × ${item.height} pixels, ${(item.file.size / 1e6).toFixed(2)} MB`],
+      ["Time", `decode ${ms(decodeMs)}, resize ${ms(resizeMs)}, model ${ms(inferMs)}`],
+      ...(item.profile === "none" ? [] : [["Colours", item.profile === "converted" ? "embedded profile converted to sRGB" : "embedded profile converted by the browser: the score may differ a little from Python's"]]),
+    ]);
+    if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  #step(by) {
+    const { order } = this.view();
+    const at = order.findIndex((i) => i.id === this.id);
+    const next = order[at + by];
+    if (next) this.open(next.id);
+  }
+}
+
+/**
+ * Two photos beside each other, and whether the model tells them apart.
+ * @param {import("./library.js").Item[]} pair
+ * @param {any} scale
+ * @param {number | null} resolution
+ */
+export function compare(pair, scale, resolution) {
+  const dialog = /** @type {HTMLDialogElement} */ ($("versus"));
+  const [better, worse] = [...pair].sort((a, b) => b.score - a.score);
+  const gap = better.score - worse.score;
+  const close = resolution !== null && gap < resolution;
+  $("verdict").textContent = close
+    ? `Too close to call: ${gap.toFixed(2)} apart, and this model tells photos apart from about ${resolution.toFixed(2)}.`
+    : `${better.name} scores ${gap.toFixed(2)} higher${resolution === null ? "." : `, more than the ${resolution.toFixed(2)} this model can tell apart.`}`;
+  const images = [];
+  $("pair").replaceChildren(
+    ...pair.map((item) => {
+      const image = element("img", { alt: item.name });
+      picture(image, item.file);
+      images.push(image);
+      const bar = element("i");
+      bar.style.setProperty("--q", scale.share(item.score).toFixed(3));
+      return element(
+        "figure", {}, image,
+        element(
+          "figcaption", {},
+          element("span", { className: "score-line" }, element("span", { className: "score", textContent: scale.text(item.score) }), element("span", { className: "word", textContent: scale.word(item.score) })),
+          element("span", { className: "bar" }, bar),
+          element("span", { className: "name", textContent: `${item.name}, ${item.width} × ${item.height}`, title: item.name }),
+        ),
+      );
+    }),
+  );
+  $("versus-close").onclick = () => dialog.close();
+  dialog.onclose = () => images.forEach((image) => picture(image, null));
+  dialog.showModal();
+}
