@@ -74,7 +74,7 @@ def resolve_model(name: str) -> str:
         DataError: If a subfolder of the hub cannot be fetched.
     """
     folder = Path(name)
-    if folder.is_dir():
+    if name.strip() and folder.is_dir():
         return str(folder)
     parts = name.split("/")
     looks_local = folder.is_absolute() or name.startswith((".", "~")) or os.sep * 2 in name
