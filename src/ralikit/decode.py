@@ -58,6 +58,8 @@ _PLUGINS = (
 )
 _FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_DECODED_BYTES = 100_000_000  # of a JPEG's pixels, 4 bytes each in Pillow
+_PROGRESSIVE_BYTES = 320_000_000  # of a progressive JPEG's pixels and coefficients
 _ORIENTATION, _BITS, _SUBFILE, _DNG = 0x0112, 258, 254, 50706
 _GAIN_MAPS = (b"hdrgm:", b"HDRGainMap", b"aux:hdrgainmap", b"urn:iso:std:iso:ts:21496")
 _GAIN_MAP = "its HDR gain map was left out: the standard-range picture was scored"
@@ -73,7 +75,8 @@ def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
         photo: A file's path, a file's bytes, a PIL image (its EXIF orientation and profile count),
             or an array: (H, W), (H, W, 3) or (H, W, 4) of uint8 or uint16, sRGB, alpha last.
         target: Gives the size the photo will be resized to from its own (upright) size. A JPEG file
-            is then decoded 2, 4 or 8 times smaller where twice that size is still left.
+            of more than 25 megapixels is then decoded 2, 4 or 8 times smaller, where twice the
+            target is still left.
 
     Raises:
         PhotoError: If it cannot be read; one sentence that names it.
@@ -200,11 +203,14 @@ def _finish(
 
 
 def _reduce(image: Image.Image, target: Target) -> tuple[int, int, int] | None:
-    """Ask the JPEG decoder for a smaller picture; the stored size and how many times smaller.
+    """Ask the JPEG decoder for a smaller picture where the whole one would take too much memory.
 
-    Reducing inside the decoder skips most of its work and memory. It is a plain average over blocks
-    of k x k pixels (in the DCT), so it is left to stages where the antialiased resize, which comes
-    after, still shrinks by two or more.
+    Reducing inside the decoder is a plain average over blocks of k x k pixels (in the DCT), which
+    is not quite the antialiased resize that follows: k is the smallest that fits, and at least
+    twice the resize's size is left. Speed is no reason: nearly all the time goes into unpacking.
+
+    Returns:
+        Width and height of the stored picture, and k; None where it is decoded as it is.
     """
     if image.format not in {"JPEG", "MPO"}:
         return None
@@ -213,11 +219,21 @@ def _reduce(image: Image.Image, target: Target) -> tuple[int, int, int] | None:
         goal_height, goal_width = target(height, width)
     else:
         goal_width, goal_height = target(width, height)
-    drafted = image.draft(None, (2 * goal_width, 2 * goal_height))
-    if drafted is None:
+    room = _DECODED_BYTES
+    if image.info.get("progressive"):
+        # All coefficients, 3 x 2 bytes a pixel at most, stay in memory beside the pixels.
+        room = min(room, _PROGRESSIVE_BYTES - 6 * width * height)
+    k = 1
+    while (
+        k < 8
+        and 4 * width * height > room * k * k
+        and width >= 4 * k * goal_width
+        and height >= 4 * k * goal_height
+    ):
+        k *= 2
+    if k == 1 or image.draft(None, (width // k, height // k)) is None:
         return None
-    _, (_, _, across, _) = drafted
-    return width, height, round(width / across)
+    return width, height, k
 
 
 def _orientation(image: Image.Image) -> int:
