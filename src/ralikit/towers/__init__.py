@@ -20,7 +20,23 @@ def _mobilenet_v2(config: dict[str, Any]) -> Tower:
     return MobileNetV2(**config)
 
 
-_BUILDERS: dict[str, Callable[[dict[str, Any]], Tower]] = {"mobilenet_v2": _mobilenet_v2}
+def _clip(config: dict[str, Any]) -> Tower:
+    from ralikit.towers.clip import Clip
+
+    return Clip(**config)
+
+
+def _siglip(config: dict[str, Any]) -> Tower:
+    from ralikit.towers.siglip import Siglip
+
+    return Siglip(**config)
+
+
+_BUILDERS: dict[str, Callable[[dict[str, Any]], Tower]] = {
+    "mobilenet_v2": _mobilenet_v2,
+    "clip": _clip,
+    "siglip": _siglip,
+}
 
 
 def build_tower(kind: str, config: dict[str, Any]) -> Tower:

@@ -1,0 +1,80 @@
+"""SigLIP's and SigLIP2's image tower, equal to Hugging Face's `SiglipVisionModel`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ralikit.towers.base import Tower
+from ralikit.towers.clip import check_shape
+from ralikit.towers.vit import Activation, Attention, Block, Mlp, run_blocks
+
+
+class Siglip(Tower):
+    """SigLIP ViT with its attention-pooling head: (B, 3, size, size) -> (B, width).
+
+    Args:
+        size: Edge of the input, pixels; a multiple of `patch`.
+        patch: Edge of a patch, pixels.
+        width: Width of the residual stream and of the embedding.
+        depth: Number of blocks.
+        heads: Attention heads; divide `width`.
+        hidden: Width inside the MLPs.
+        activation: Of the MLPs.
+        eps: Of the layer norms.
+    """
+
+    kind: ClassVar[str] = "siglip"
+
+    def __init__(
+        self,
+        *,
+        size: int = 384,
+        patch: int = 16,
+        width: int = 768,
+        depth: int = 12,
+        heads: int = 12,
+        hidden: int = 3072,
+        activation: Activation = "gelu_tanh",
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
+        self.dim = width
+        self.recompute = False
+        self._config = {
+            "size": size,
+            "patch": patch,
+            "width": width,
+            "depth": depth,
+            "heads": heads,
+            "hidden": hidden,
+            "activation": activation,
+            "eps": eps,
+        }
+        self.patches = nn.Conv2d(3, width, patch, stride=patch)
+        self.positions = nn.Parameter(torch.zeros((size // patch) ** 2, width))
+        self.blocks = nn.ModuleList(
+            Block(width, heads, hidden, activation, eps) for _ in range(depth)
+        )
+        self.norm_out = nn.LayerNorm(width, eps=eps)
+        self.probe = nn.Parameter(torch.zeros(width))
+        self.pool = Attention(width, heads)
+        self.pool_norm = nn.LayerNorm(width, eps=eps)
+        self.pool_mlp = Mlp(width, hidden, activation)
+        nn.init.normal_(self.positions, std=0.02)
+        nn.init.normal_(self.probe, std=0.02)
+
+    def config(self) -> dict[str, Any]:
+        """Plain values from which the same architecture is built."""
+        return dict(self._config)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, size, size) -> (B, width)."""
+        x = self.patches(pixels).flatten(2).transpose(1, 2) + self.positions  # (B, N, C)
+        x = self.norm_out(run_blocks(self.blocks, x, recompute=self.recompute))
+        pooled = self.pool(self.probe.expand(len(x), 1, -1), x)[:, 0]
+        embedding: Tensor = pooled + self.pool_mlp(self.pool_norm(pooled))
+        return embedding

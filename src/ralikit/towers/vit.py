@@ -1,0 +1,99 @@
+"""The transformer blocks that CLIP's and SigLIP's image towers share.
+
+Plain linear layers throughout, one for query, key and value each, so that an exporter can fold
+normalisation and scale into them, and quantise them one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
+
+
+def activate(x: Tensor, kind: Activation) -> Tensor:
+    """Apply the activation; quick-GELU is x sigmoid(1.702 x), CLIP's approximation."""
+    if kind == "quick_gelu":
+        return x * torch.sigmoid(1.702 * x)
+    return F.gelu(x, approximate="tanh" if kind == "gelu_tanh" else "none")
+
+
+class Attention(nn.Module):
+    """Multi-head attention: queries of some tokens over all tokens."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, asking: Tensor, tokens: Tensor) -> Tensor:
+        """Attend, (B, Q, C) over (B, N, C) -> (B, Q, C)."""
+        q, k, v = self.query(asking), self.key(tokens), self.value(tokens)
+        q, k, v = (t.unflatten(2, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, Q, C / heads)
+        joined: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return joined
+
+
+class Mlp(nn.Module):
+    """Two linear layers around an activation."""
+
+    def __init__(self, width: int, hidden: int, activation: Activation) -> None:
+        super().__init__()
+        self.activation = activation
+        self.up = nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the last axis, (..., C) -> (..., C)."""
+        y: Tensor = self.down(activate(self.up(x), self.activation))
+        return y
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block."""
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, activation: Activation, eps: float
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=eps)
+        self.attention = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=eps)
+        self.mlp = Mlp(width, hidden, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform all tokens, (B, N, C) -> (B, N, C)."""
+        y = self.norm1(x)
+        x = x + self.attention(y, y)
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+    def first(self, x: Tensor) -> Tensor:
+        """The first token of `forward`, (B, N, C) -> (B, 1, C); exact, and N times less work."""
+        y = self.norm1(x)
+        x = x[:, :1] + self.attention(y[:, :1], y)
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+
+def run_blocks(blocks: nn.ModuleList, x: Tensor, *, recompute: bool) -> Tensor:
+    """Run blocks in order.
+
+    Args:
+        blocks: `Block`s.
+        x: (B, N, C).
+        recompute: Forget activations and recompute them in the backward pass: memory for time.
+    """
+    for block in blocks:
+        if recompute and torch.is_grad_enabled():
+            x = checkpoint(block, x, use_reentrant=False)
+        else:
+            x = block(x)
+    return x
