@@ -94,10 +94,12 @@ def describe(
     index, count = _shard(shard)
     samples = _samples(meta, root, mos_range, split, dataset, image_column, mos_column)
     if model is None:
+        if count > 1:
+            raise UsageError("--rules takes no --shard: its words are cut from the whole set")
         from ralikit.train.describe_rules import describe_rules
 
         with track("photos", total=len(samples)) as advance:
-            describe_rules(samples[index::count], out, texts=texts, seed=seed, progress=advance)
+            describe_rules(samples, out, texts=texts, seed=seed, progress=advance)
         typer.echo(f"triplets: {out}")
         return
 

@@ -137,3 +137,11 @@ def _tokenizer() -> Any:
         chat_template=CHAT_TEMPLATE,
         padding_side="left",
     )
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m ralikit.train.tiny_vlm FOLDER")
+    print(make_tiny_vlm(Path(sys.argv[1])))

@@ -59,7 +59,8 @@ class WholeResume:
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         trainer: Any = self
         folder = Path(resume_from_checkpoint)
-        if (folder / "adapter_config.json").exists() or not (folder / "config.json").exists():
+        sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+        if sharded or (folder / "adapter_config.json").exists():
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
             return
         whole = load_model(str(folder)).state_dict()
@@ -100,6 +101,8 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]
             _tell(state, logs)
             plain = {k: v for k, v in logs.items() if isinstance(v, int | float)}
             finite = {k: v for k, v in plain.items() if math.isfinite(v)}
+            if torch.cuda.is_available():
+                finite["peak_gpu_bytes"] = torch.cuda.max_memory_allocated()
             with self._metrics.open("a", encoding="utf-8") as stream:
                 stream.write(to_json({"step": state.global_step, **finite}, indent=None) + "\n")
 
