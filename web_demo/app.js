@@ -260,6 +260,7 @@ function showTab(id) {
     tab.tabIndex = on ? 0 : -1;
     $(tab.getAttribute("aria-controls")).hidden = !on;
   }
+  scrollTo(0, 0);
 }
 for (const [i, tab] of tabs.entries()) {
   tab.onclick = () => showTab(tab.id);

@@ -1,0 +1,304 @@
+// The page itself, driven in real Chromium: served by `ralikit demo web`, with a model whose score
+// is a photo's brightness, so that every ranking is known beforehand.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium, golden, goldenFolder, ortDist, scores, watch, work } from "./harness.mjs";
+
+const python = process.env.RALIKIT_PYTHON ?? "python3";
+let server, browser, context, page, problems, requests;
+
+/** Start the real command and wait until it says where. */
+function serveDemo(model) {
+  const child = spawn(python, ["-m", "ralikit", "demo", "web", "--model", model, "--ort", ortDist, "--port", "0"]);
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const listen = (data) => {
+      said += data;
+      const url = /http:\/\/localhost:\d+\//.exec(said)?.[0];
+      if (url) resolve({ url, stop: () => new Promise((gone) => (child.once("exit", gone), child.kill("SIGINT"))) });
+    };
+    child.stdout.on("data", listen);
+    child.stderr.on("data", listen);
+    child.once("exit", () => reject(new Error(`ralikit demo web ended: ${said}`)));
+  });
+}
+
+const ready = (p) => p.waitForFunction(() => document.querySelector("#state").dataset.is === "ready", null, { timeout: 90_000 });
+const idle = (p, timeout = 60_000) =>
+  p.waitForFunction(() => document.querySelector("#working").hidden && !document.querySelector("#tools").hidden, null, { timeout });
+const labels = (p) => p.$$eval(".open", (cards) => cards.map((c) => c.getAttribute("aria-label")));
+const clear = async (p) => {
+  await p.click("#clear");
+  await p.waitForFunction(() => document.querySelector("#tools").hidden);
+};
+
+/** Drop files made in the page; `kind` gray gives a photo of that brightness. */
+const drop = (p, files) =>
+  p.evaluate(async (files) => {
+    const transfer = new DataTransfer();
+    for (const { name, gray, text, width = 40, height = 30 } of files) {
+      let body = text;
+      if (gray !== undefined) {
+        const canvas = new OffscreenCanvas(width, height);
+        const context = canvas.getContext("2d");
+        context.fillStyle = `rgb(${gray} ${gray} ${gray})`;
+        context.fillRect(0, 0, width, height);
+        body = await canvas.convertToBlob({ type: "image/png" });
+      }
+      transfer.items.add(new File([body], name, { type: name.endsWith(".txt") ? "text/plain" : "image/png" }));
+    }
+    dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+  }, files);
+
+before(async () => {
+  server = await serveDemo(join(work, "tiny.onnx"));
+  browser = await chromium();
+  context = await browser.newContext({ acceptDownloads: true });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  page = await context.newPage();
+  problems = watch(page);
+  requests = [];
+  context.on("request", (request) => requests.push(request.url()));
+  await page.goto(server.url);
+  await ready(page);
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop().catch(() => {});
+});
+
+test("dropped photos are ranked; a corrupt file and a stranger do not stop the rest", async () => {
+  await drop(page, [
+    { name: "dark.png", gray: 20 },
+    { name: "broken.jpg", text: "this is no photo" },
+    { name: "bright.png", gray: 240 },
+    { name: "notes.txt", text: "left out" },
+    { name: "middle.png", gray: 128 },
+  ]);
+  await idle(page);
+  assert.deepEqual(await labels(page), [
+    "Rank 1: bright.png, score 4.76 of 5, excellent. Open",
+    "Rank 2: middle.png, score 3.01 of 5, fair. Open",
+    "Rank 3: dark.png, score 1.31 of 5, bad. Open",
+  ]);
+  assert.match(await page.textContent("#failures"), /1 file could not be scored/);
+  assert.match(await page.textContent("#failures-list"), /broken\.jpg: .*cannot|broken\.jpg: it is not/);
+  assert.match(await page.textContent("#announce"), /Scored 4 photos .* 1 could not be scored/);
+});
+
+test("order and threshold choose what is shown", async () => {
+  await page.selectOption("#order", "worst");
+  assert.match((await labels(page))[0], /dark/);
+  await page.selectOption("#side", "least");
+  await page.fill("#threshold", "3");
+  assert.equal((await labels(page)).length, 2);
+  assert.match(await page.textContent("#summary"), /2 of 3 photos/);
+  await page.selectOption("#side", "below");
+  assert.deepEqual((await labels(page)).map((l) => /: (\w+)/.exec(l)[1]), ["dark"]);
+  await page.selectOption("#side", "all");
+  await page.selectOption("#order", "best");
+});
+
+test("two photos compare, and nearer ones than the model can tell apart are called so", async () => {
+  await drop(page, [{ name: "middle too.png", gray: 130 }]);
+  await page.waitForFunction(() => document.querySelectorAll(".card").length === 4);
+  const choose = (name) => page.getByLabel(`Compare ${name}`).check();
+  await choose("bright.png");
+  assert.ok(await page.isDisabled("#compare"));
+  await choose("dark.png");
+  await page.click("#compare");
+  assert.match(await page.textContent("#verdict"), /bright\.png scores 3\.45 higher, more than the 0\.10/);
+  await page.keyboard.press("Escape");
+  await choose("middle.png");
+  await choose("middle too.png"); // the two chosen last are compared
+  await page.click("#compare");
+  assert.match(await page.textContent("#verdict"), /Too close to call: 0\.03 apart/);
+  await page.click("#versus-close");
+});
+
+test("keyboard: tabs by arrows, a card opens with Enter, arrows turn the pages, Escape returns", async () => {
+  await page.focus("#tab-photos");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.getAttribute("#tab-bench", "aria-selected"), "true");
+  assert.ok(await page.isVisible("#panel-bench"));
+  await page.keyboard.press("Home");
+  assert.ok(await page.isVisible("#panel-photos"));
+  await page.locator(".open").first().focus();
+  await page.keyboard.press("Enter");
+  assert.match(await page.textContent("#viewer-title"), /^1\. bright/);
+  await page.keyboard.press("ArrowRight");
+  assert.match(await page.textContent("#viewer-title"), /^2\. middle too/);
+  assert.match(await page.textContent("#viewer-facts"), /40 × 30 pixels.*decode.*resize.*model/s);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "open");
+});
+
+test("everything one can act on has a name, and every field a label", async () => {
+  const nameless = await page.evaluate(() =>
+    Array.from(document.querySelectorAll("button, input, select, summary, dialog, [role=tabpanel]"))
+      .filter((e) => {
+        const by = (e.getAttribute("aria-labelledby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join("");
+        const text = e.getAttribute("aria-label") || e.labels?.[0]?.textContent || by || e.textContent;
+        return !text?.trim() && e.id !== "failures-words" && !(e.tagName === "DIALOG" && !e.open);
+      })
+      .map((e) => e.outerHTML.slice(0, 80)),
+  );
+  assert.deepEqual(nameless, []);
+});
+
+test("CSV holds what is shown, in order, and no name can become a formula", async () => {
+  await clear(page);
+  await drop(page, [{ name: "=HYPERLINK(1).png", gray: 200 }, { name: "+1, \"quoted\".png", gray: 100 }, { name: "plain.png", gray: 50 }]);
+  await idle(page);
+  await page.click("#copy");
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
+  const text = readFileSync(await saved.path(), "utf8");
+  assert.equal(text, `\ufeff${copied}`);
+  const lines = copied.trim().split("\r\n");
+  assert.equal(lines[0], "rank,file,score,width,height,model,precision,model_sha256");
+  assert.match(lines[1], /^1,"'=HYPERLINK\(1\)\.png",4\.1373,40,30,"brightness","fp32",[0-9a-f]{64}$/);
+  assert.match(lines[2], /^2,"'\+1, ""quoted""\.png",/);
+  assert.match(lines[3], /^3,"plain\.png",/);
+});
+
+test("a folder is searched to the bottom", async () => {
+  await clear(page);
+  const folder = mkdtempSync(join(tmpdir(), "ralikit-web-"));
+  mkdirSync(join(folder, "holiday/day 1"), { recursive: true });
+  for (const [path, photo] of [["a.png", "photo.png"], ["holiday/b.png", "gray.png"], ["holiday/day 1/c.jpg", "j_444.jpg"]]) {
+    writeFileSync(join(folder, path), readFileSync(join(goldenFolder, "images", photo)));
+  }
+  writeFileSync(join(folder, "holiday/readme.txt"), "no photo");
+  await page.setInputFiles("#folder", folder);
+  await idle(page);
+  const names = await page.$$eval(".card .name", (all) => all.map((n) => n.textContent).sort());
+  assert.deepEqual(names.map((n) => n.split("/").slice(1).join("/")), ["a.png", "holiday/b.png", "holiday/day 1/c.jpg"]);
+});
+
+const grays = (count, start = 0) => Array.from({ length: count }, (_, i) => ({ name: `p${start + i}.png`, gray: (i * 37) % 256, width: 64, height: 48 }));
+
+test("200 photos: ranked, with a bounded number of cards that grows as one scrolls", async () => {
+  await clear(page);
+  await drop(page, grays(200));
+  await idle(page, 120_000);
+  assert.match(await page.textContent("#summary"), /^200 photos/);
+  const shown = await page.$$eval(".card", (cards) => cards.map((c) => Number(c.dataset.score)));
+  assert.ok(shown.length <= 80, `${shown.length} cards at once`);
+  assert.deepEqual(shown, [...shown].sort((a, b) => b - a));
+  for (let i = 0; i < 8; i++) {
+    await page.mouse.wheel(0, 4000);
+    await page.waitForTimeout(60);
+  }
+  await page.waitForFunction(() => document.querySelectorAll(".card").length > 80);
+  await page.evaluate(() => scrollTo(0, 0));
+});
+
+test("1,000 photos: the tab lives on, within bounded memory", async () => {
+  const heap = () => page.evaluate(async () => (await performance.measureUserAgentSpecificMemory?.())?.bytes ?? null);
+  const before = await heap();
+  await drop(page, grays(800, 200));
+  await page.waitForFunction(() => /^1000 photos/.test(document.querySelector("#summary").textContent) && document.querySelector("#working").hidden, null, { timeout: 180_000 });
+  const after = await heap();
+  if (before !== null) {
+    assert.ok(after - before < 60e6, `800 more photos took ${(after - before) / 1e6} MB`);
+    console.log(`memory of the page: ${Math.round(before / 1e6)} MB with 200 photos, ${Math.round(after / 1e6)} MB with 1,000`);
+  }
+});
+
+test("cancel stops, keeps what is scored and lets the rest go", async () => {
+  await clear(page);
+  const blob = readFileSync(join(goldenFolder, "images/large.png"));
+  const many = Array.from({ length: 60 }, (_, i) => ({ name: `big${i}.png`, mimeType: "image/png", buffer: blob }));
+  await page.setInputFiles("#files", many);
+  await page.waitForFunction(() => document.querySelectorAll(".card").length >= 2, null, { timeout: 60_000 });
+  await page.click("#cancel");
+  await page.waitForFunction(() => document.querySelector("#working").hidden);
+  const kept = (await labels(page)).length;
+  assert.ok(kept >= 2 && kept < 60, `${kept} photos kept`);
+  assert.match(await page.textContent("#announce"), /Cancelled after/);
+  await drop(page, [{ name: "after.png", gray: 255 }]);
+  await page.waitForFunction(() => /after\.png/.test(document.querySelector(".open")?.getAttribute("aria-label")), null, { timeout: 30_000 });
+});
+
+test("another model is loaded by file picker; what is no such model is refused in words", async () => {
+  await clear(page);
+  await drop(page, [{ name: "one.png", gray: 90 }]);
+  await idle(page);
+  await page.click("#tab-model");
+  await page.setInputFiles("#model-file", join(goldenFolder, "images/photo.png"));
+  await page.waitForSelector("#model-error:not([hidden])");
+  assert.match(await page.textContent("#model-error"), /photo\.png: this is not .*ONNX file/);
+  const other = Object.keys(scores)[0];
+  if (other) {
+    await page.setInputFiles("#model-file", join(work, `${other}.onnx`));
+    await page.waitForFunction(() => document.querySelector("#own-model").hidden === false, null, { timeout: 90_000 });
+    assert.match(await page.textContent("#facts"), /SHA-256/);
+    await page.click("#tab-photos");
+    await page.waitForFunction(() => document.querySelector("#working").hidden, null, { timeout: 30_000 });
+    assert.notEqual((await labels(page))[0], "Rank 1: one.png, score 2.41 of 5, poor. Open");
+    await page.click("#tab-model");
+    await page.click("#own-model");
+    await page.waitForFunction(() => document.querySelector("#own-model").hidden, null, { timeout: 60_000 });
+  }
+  await page.click("#tab-photos");
+  await page.waitForFunction(() => /2\.41/.test(document.querySelector(".open")?.getAttribute("aria-label")));
+});
+
+test("the benchmark saves a record that ralikit reads", async () => {
+  await page.click("#tab-bench");
+  await page.click("#bench-quick");
+  await page.waitForSelector(".figures", { timeout: 120_000 });
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.click("#bench-save")]);
+  const file = join(work, "bench.jsonl");
+  await saved.saveAs(file);
+  const read = "import sys; from pathlib import Path; from ralikit.bench.records import read; r, = read([Path(sys.argv[1])]); print(r.device.kind, len(r.samples['inference_s']), r.model.name)";
+  assert.equal(execFileSync(python, ["-c", read, file], { encoding: "utf8" }).trim(), "browser 30 brightness");
+  await page.click("#tab-photos");
+});
+
+test("nothing leaves the page: every request is its own, and its policy forbids others", async () => {
+  const origin = new URL(server.url).origin;
+  assert.deepEqual([...new Set(requests.map((url) => new URL(url)).filter((u) => u.protocol.startsWith("http")).map((u) => u.origin))], [origin]);
+  const refused = await page.evaluate(() => fetch("http://127.0.0.1:9/").then(() => "sent", (e) => e.name));
+  assert.equal(refused, "TypeError");
+  assert.match(problems.join("\n"), /Content Security Policy/);
+  assert.equal(problems.filter((p) => !/Content Security Policy|127\.0\.0\.1:9/.test(p)).join("\n"), "");
+});
+
+test("the exported model ranks the golden photos as Python does", { skip: scores.fp32 ? false : "no model was exported" }, async () => {
+  const real = await serveDemo(join(work, "fp32.onnx"));
+  const own = await browser.newPage();
+  await own.goto(real.url);
+  await ready(own);
+  const names = ["photo.png", "portrait.png", "noise.png", "gray.png", "j_low.jpg", "j_p3.jpg", "display_p3.png", "tall.png"];
+  await own.setInputFiles("#files", names.map((n) => join(goldenFolder, "images", n)));
+  await own.waitForFunction((n) => document.querySelectorAll(".card").length === n && document.querySelector("#working").hidden, names.length, { timeout: 90_000 });
+  const wanted = [...names].sort((a, b) => scores.fp32.scores[b] - scores.fp32.scores[a]);
+  assert.deepEqual(await own.$$eval(".card .name", (all) => all.map((n) => n.textContent)), wanted);
+  for (const [i, value] of (await own.$$eval(".card", (all) => all.map((c) => Number(c.dataset.score)))).entries()) {
+    assert.ok(Math.abs(value - scores.fp32.scores[wanted[i]]) < 1e-4);
+  }
+  await own.close();
+  await real.stop();
+});
+
+test("offline: with the server stopped the page opens again and scores", async () => {
+  await page.waitForFunction(() => document.documentElement.dataset.offline === "ready", null, { timeout: 60_000 });
+  await server.stop();
+  await page.close();
+  const again = await context.newPage();
+  const broken = watch(again);
+  await again.goto(server.url);
+  await ready(again);
+  assert.equal(await again.evaluate(() => crossOriginIsolated), true);
+  await again.click("#try");
+  await again.waitForFunction(() => document.querySelectorAll(".card").length === 12 && document.querySelector("#working").hidden, null, { timeout: 60_000 });
+  assert.equal(broken.join("\n"), "");
+});
+
+assert.ok(Object.keys(golden.photos).length > 30); // the vectors are there
