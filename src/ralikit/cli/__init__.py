@@ -23,6 +23,9 @@ _GROUPS = (
     "describe",
     "train",
     "analyze",
+    "export",
+    "demo",
+    "import_",
 )
 
 app = typer.Typer(
