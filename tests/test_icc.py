@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from icc_profiles import ADOBE_RGB, DISPLAY_P3, SRGB, gray_profile, rgb_profile
 from PIL import Image, ImageCms
+from support_icc import ADOBE_RGB, DISPLAY_P3, SRGB, gray_profile, rgb_profile
 
 from ralikit.icc import GrayCurve, Pixels, ProfileError, Shaper, encode_table, parse_profile
 
