@@ -14,6 +14,8 @@ read them.
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -145,8 +147,6 @@ def score_file(path: Path) -> dict[str, Any]:
 
 def export(precision: str, out: Path, bundle: Path | None) -> Path:
     """Export the bundle to ONNX; the command line is what users run, so it is what is tested."""
-    import subprocess
-
     model = [str(bundle)] if bundle else []
     command = [sys.executable, "-m", "ralikit", "export", *model, "--target", "onnx"]
     command += ["--precision", precision, "--out", str(out)]
@@ -155,16 +155,27 @@ def export(precision: str, out: Path, bundle: Path | None) -> Path:
     return made
 
 
-def all_scores(models: dict[str, Path], bundle: Path | None) -> dict[str, Any]:
-    """The whole of `scores.json`; precisions not in `models` are exported first."""
+def all_scores(
+    precisions: list[str], models: dict[str, Path], bundle: Path | None, keep: Path | None
+) -> dict[str, Any]:
+    """The whole of `scores.json`.
+
+    Args:
+        precisions: Which ones.
+        models: Exported files to use; the other precisions are exported first.
+        bundle: What to export; None: the bundled model.
+        keep: Folder to keep the files in, as PRECISION.onnx.
+    """
     table = {}
     with tempfile.TemporaryDirectory() as temporary:
-        for precision in PRECISIONS:
+        for precision in precisions:
             path = models.get(precision)
             if path is None:
-                out = Path(temporary) / precision
                 print(f"exporting {precision} …", flush=True)
-                path = export(precision, out, bundle)
+                path = export(precision, Path(temporary) / precision, bundle)
+            if keep is not None:
+                keep.mkdir(parents=True, exist_ok=True)
+                path = Path(shutil.copyfile(path, keep / f"{precision}.onnx"))
             table[precision] = score_file(path)
     return {"schema": SCHEMA, "precisions": table}
 
@@ -203,8 +214,8 @@ def check(models: dict[str, Path]) -> list[str]:
         for name in sorted(committed | now)
         if committed.get(name) != now.get(name)
     ]
-    scores = read_json(SCORES)["precisions"]
     for precision, path in models.items():
+        scores = read_json(SCORES)["precisions"]
         for name, value in score_file(path)["scores"].items():
             was = scores[precision]["scores"].get(name)
             if was is None or abs(value - was) > 1e-4:
@@ -224,6 +235,10 @@ def main() -> int:
         "--model", action="append", default=[], metavar="PRECISION=FILE",
         help="use this exported file for a precision instead of exporting it",
     )  # fmt: skip
+    parser.add_argument(
+        "--precision", action="append", choices=PRECISIONS, help="only this one (repeatable)"
+    )
+    parser.add_argument("--models-out", type=Path, help="keep the exported files in this folder")
     parser.add_argument("--scores-out", type=Path, default=SCORES, help="where the scores go")
     words = parser.parse_args()
     models = {key: Path(file) for key, _, file in (m.partition("=") for m in words.model)}
@@ -243,7 +258,9 @@ def main() -> int:
             Image.fromarray(pixels).save(EXPECTED / name, optimize=True)
         print(f"wrote {GOLDEN.name} and {EXPECTED.name}/")
     if not words.pixels_only:
-        write_text(words.scores_out, to_json(all_scores(models, words.bundle), indent=1))
+        wanted = words.precision or list(PRECISIONS)
+        scores = all_scores(wanted, models, words.bundle, words.models_out)
+        write_text(words.scores_out, to_json(scores, indent=1))
         print(f"wrote {words.scores_out}")
     return 0
 
