@@ -1,0 +1,243 @@
+"""`ralikit score` and `ralikit rank` as a person or a script meets them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support_scorer import brightness_bundle
+from typer.testing import CliRunner
+
+from ralikit.cli import app, main
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return brightness_bundle(tmp_path_factory.mktemp("model") / "model").root
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    (root / "sub").mkdir(parents=True)
+    for name, value in [
+        ("dark.png", 51),
+        ("sub/white.png", 255),
+        ("mid.png", 127),
+        ("near.png", 130),
+    ]:
+        Image.new("RGB", (40, 30), (value,) * 3).save(root / name)
+    (root / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    return root
+
+
+def run(*words: str | Path) -> tuple[int, str, str]:
+    """Run the command line in this process, errors turned to exit codes as `main` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["ralikit", *map(str, words)])
+        out, err = io.StringIO(), io.StringIO()
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        with pytest.raises(SystemExit) as caught:
+            main()
+    code = caught.value.code
+    return (code if isinstance(code, int) else 0), out.getvalue(), err.getvalue()
+
+
+def test_a_folder_scores_and_a_broken_photo_is_one_line(photos: Path, model: Path) -> None:
+    code, out, err = run("score", photos, "--model", model)
+    assert code == 1
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == ["1.80", "2.99", "3.04", "5.00"]
+    assert lines[-1].endswith("white.png")
+    assert "\x1b" not in out
+    assert err.count("\n") == 1
+    assert "broken.jpg" in err
+
+
+def test_all_good_is_exit_0(photos: Path, model: Path) -> None:
+    code, out, err = run("score", photos / "*.png", "--model", model)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 3
+
+
+def test_json_is_complete_and_names_the_failures(photos: Path, model: Path) -> None:
+    code, out, _ = run("score", photos, photos / "gone.png", "--json", "--model", model)
+    assert code == 1
+    document = json.loads(out)
+    assert [round(p["score"], 2) for p in document["photos"]] == [1.8, 2.99, 3.04, 5.0]
+    assert document["photos"][0]["width"] == 40
+    assert document["scale"] == {"minimum": 1.0, "maximum": 5.0}
+    assert document["resolution"] == 0.25
+    assert document["complete"] is True
+    failures = {Path(e["photo"]).name: e["error"] for e in document["errors"]}
+    assert failures["gone.png"] == "there is no such file"
+    assert set(failures) == {"gone.png", "broken.jpg"}
+
+
+def test_csv_parses_with_errors_elsewhere(photos: Path, model: Path) -> None:
+    code, out, err = run("score", photos, "--csv", "--model", model)
+    assert code == 1
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [Path(row["photo"]).name for row in rows] == [
+        "dark.png",
+        "mid.png",
+        "near.png",
+        "white.png",
+    ]
+    assert float(rows[3]["score"]) == pytest.approx(5.0, abs=1e-4)
+    assert "broken" not in out
+    assert "broken" in err
+
+
+def test_rank_puts_the_best_first_and_marks_ties(photos: Path, model: Path) -> None:
+    _, out, _ = run("rank", photos, "--model", model)
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["1", "2=", "2=", "4"]
+    assert [Path(line.split()[-1]).name for line in lines[:2]] == ["white.png", "near.png"]
+    assert "0.25" in lines[4]
+    assert "made up" in lines[4]
+    _, out, _ = run("rank", photos, "--json", "--model", model)
+    places = [(p["place"], p["tied"]) for p in json.loads(out)["photos"]]
+    assert places == [(1, False), (2, True), (2, True), (4, False)]
+    _, out, _ = run("rank", photos, "--csv", "--model", model)
+    assert [row["place"] for row in csv.DictReader(io.StringIO(out))] == ["1", "2", "2", "4"]
+
+
+def test_rank_says_when_the_resolution_was_not_measured(photos: Path, tmp_path: Path) -> None:
+    model = brightness_bundle(tmp_path / "model", resolution=None).root
+    _, out, _ = run("rank", photos, "--model", model)
+    assert "not measured" in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nothing-here*"], "no photo found"),
+        (["{photos}", "--json", "--csv"], "exclude each other"),
+        (["{photos}", "--model", "nowhere"], "there is no model nowhere"),
+    ],
+)
+def test_wrong_words_are_exit_2_and_one_sentence(
+    words: list[str], sentence: str, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos)
+    code, out, err = run("score", *(word.replace("{photos}", str(photos)) for word in words))
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+
+
+def test_threads_below_one_are_refused(photos: Path) -> None:
+    result = CliRunner().invoke(app, ["score", str(photos), "--threads", "0"])
+    assert result.exit_code == 2
+
+
+def test_names_cannot_break_the_terminal_the_table_or_the_json(model: Path, tmp_path: Path) -> None:
+    awkward = [b"a\nb.png", b"\x1b[31mred.png", b"bad\xff.png", b"=1+1.png", b'quote",.png']
+    for name in awkward:
+        stream = io.BytesIO()
+        Image.new("L", (9, 9), 200).save(stream, "PNG")
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(stream.getvalue())
+    results = {}
+    for form in ("--json", "--csv", None):
+        ralikit = str(Path(sys.executable).with_name("ralikit"))
+        command = [ralikit, "score", ".", "--model", str(model), *([form] if form else [])]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            capture_output=True,
+            check=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        results[form] = done.stdout.decode()  # valid UTF-8 whatever the names are
+    assert len(json.loads(results["--json"])["photos"]) == len(awkward)
+    rows = list(csv.reader(io.StringIO(results["--csv"])))
+    assert len(rows) == len(awkward) + 1
+    assert {row[0] for row in rows[1:]} >= {"'=1+1.png", "bad\\xff.png", "a\\nb.png"}
+    assert len(results[None].splitlines()) == len(awkward)
+    assert not any("\x1b" in text for text in results.values())
+
+
+def on_a_terminal(command: list[str], **env: str) -> str:
+    """What a terminal would show on stdout and stderr."""
+    leader, follower = pty.openpty()
+    child = subprocess.Popen(
+        command, stdout=follower, stderr=follower, stdin=follower, env={**os.environ, **env}
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # the child closed its end
+            break
+        if not part:
+            break
+        shown += part
+    child.wait()
+    os.close(leader)
+    return shown.decode(errors="replace")
+
+
+def test_a_terminal_gets_a_coloured_bar_unless_unwanted(photos: Path, model: Path) -> None:
+    command = [str(Path(sys.executable).with_name("ralikit")), "score", str(photos / "dark.png")]
+    command += ["--model", str(model)]
+    shown = on_a_terminal(command, TERM="xterm", PYTHONIOENCODING="utf-8")
+    assert "\x1b[31m████" in shown
+    plain = on_a_terminal(command, TERM="xterm", PYTHONIOENCODING="ascii", NO_COLOR="1")
+    assert "####----" in plain
+    assert "\x1b[3" not in plain
+
+
+def test_long_work_shows_progress_on_a_terminal_and_results_survive_it(
+    model: Path, tmp_path: Path
+) -> None:
+    for index in range(12):
+        Image.new("L", (9, 9), 20 * index).save(tmp_path / f"{index:02}.png")
+    ralikit = Path(sys.executable).with_name("ralikit")
+    redirected = tmp_path / "out.csv"
+    line = f"'{ralikit}' score '{tmp_path}' --csv --model '{model}' > '{redirected}'"
+    shown = on_a_terminal(["sh", "-c", line], TERM="xterm")
+    assert "photos" in shown
+    assert len(redirected.read_text().splitlines()) == 13
+
+
+def test_ctrl_c_ends_cleanly_with_what_was_done(model: Path, tmp_path: Path) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "one.png")
+    many = tmp_path / "many"
+    many.mkdir()
+    for index in range(400):
+        (many / f"{index:03}.png").symlink_to(tmp_path / "one.png")
+    command = [str(Path(sys.executable).with_name("ralikit")), "score", str(many)]
+    command += ["--csv", "--model", str(model)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    first = [child.stdout.readline() for _ in range(3)]
+    child.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    rest, err = child.communicate(timeout=20)
+    assert time.monotonic() - start < 15
+    assert child.returncode == 130
+    assert "Traceback" not in err
+    assert all(line.endswith("\n") for line in first)
+    assert rest == "" or rest.endswith("\n")
+
+
+def test_a_closed_pipe_is_no_error(photos: Path, model: Path) -> None:
+    ralikit = Path(sys.executable).with_name("ralikit")
+    line = f"'{ralikit}' score '{photos}' --csv --model '{model}' | head -1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("photo,score")
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
