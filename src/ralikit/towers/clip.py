@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ralikit.towers.base import Tower
 from ralikit.towers.vit import Activation, Block, run_blocks
@@ -46,7 +47,6 @@ class Clip(Tower):
         super().__init__()
         check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
         self.dim = dim
-        self.recompute = False
         self._config = {
             "size": size,
             "patch": patch,
@@ -74,15 +74,26 @@ class Clip(Tower):
         """Plain values from which the same architecture is built."""
         return dict(self._config)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, size, size) -> (B, dim)."""
+    def features(self, pixels: Tensor) -> Tensor:
+        """The class token after the last norm, (B, 3, size, size) -> (B, width)."""
         patches = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, N - 1, C)
         first = self.class_token.expand(len(patches), 1, -1)
         x = self.norm_in(torch.cat([first, patches], dim=1) + self.positions)
         x = run_blocks(self.blocks[:-1], x, recompute=self.recompute)
         x = self.blocks[-1].first(x)  # type: ignore[operator]
-        embedding: Tensor = self.projection(self.norm_out(x[:, 0]))
+        pooled: Tensor = self.norm_out(x[:, 0])
+        return pooled
+
+    def project(self, features: Tensor) -> Tensor:
+        """Pooled features -> embedding, (B, width) -> (B, dim)."""
+        if self.dropout:
+            features = F.dropout(features, self.dropout, self.training)
+        embedding: Tensor = self.projection(features)
         return embedding
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, size, size) -> (B, dim)."""
+        return self.project(self.features(pixels))
 
 
 def check_shape(*, size: int, patch: int, width: int, depth: int, heads: int) -> None:

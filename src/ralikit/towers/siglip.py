@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ralikit.towers.base import Tower
 from ralikit.towers.clip import check_shape
@@ -43,7 +44,6 @@ class Siglip(Tower):
         super().__init__()
         check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
         self.dim = width
-        self.recompute = False
         self._config = {
             "size": size,
             "patch": patch,
@@ -71,10 +71,18 @@ class Siglip(Tower):
         """Plain values from which the same architecture is built."""
         return dict(self._config)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, size, size) -> (B, width)."""
+    def features(self, pixels: Tensor) -> Tensor:
+        """Pooled by attention, (B, 3, size, size) -> (B, width)."""
         x = self.patches(pixels).flatten(2).transpose(1, 2) + self.positions  # (B, N, C)
         x = self.norm_out(run_blocks(self.blocks, x, recompute=self.recompute))
         pooled = self.pool(self.probe.expand(len(x), 1, -1), x)[:, 0]
-        embedding: Tensor = pooled + self.pool_mlp(self.pool_norm(pooled))
-        return embedding
+        features: Tensor = pooled + self.pool_mlp(self.pool_norm(pooled))
+        return features
+
+    def project(self, features: Tensor) -> Tensor:
+        """SigLIP has no projection: the features are the embedding, (B, width)."""
+        return F.dropout(features, self.dropout, self.training) if self.dropout else features
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, size, size) -> (B, width)."""
+        return self.project(self.features(pixels))
