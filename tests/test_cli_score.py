@@ -169,6 +169,20 @@ def test_names_cannot_break_the_terminal_the_table_or_the_json(model: Path, tmp_
     assert not any("\x1b" in text for text in results.values())
 
 
+def test_what_libraries_print_stays_off_stderr(model: Path, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(stream, "TIFF", compression="tiff_adobe_deflate")
+    data = bytearray(stream.getvalue())
+    data[12:24] = b"\xff" * 12  # inside the compressed strip: libtiff complains by itself
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / name).write_bytes(data)
+    ralikit = str(Path(sys.executable).with_name("ralikit"))
+    command = [ralikit, "score", str(tmp_path), "--model", str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["ralikit", "ralikit"]
+
+
 def on_a_terminal(command: list[str], **env: str) -> str:
     """What a terminal would show on stdout and stderr."""
     leader, follower = pty.openpty()

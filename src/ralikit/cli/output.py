@@ -126,6 +126,38 @@ def print_ranking_csv(ranked: Sequence[Ranked]) -> None:
 
 
 @contextmanager
+def only_our_lines() -> Iterator[None]:
+    """Keep what native libraries print (libtiff on a damaged file) off stderr.
+
+    Python's own stderr goes on to where it was; file descriptor 2, which they write to, leads
+    nowhere meanwhile.
+    """
+    try:
+        shared = sys.stderr.fileno() == 2
+    except (AttributeError, OSError, ValueError):
+        shared = False
+    if not shared:
+        yield
+        return
+    before = sys.stderr
+    before.flush()
+    copy = os.dup(2)
+    encoding = before.encoding or "utf-8"
+    with (
+        open(copy, "w", encoding=encoding, errors="backslashreplace", buffering=1) as ours,  # noqa: PTH123
+        open(os.devnull, "wb") as nowhere,  # noqa: PTH123
+    ):
+        os.dup2(nowhere.fileno(), 2)
+        sys.stderr = ours
+        try:
+            yield
+        finally:
+            ours.flush()
+            os.dup2(copy, 2)
+            sys.stderr = before
+
+
+@contextmanager
 def progress(total: int) -> Iterator[Callable[[], None]]:
     """A progress bar on stderr for long work; yields what to call after each photo.
 

@@ -124,10 +124,10 @@ def _load(model: Path | None, threads: int | None) -> Scorer:
 def _score(
     scorer: Scorer, photos: list[Path], failures: list[Failure], take: Callable[[Score], None]
 ) -> None:
-    from ralikit.cli.output import Failure, print_error, progress
+    from ralikit.cli.output import Failure, only_our_lines, print_error, progress
     from ralikit.names import printable
 
-    with progress(len(photos)) as advance:
+    with only_our_lines(), progress(len(photos)) as advance:
 
         def note(photo: object, error: PhotoError) -> None:
             name = printable(str(photo))
