@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -224,6 +225,49 @@ def test_same_seed_same_text_in_any_company(warm_vlm: Path, labelled: Path) -> N
     assert alone[::-1] == together
     assert len(set(together)) > 5  # other seeds and photos give other texts
     assert not any("<|" in answer for answer in together)
+
+
+def test_vllm_is_asked_for_the_same_things(
+    tiny_vlm: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stand-in: vLLM itself needs a GPU and is not run here.
+    from types import ModuleType, SimpleNamespace
+
+    from ralikit.train.teacher_engines import open_engine
+
+    calls: dict[str, Any] = {}
+
+    class LLM:
+        def __init__(self, **options: Any) -> None:
+            calls["options"] = options
+
+        def generate(self, prompts: Any, sampling: Any, *, use_tqdm: bool) -> Any:
+            calls["prompts"], calls["sampling"] = prompts, sampling
+            return [SimpleNamespace(outputs=[SimpleNamespace(text=str(i))]) for i in (0, 1)]
+
+    stand_in = ModuleType("vllm")
+    stand_in.LLM = LLM  # type: ignore[attr-defined]
+    stand_in.SamplingParams = SimpleNamespace  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "vllm", stand_in)
+    asking = Asking(max_tokens=12, max_pixels=PIXELS, temperature=0.7)
+    engine = open_engine(str(tiny_vlm), asking, kind="vllm")
+    image = Image.new("RGB", (8, 8))
+    requests = [Request(image, "a.png", 0), Request(image, "a.png", 1)]
+    assert engine.answer(requests, get_prompt("score")) == ["0", "1"]
+    assert calls["options"]["mm_processor_kwargs"]["max_pixels"] == PIXELS
+    assert calls["prompts"][0]["multi_modal_data"] == {"image": image}
+    assert calls["prompts"][0]["prompt"].count("<|image_pad|>") == 1
+    assert [p.seed for p in calls["sampling"]] == [r.draw for r in requests]
+    assert {p.temperature for p in calls["sampling"]} == {0.7}
+
+
+def test_vllm_missing_is_a_sentence(tiny_vlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ralikit.errors import MissingExtraError
+    from ralikit.train.teacher_engines import open_engine
+
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(MissingExtraError, match=r"needs vllm, .* pip install 'ralikit\[vllm\]'"):
+        open_engine(str(tiny_vlm), Asking(), kind="vllm")
 
 
 def test_draw_has_the_models_distribution() -> None:

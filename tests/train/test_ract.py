@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,32 @@ def test_three_stages_chain_and_go_on_after_a_stop(
 
     with pytest.raises(UsageError, match=r"another recipe \(sft_from differ\)"):
         run_ract(recipe(warm_vlm, labelled, sft_from="spaq"), out)
+
+
+@pytest.mark.slow
+def test_stages_launched_in_two_processes_each(
+    warm_vlm: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    settings = recipe(
+        warm_vlm,
+        labelled,
+        runtime={"per_device": 2, "processes": 2},
+        sft={
+            "images_per_step": 2,
+            "max_steps": 1,
+            "max_pixels": PIXELS,
+            "runtime": {"per_device": 1, "processes": 2},
+        },
+    )
+    out = tmp_path / "ract"
+    model = run_ract(settings, out, launch=[*launch, "--nproc_per_node", "2"])
+    parts = sorted((out / "texts").glob("koniq.*.jsonl"))
+    assert [p.name for p in parts] == ["koniq.0-of-2.jsonl", "koniq.1-of-2.jsonl"]
+    assert len(read_triplets(parts, keep_empty=True)) == 6
+    assert changed(out / "rl" / "koniq" / "model", model)
 
 
 def test_launched_stage_that_fails_stops_the_run(labelled: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ralikit.train.answers import read_answer
 from ralikit.train.photos import open_photo
 from ralikit.train.prompts import Prompt, get_prompt
 from ralikit.train.teacher_engines import Asking, Engine, Request
+from ralikit.train.vlm import teacher_label
 
 __all__ = ["DescribeReport", "DescribeSettings", "describe", "settings_path"]
 
@@ -155,6 +156,7 @@ def _describe_batch(
     samples: list[Sample], engine: Engine, settings: DescribeSettings, unreadable: list[str]
 ) -> Iterator[Triplet]:
     prompt = get_prompt(settings.prompt)
+    source = f"teacher:{teacher_label(engine.name)}"
     images: dict[str, Any] = {}
     for sample in samples:
         try:
@@ -174,7 +176,7 @@ def _describe_batch(
         ]
         answers = engine.answer(requests, prompt)
         for slot, request, answer in zip(open_slots, requests, answers, strict=True):
-            _file(slot, request, answer, prompt, engine.name, found, failed)
+            _file(slot, request, answer, prompt, source, found, failed)
         open_slots = [slot for slot in open_slots if slot not in found]
     for sample in samples:
         if sample.name in images:
@@ -194,7 +196,7 @@ def _file(
     request: Request,
     answer: str,
     prompt: Prompt,
-    teacher: str,
+    source: str,
     found: dict[tuple[str, int], Text],
     failed: dict[tuple[str, int], Rejected],
 ) -> None:
@@ -203,7 +205,7 @@ def _file(
         found[slot] = Text(
             text=reading.text,
             seed=request.seed,
-            source=f"teacher:{Path(teacher).name}",
+            source=source,
             rating=reading.rating,
         )
     else:

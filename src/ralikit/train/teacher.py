@@ -7,7 +7,7 @@ from typing import Any
 
 from ralikit import __version__
 from ralikit.config import from_mapping, read_toml, to_mapping
-from ralikit.errors import RalikitError, UsageError
+from ralikit.errors import UsageError
 from ralikit.extras import require
 from ralikit.files import read_json, to_json, write_text
 from ralikit.train.recipes import TeacherRecipe
@@ -80,7 +80,9 @@ def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
 
     place = out / "recipe.json"
     stated = {"ralikit": __version__, **recipe}
-    if place.exists():
+    # Nothing is lost where only the settings were written: a missing photo or model stopped it.
+    begun = any((out / name).exists() for name in ("model", "checkpoints", "metrics.jsonl"))
+    if place.exists() and begun:
         found = read_json(place)
         if not resume:
             raise UsageError(f"{out} holds a run already; pass --resume to go on, or another --out")
@@ -91,11 +93,7 @@ def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
                 "settings back, or name another --out"
             )
     wait_for_all()  # nobody writes before everybody has looked
-    if is_main() and not place.exists():
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RalikitError(f"cannot write {out}: {error.strerror or error}") from error
+    if is_main() and not begun:
         write_text(place, to_json(stated))
     wait_for_all()
 

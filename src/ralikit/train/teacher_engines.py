@@ -199,7 +199,7 @@ class _VllmEngine:
         self._processor = load_processor(model, max_pixels=asking.max_pixels)
         self._llm = vllm.LLM(
             model=resolve_model(model),
-            limit_mm_per_prompt={"image": 1},
+            limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
             mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
             # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
             max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import shutil
@@ -42,6 +43,8 @@ __all__ = [
 
 _WHOLE = "ralikit-whole"
 """An empty file in a checkpoint that was written to its end."""
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
 _LANGUAGE = r"model\.language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate|up|down)_proj"
 _VISION = r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)"
@@ -160,6 +163,8 @@ def clear_errors(folder: Path) -> Iterator[None]:
         # torch.save reports a failed write as a RuntimeError of its zip writer.
         text = str(error)
         if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in text:
+            raise
+        if isinstance(error, OSError) and error.errno not in _UNWRITABLE:
             raise
         last = last_checkpoint(folder / "checkpoints")
         reason = getattr(error, "strerror", None) or text.strip().splitlines()[0]
@@ -280,17 +285,20 @@ def publish_model(
         method: How, likewise.
     """
     drafts = target.parent / f".{target.name}-draft"
-    trainer.save_model(str(drafts))
-    if is_main():
-        with publish(target, overwrite=True) as draft:
-            if lora:
-                _merge(base, drafts, draft)
-            else:
-                shutil.move(drafts, draft)
-                (draft / "training_args.bin").unlink(missing_ok=True)  # a pickle
-            trainer.processing_class.save_pretrained(draft)
-            write_card(draft, prompt=prompt, base=base, method=method)
-        shutil.rmtree(drafts, ignore_errors=True)
+    try:
+        trainer.save_model(str(drafts))
+        if is_main():
+            with publish(target, overwrite=True) as draft:
+                if lora:
+                    _merge(base, drafts, draft)
+                else:
+                    shutil.move(drafts, draft)
+                    (draft / "training_args.bin").unlink(missing_ok=True)  # a pickle
+                trainer.processing_class.save_pretrained(draft)
+                write_card(draft, prompt=prompt, base=base, method=method)
+    finally:
+        if is_main():
+            shutil.rmtree(drafts, ignore_errors=True)
     wait_for_all()
 
 

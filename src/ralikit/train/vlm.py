@@ -25,6 +25,7 @@ __all__ = [
     "load_vlm",
     "resolve_model",
     "taught_prompt",
+    "teacher_label",
     "write_card",
 ]
 
@@ -199,15 +200,28 @@ def write_card(folder: Path, *, prompt: str, base: str, method: str) -> None:
 
 
 def taught_prompt(name: str) -> str | None:
-    """The prompt a teacher was trained with, from its folder's `CARD`; None where there is none."""
+    """The prompt a teacher was trained with, from its folder's `CARD`; None where there is none.
+
+    Raises:
+        DataError: If the card names a prompt that is not one of ours.
+    """
+    prompt = _card(name).get("prompt")
+    if prompt is not None and prompt not in PROMPTS:
+        raise DataError(f"{Path(name) / CARD} names the prompt {prompt!r}, which is not ours")
+    return prompt
+
+
+def teacher_label(name: str) -> str:
+    """What a teacher is called in the texts it writes: its method, or its folder or hub name."""
+    method = _card(name).get("method")
+    folder = Path(name)
+    return str(method) if method else (folder.resolve().name if folder.is_dir() else name)
+
+
+def _card(name: str) -> dict[str, Any]:
     card = Path(name) / CARD
-    if not card.is_file():
-        return None
-    stated = read_json(card)
-    prompt = stated.get("prompt") if isinstance(stated, dict) else None
-    if prompt not in PROMPTS:
-        raise DataError(f"{card} names the prompt {prompt!r}, which is not one of ours")
-    return str(prompt)
+    stated = read_json(card) if card.is_file() else {}
+    return stated if isinstance(stated, dict) else {}
 
 
 def _need(place: str, file: str, what: str) -> None:
