@@ -1,0 +1,110 @@
+"""`ralikit analyze tsne`: where quality texts and photos lie, as pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ralikit.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ralikit.analyze.tsne import Cloud
+    from ralikit.data.triplets import Triplet
+
+
+def register(app: typer.Typer) -> None:
+    """Add `tsne` to the analyses."""
+    app.command()(tsne)
+
+
+def tsne(
+    triplets: Annotated[
+        list[Path], typer.Argument(help="Quality texts (`ralikit describe`); two for a comparison.")
+    ],
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("tsne.png"),
+    encoder: Annotated[
+        str, typer.Option(help="Text encoder: minilm, or a CLIP or SigLIP model.")
+    ] = "minilm",
+    model: Annotated[
+        Path | None, typer.Option(help="Bundle whose image features are compared with the texts.")
+    ] = None,
+    root: Annotated[
+        list[Path] | None, typer.Option(help="Folder of the images, one a triplet file.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=8, help="Photos a set, at most.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the choice of photos and of t-SNE.")] = 0,
+) -> None:
+    """Draw text embeddings coloured by score (Figure 2), or two sets' photos and texts (Figure 4).
+
+    One triplet file draws its texts. Two, with --model and two --root, draw both sets by image
+    features and by text features, and tell how well they mix.
+    """
+    from ralikit.analyze import tsne as library
+
+    if len(triplets) == 1 and model is None:
+        texts = _texts(triplets[0], _choose(triplets[0], count, seed), encoder)
+        agreement = library.draw_scores(texts, out, title="quality texts", seed=seed)
+        typer.echo(
+            f"{out}: {len(texts.scores)} texts; SRCC of a score with its neighbours' "
+            f"{agreement:.3f}"
+        )
+        return
+    if len(triplets) != 2 or model is None or root is None or len(root) != 2:
+        raise UsageError("pass one triplet file, or two with --model BUNDLE and two --root DIR")
+    from ralikit.bundle import read_bundle
+    from ralikit.cli.progress import track
+
+    bundle = read_bundle(model)
+    chosen = [_choose(path, count, seed) for path in triplets]
+    visual: list[Cloud] = []
+    for path, folder, kept in zip(triplets, root, chosen, strict=True):
+        photos = [folder / t.image for t in kept]
+        missing = [p for p in photos if not p.is_file()]
+        if missing:
+            raise DataError(f"{len(missing)} of {len(photos)} images are missing: {missing[0]}")
+        with track(f"photos of {path.stem}", total=len(photos)) as advance:
+            features = library.embed_photos(bundle, photos, progress=advance)
+        visual.append(
+            library.Cloud(name=_name(path, kept), features=features, scores=_scores(kept))
+        )
+    text = [_texts(path, kept, encoder) for path, kept in zip(triplets, chosen, strict=True)]
+    found = library.draw_domains(visual, text, out, seed=seed)
+    told = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+    typer.echo(f"{out}: mixing of the two sets (0 apart, 1 as one): {told}")
+
+
+def _choose(path: Path, count: int, seed: int) -> list[Triplet]:
+    import numpy as np
+
+    from ralikit.data.triplets import read_triplets
+
+    rows = [t for t in read_triplets(path) if t.texts]
+    if len(rows) <= count:
+        return rows
+    kept = np.random.default_rng(seed).choice(len(rows), count, replace=False)
+    return [rows[i] for i in sorted(kept)]
+
+
+def _texts(path: Path, kept: list[Triplet], encoder: str) -> Cloud:
+    from ralikit.analyze.tsne import Cloud
+    from ralikit.train.text_encoders import encode_texts, open_text_encoder
+
+    features, _ = encode_texts(
+        open_text_encoder(encoder), [t.texts[0].text for t in kept], long_texts="split"
+    )
+    return Cloud(name=_name(path, kept), features=features, scores=_scores(kept))
+
+
+def _scores(kept: list[Triplet]) -> NDArray[np.float64]:
+    import numpy as np
+
+    return np.array([t.score for t in kept])
+
+
+def _name(path: Path, kept: list[Triplet]) -> str:
+    return next((t.dataset for t in kept if t.dataset), None) or path.stem
