@@ -129,6 +129,27 @@ def test_full_disk_is_a_sentence_and_resuming_gives_the_same_weights(
     assert [m["step"] for m in metrics(out)] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        # What torch.save and safetensors were seen to raise on a full disk.
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 1 vs 2"), "MB f"),
+        (RuntimeError("basic_ios::clear: iostream error"), "No space left on device"),
+        (OSError(errno.ENOENT, "No such file or directory"), None),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+    ],
+)
+def test_full_disk_is_told_from_other_errors(
+    tmp_path: Path, error: Exception, told: str | None
+) -> None:
+    from ralikit.train.trainer_tools import clear_errors
+
+    expected = type(error) if told is None else TrainingError
+    with pytest.raises(expected, match=told or ""), clear_errors(tmp_path):
+        raise error
+
+
 def test_lora_trains_adapters_and_gives_a_whole_model(
     warm_vlm: Path, labelled: Path, tmp_path: Path
 ) -> None:

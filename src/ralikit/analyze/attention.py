@@ -157,6 +157,7 @@ def plot_shares(shares: Sequence[AttentionShare], target: Path) -> None:
     """
     require("matplotlib", extra="train", job="Drawing the attention shares")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     from ralikit.files import publish
 
@@ -171,7 +172,8 @@ def plot_shares(shares: Sequence[AttentionShare], target: Path) -> None:
     mean = np.mean([s.layers for s in shares], axis=0)
     right.plot(range(1, len(mean) + 1), mean, color="black", label=f"mean of {len(shares)} photos")
     right.set(xlabel="layer", ylabel="reasoning's share", ylim=(0, 1))
-    right.legend(loc="lower right")
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.legend()
     with publish(target, overwrite=True) as draft:
         figure.savefig(draft, dpi=150, format="png")
 

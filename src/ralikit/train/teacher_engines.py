@@ -185,7 +185,8 @@ class _Draw:
         noise = torch.empty_like(scores)
         for row, generator in zip(noise, self._rows, strict=True):
             row.exponential_(generator=generator)
-        return scores - noise.log()
+        # A zero would make a barred token, at minus infinity, not a number.
+        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
 
 
 class _VllmEngine:

@@ -46,6 +46,9 @@ _WHOLE = "ralikit-whole"
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
+# What torch.save's zip writer raises, as a RuntimeError, when a write falls short.
+_TORCH_WRITER = ("PytorchStreamWriter", "inline_container", "iostream error")
+
 _LANGUAGE = r"model\.language_model\.layers\.\d+\.(self_attn|mlp)\.(q|k|v|o|gate|up|down)_proj"
 _VISION = r"model\.visual\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.(gate|up|down)_proj)"
 
@@ -160,19 +163,26 @@ def clear_errors(folder: Path) -> Iterator[None]:
             "the GPU has no memory left; lower runtime.per_device or grpo.max_pixels, or use lora"
         ) from error
     except (OSError, SafetensorError, RuntimeError) as error:
-        # torch.save reports a failed write as a RuntimeError of its zip writer.
-        text = str(error)
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in text:
-            raise
-        if isinstance(error, OSError) and error.errno not in _UNWRITABLE:
+        reason = _write_failure(error, folder)
+        if reason is None:
             raise
         last = last_checkpoint(folder / "checkpoints")
-        reason = getattr(error, "strerror", None) or text.strip().splitlines()[0]
         raise TrainingError(
             f"cannot write below {folder}: {reason}; "
             + (f"{last.name} is whole" if last else "no checkpoint exists yet")
             + ": make room and run again with --resume"
         ) from error
+
+
+def _write_failure(error: BaseException, folder: Path) -> str | None:
+    """Why a file could not be written; None if the error is about something else."""
+    if isinstance(error, OSError):
+        return error.strerror if error.errno in _UNWRITABLE else None
+    if isinstance(error, RuntimeError) and not any(w in str(error) for w in _TORCH_WRITER):
+        return None
+    # torch and safetensors do not say why; a disk with less room than a checkpoint does.
+    free = shutil.disk_usage(folder).free
+    return f"No space left on device ({free / 1e6:.0f} MB free; {str(error).splitlines()[0]})"
 
 
 def _state() -> PartialState:
