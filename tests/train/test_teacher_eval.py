@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from ralikit.cli import app
 from ralikit.errors import PhotoError, UsageError
 from ralikit.train.prompts import Prompt
 from ralikit.train.teacher_engines import Request
@@ -69,3 +71,31 @@ def test_real_teacher_scores_the_same_twice(warm_vlm: Path, labelled: Path) -> N
     scores = scorer.scores(photos)
     assert all(1.0 <= s <= 5.0 for s in scores)
     assert [scorer.score(p) for p in reversed(photos)] == scores[::-1]
+
+
+def test_eval_command_averages_seeds_of_teachers_alone(
+    labelled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from ralikit.train import teacher_eval
+
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    (teacher / "config.json").write_text("{}")
+    seen: list[tuple[int, ...]] = []
+
+    class Brightness(TeacherScorer):
+        def __init__(self, model: Path, *, seeds: Sequence[int] = ()) -> None:
+            seen.append(tuple(seeds))
+
+        def score(self, photo: Path) -> float:
+            return 1.0 + Image.open(photo).size[0] / 100
+
+    monkeypatch.setattr(teacher_eval, "TeacherScorer", Brightness)
+    words = ["--meta", str(labelled / "labels.csv"), "--root", str(labelled / "images")]
+    words += ["--mos-range", "1,5", "--seeds", "3,4", "--resamples", "20"]
+    result = CliRunner().invoke(app, ["eval", str(teacher), *words])
+    assert result.exit_code == 0, result.output
+    assert seen == [(3, 4)]
+    assert "the mean rating of 2 answers" in result.output
+    other = CliRunner().invoke(app, ["eval", "mini", *words])
+    assert "mini is no teacher" in str(other.exception)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from ralikit.towers.base import Tower
+from ralikit.towers.depthwise import StridedDepthwise
 
 # (expansion, channels, repeats, first stride): table 2 of MobileNetV2 (Sandler et al., 2018).
 _STAGES = (
@@ -29,6 +32,9 @@ class _SameConv(nn.Conv2d):
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == 1:
             return F.conv2d(x, self.weight, self.bias, groups=self.groups)
+        if self.training and self._quick_backward(x):
+            weight, bias = self.weight.to(x.dtype), self.bias
+            return StridedDepthwise.apply(x, weight, None if bias is None else bias.to(x.dtype))  # type: ignore[no-any-return, no-untyped-call]
         pads = []
         for extent in (x.shape[3], x.shape[2]):
             total = max((-(-extent // stride) - 1) * stride + kernel - extent, 0)
@@ -36,6 +42,12 @@ class _SameConv(nn.Conv2d):
         return F.conv2d(
             F.pad(x, pads), self.weight, self.bias, stride=self.stride, groups=self.groups
         )
+
+    def _quick_backward(self, x: Tensor) -> bool:
+        depthwise = self.groups == self.in_channels > 1 and self.stride[0] == 2
+        even = x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
+        wanted = torch.is_grad_enabled() and self.weight.requires_grad
+        return depthwise and even and wanted and x.device.type == "cpu"
 
 
 class _Block(nn.Module):
@@ -86,11 +98,18 @@ class MobileNetV2(Tower):
         """Pooled features before the projection, (B, 3, S, S) -> (B, 1280)."""
         x = F.relu6(self.stem(pixels))
         for block in self.blocks:
-            x = block(x)
+            if self.recompute and self.training:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
         pooled: Tensor = F.relu6(self.head(x)).mean(dim=(2, 3))
         return pooled
 
+    def project(self, features: Tensor) -> Tensor:
+        """Pooled features to the embedding, (B, 1280) -> (B, dim)."""
+        embedding: Tensor = self.projection(F.dropout(features, self.dropout, self.training))
+        return embedding
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Embed views, (B, 3, S, S) -> (B, dim)."""
-        embedding: Tensor = self.projection(self.features(pixels))
-        return embedding
+        return self.project(self.features(pixels))

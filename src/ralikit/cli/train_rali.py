@@ -1,0 +1,108 @@
+"""`ralikit train align | fit | rali`: the stages of a RALI scorer, alone or in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ralikit.train.rali import Run
+    from ralikit.train.rali_recipe import RaliRecipe
+
+Recipe = Annotated[Path, typer.Option(help="Recipe (.toml).")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/RECIPE.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a setting: align.seed=1, data_root=DIR …", metavar="KEY=VALUE"
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Go on from the run's checkpoint.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `ralikit train`."""
+    app.command()(align)
+    app.command()(fit)
+    app.command()(rali)
+
+
+def align(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = True) -> None:
+    """Align the image tower to its frozen quality texts."""
+    from ralikit.train import rali as stages
+
+    def work(run: Run) -> None:
+        stages.align(run, resume=resume)
+
+    run = _run(recipe, out, changes, work)
+    if run.world.first:
+        typer.echo(f"tower: {run.out / stages.TOWER}\nnext: ralikit train fit --recipe {recipe}")
+
+
+def fit(recipe: Recipe, out: Out = None, changes: Set = None) -> None:
+    """Fit PCA, basis and scores on an aligned tower, and write the bundle."""
+    from ralikit.train import rali as stages
+
+    def work(run: Run) -> None:
+        if run.world.first:
+            stages.fit(run)
+
+    _end(_run(recipe, out, changes, work))
+
+
+def rali(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = True) -> None:
+    """Describe (if the recipe brings no texts), align, fit: from photos and scores to a bundle."""
+    from ralikit.train import rali as stages
+
+    def work(run: Run) -> None:
+        stages.align(run, resume=resume)
+        if run.world.first:
+            stages.fit(run)
+
+    _end(_run(recipe, out, changes, work))
+
+
+def _run(
+    path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
+) -> Run:
+    from ralikit.cli.bench import progress
+    from ralikit.train.rali import open_run
+
+    recipe = read_recipe(path, changes)
+    with progress() as tell:
+        run = open_run(recipe, out or Path("runs") / path.stem, tell=tell)
+        work(run)
+    return run
+
+
+def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
+    """A recipe file with `--set` changes.
+
+    Raises:
+        UsageError: If it is no recipe, or a setting is unknown or out of range.
+    """
+    from ralikit.cli.train import read_recipe_values
+    from ralikit.config import from_mapping
+    from ralikit.extras import require
+
+    require("torch", extra="train", job="Training")
+    from ralikit.train.rali_recipe import RaliRecipe
+
+    return from_mapping(RaliRecipe, read_recipe_values(path, changes), where=str(path))
+
+
+def _end(run: Run) -> None:
+    from ralikit.train import rali as stages
+
+    if not run.world.first:
+        return
+    bundle = run.out / stages.BUNDLE
+    figures = run.out / stages.VALIDATION
+    if figures.is_file():
+        typer.echo(f"on the photos kept out: {figures.read_text(encoding='utf-8').strip()}")
+    typer.echo(f"bundle: {bundle}\nnext: ralikit eval {bundle} --meta FILE --root DIR")

@@ -1,0 +1,58 @@
+"""Settings of the fit stage: compression, basis and scoring definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ralikit.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How an aligned tower becomes a scorer. Defaults are the paper's where it states them.
+
+    Attributes:
+        pca: Width of the compressed space, M; None keeps every feature (an ablation).
+        buckets: Equal score buckets over the scale, N; 1 is plain k-means (an ablation).
+        clusters: Centroids, K.
+        temperature: Divides the cosines in scoring. The paper's equation has none (1); cosines
+            alone collapse the range of scores.
+        normalize: Scale embeddings to unit norm before the PCA.
+        steps: Steps of the score fit; 0 leaves the basis as clustered (an ablation).
+        learning_rate: Of the score fit's Adam, falling as a cosine (the paper: 3e-2).
+        batch: Photos of a step.
+        mse_weight: Weight of the squared error (in score variances) beside 1 - PLCC.
+        keep: Pull of centroids and scores back to where clustering put them: fitted freely, basis
+            scores leave the scale and cannot be read as opinions any more.
+        fit_projection: Whether U, the PCA's projection, is fitted too.
+        chains: Photos whose two degraded copies take part in the score fit.
+        rank_weight: Weight of the ranking loss on them.
+        margin: Score gap, in standard deviations, asked for a degradation of severity 1.
+        anchors: Views of a photo averaged for the fit; None takes the preprocessing's.
+        seed: Of k-means and of the fit.
+    """
+
+    pca: int | None = 512
+    buckets: int = 240
+    clusters: int = 250
+    temperature: float = 1.0
+    normalize: bool = False
+    steps: int = 300
+    learning_rate: float = 3e-2
+    batch: int = 512
+    mse_weight: float = 1.0
+    keep: float = 0.0
+    fit_projection: bool = False
+    chains: int = 0
+    rank_weight: float = 1.0
+    margin: float = 0.8
+    anchors: tuple[tuple[float, float], ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0 or not self.learning_rate > 0:
+            raise UsageError("temperature and learning_rate must be above 0")
+        if self.steps < 0 or self.chains < 0 or self.keep < 0:
+            raise UsageError("steps, chains and keep must not be negative")
+        if self.clusters < 2 or self.buckets < 1 or self.batch < 2:
+            raise UsageError("clusters and batch must be at least 2, buckets at least 1")

@@ -1,0 +1,95 @@
+"""The losses of alignment and score fit, on whole batches. Pure functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """1 - Pearson's correlation of two vectors, (n,) each; 1 for a constant prediction."""
+    a, b = predicted - predicted.mean(), target - target.mean()
+    return 1 - (a * b).sum() / (a.norm() * b.norm() + 1e-6)
+
+
+def clip_loss(image: Tensor, text: Tensor, *, temperature: float) -> Tensor:
+    """CLIP's symmetric contrastive loss (Radford et al., 2021; RALI's alignment).
+
+    Args:
+        image: Image embeddings, (n, D), any norm.
+        text: Their texts' embeddings, (n, D), unit norm.
+        temperature: Divides the cosines, > 0.
+    """
+    logits = F.normalize(image, dim=-1) @ text.T / temperature
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def read_out(
+    image: Tensor, bank: Tensor, bank_scores: Tensor, *, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """RALI's scoring with texts as the basis: the alignment then trains what scoring will read.
+
+    Args:
+        image: Image embeddings, (n, D), any norm.
+        bank: Text embeddings of the training photos, (N, D), unit norm.
+        bank_scores: Their photos' scores, (N,).
+        temperature: Divides the cosines, > 0.
+
+    Returns:
+        Logits over the bank, (n, N), and scores, (n,).
+    """
+    logits = F.normalize(image, dim=-1) @ bank.T / temperature
+    return logits, logits.softmax(dim=-1) @ bank_scores
+
+
+def soft_contrastive_loss(
+    logits: Tensor,
+    own_text: Tensor,
+    bank: Tensor,
+    own_scores: Tensor,
+    bank_scores: Tensor,
+    *,
+    temperature: float,
+    sigma: float,
+) -> Tensor:
+    """Image-to-text contrast with soft targets: KL divergence from what the texts share.
+
+    Many photos have nearly the same text; a one-hot target would push apart what is alike. The
+    target over the bank is softmax(cos(own text, text) / temperature - (score gap)^2 / 2 sigma^2).
+
+    Args:
+        logits: Image-to-bank logits, (n, N).
+        own_text: A text of each image, (n, D), unit norm.
+        bank: Bank of texts, (N, D), unit norm.
+        own_scores: Scores of the images, (n,), standardised.
+        bank_scores: Scores of the bank, (N,), standardised.
+        temperature: Of the text-to-text cosines, > 0.
+        sigma: Width over which scores count as alike, in standard deviations, > 0.
+    """
+    gap = own_scores[:, None] - bank_scores[None]
+    target = (own_text @ bank.T / temperature - gap.square() / (2 * sigma**2)).softmax(dim=-1)
+    entropy = (target * target.clamp_min(1e-12).log()).sum(dim=-1)
+    return (entropy - (target * logits.log_softmax(dim=-1)).sum(dim=-1)).mean()
+
+
+def chain_gaps(severities: Tensor, *, margin: float) -> Tensor:
+    """How much lower each degraded copy must score, (n, 2): weak below clean, strong below weak.
+
+    Args:
+        severities: Of the weak and strong copies, (n, 2), 0..1.
+        margin: Score gap for a severity of 1, in the score's units.
+    """
+    first = severities[:, 0] * 0.5 + 0.1
+    return torch.stack((first, severities[:, 1] - severities[:, 0]), dim=1) * margin
+
+
+def ranking_loss(scores: Tensor, gaps: Tensor) -> Tensor:
+    """Hinge on chains of growing degradation.
+
+    Args:
+        scores: Of the clean, weak and strong copies, (n, 3).
+        gaps: Wanted gaps, (n, 2).
+    """
+    return F.relu(gaps - (scores[:, :2] - scores[:, 1:])).mean()

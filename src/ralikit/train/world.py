@@ -1,0 +1,95 @@
+"""One process or many: what `torchrun` started, and the two things alignment needs of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from ralikit.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all that train together."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> slice:
+        """This process's part of `count` things.
+
+        Raises:
+            TrainingError: If they cannot be divided evenly.
+        """
+        if count % self.size:
+            raise TrainingError(f"a batch of {count} cannot be divided over {self.size} processes")
+        each = count // self.size
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """Rows of all processes, in order of rank; gradients flow through this process's own.
+
+        Every process computes the same loss on the whole batch. Its gradient with respect to its
+        own rows is exact, so that summing over processes gives the whole batch's gradient.
+        """
+        if self.size == 1:
+            return x
+        parts = [torch.empty_like(x) for _ in range(self.size)]
+        distributed.all_gather(parts, x.detach().contiguous())
+        parts[self.rank] = x
+        return torch.cat(parts)
+
+    def total(self, x: Tensor) -> Tensor:
+        """Sum of a value over processes, without gradient."""
+        y = x.detach().clone()
+        if self.size > 1:
+            distributed.all_reduce(y)
+        return y
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up every parameter's gradient over the processes."""
+        if self.size == 1:
+            return
+        pending = [
+            distributed.all_reduce(p.grad, async_op=True) for p in parameters if p.grad is not None
+        ]
+        for work in pending:
+            if work is not None:
+                work.wait()
+
+    def wait(self) -> None:
+        """Wait until every process has come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+def open_world(processes: int | None = None) -> World:
+    """Join the processes that `torchrun` started; alone where it did not.
+
+    Args:
+        processes: Refuse another number of processes; a launcher that silently starts one would
+            train with another batch than asked for.
+
+    Raises:
+        TrainingError: If there are more or fewer.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes is not None and processes != size:
+        raise TrainingError(
+            f"{processes} processes were asked for and {size} runs; start with: "
+            f"torchrun --nproc_per_node {processes} -m ralikit train ..."
+        )
+    if size == 1:
+        return World()
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return World(distributed.get_rank(), distributed.get_world_size())
