@@ -1,20 +1,21 @@
 """Rescale channels so that one range fits a whole tensor, without changing the function.
 
-int8 gives a tensor one step size for all its channels; a channel a hundred times smaller than
-another is then nearly lost. Scaling channel c of a tensor by s and the weights that read it by 1/s
-changes nothing in float (cross-layer equalisation, Nagel et al. 2019, section 4.1) and gives
-every channel the full range. Two differences from the paper:
+int8 gives a tensor one step for all its channels, and a layer one step for every output channel; a
+channel, or a column of weights, a hundred times smaller than its neighbour is then nearly lost.
+Scaling channel c of a tensor by s and the weights that read it by 1/s changes nothing in float
+(cross-layer equalisation, Nagel et al. 2019, section 4.1). Two differences from the paper:
 
-- Channels are judged by their activations on photos, not by weight ranges: weights have a step of
-  their own for every output channel, so that only activations and input columns matter.
+- The scales are those with the least rounding noise, predicted from the channels' moments on photos
+  and the weights, among many candidates; the paper equates weight ranges.
 - ReLU6 clips at 6, which does not scale. A channel that stays below 6 on the photos is scaled up at
-  most to 6 over a margin; one that reaches 6 is left alone.
+  most to 6 less a margin; one that reaches 6 is left alone.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, fx, nn
@@ -24,11 +25,22 @@ from ralikit.export.structure import ChannelGroup, channel_groups, is_relu, laye
 from ralikit.runtimes import Views
 
 # A channel behind ReLU6 keeps this much room above its largest calibration value.
-_MARGIN = 1.25
-# Channels that never move get no more than this: their noise is not worth the readers' range.
+_MARGIN = 1.5
+WEIGHT_LEVELS = 127
+"""Whole numbers of a weight, -127..127: LiteRT takes nothing else, a zero point would cost time."""
+
+# No channel is scaled by more than this, nor by less than one over it.
 _MOST = 64.0
-# How far the readers' columns count against the activations; 0.5 treats both ends alike.
-_STRENGTH = 0.5
+_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_LEVELS = (0.03, 0.06, 0.12, 0.25, 0.5, 1.0)
+
+
+@dataclass
+class Moments:
+    """What a tensor's channels held on photos: largest magnitude and mean square, each (C,)."""
+
+    peak: Tensor
+    square: Tensor
 
 
 def pixels_of(graph: FoldedScorer, views: Views) -> Tensor:
@@ -62,24 +74,30 @@ def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
     return graph
 
 
-def channel_peaks(graph: fx.GraphModule, batches: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Largest magnitude of every channel of every tensor over the calibration pixels, by node."""
-    peaks: dict[str, Tensor] = {}
+def channel_moments(graph: fx.GraphModule, batches: Iterable[Tensor]) -> dict[str, Moments]:
+    """Moments of every channel of every tensor over the calibration pixels, by node name."""
+    found: dict[str, list[Moments]] = {}
 
     class Watch(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Tensor:
             result: Tensor = super().run_node(n)
             if n.op != "output":
                 axes = [d for d in range(result.dim()) if d != 1]
-                peak = result.abs().amax(dim=axes)
-                peaks[n.name] = torch.maximum(peaks[n.name], peak) if n.name in peaks else peak
+                moments = Moments(result.abs().amax(dim=axes), result.square().mean(dim=axes))
+                found.setdefault(n.name, []).append(moments)
             return result
 
     watch = Watch(graph)
     with torch.inference_mode():
         for pixels in batches:
             watch.run(pixels)
-    return peaks
+    return {
+        name: Moments(
+            torch.stack([m.peak for m in several]).amax(0),
+            torch.stack([m.square for m in several]).mean(0),
+        )
+        for name, several in found.items()
+    }
 
 
 def equalise(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
@@ -91,40 +109,69 @@ def equalise(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
     """
     graph = copy.deepcopy(graph)
     traced = trace(graph.tower)
-    peaks = channel_peaks(traced, (pixels_of(graph, views) for views in calibration))
+    moments = channel_moments(traced, (pixels_of(graph, views) for views in calibration))
     for group in channel_groups(traced):
         if group.free and group.writers and group.readers:
-            _rescale(group, _scales(group, peaks))
+            _rescale(group, _scales(group, moments))
     return graph
 
 
-def _scales(group: ChannelGroup, peaks: dict[str, Tensor]) -> Tensor:
+def _scales(group: ChannelGroup, moments: dict[str, Moments]) -> Tensor:
     # A group's range is that of its widest tensor; behind a ReLU, what the ReLU lets through.
     passed = [n for n in group.nodes if is_relu(n)] or group.nodes
-    seen = torch.stack([peaks[n.name] for n in passed]).amax(0).clamp_min(1e-6)  # (C,)
-    columns = torch.stack([_column_peaks(reader, len(seen)) for reader in group.readers]).amax(0)
-    wanted = seen.max() / seen  # gives every channel the tensor's full range
-    if all(_is_depthwise(reader) for reader in group.readers):
-        scale = wanted  # a depthwise kernel has a step of its own: nothing is lost there
-    else:
-        cost = (columns.max() / columns.clamp_min(1e-6 * float(columns.max()))).reciprocal()
-        scale = (wanted * cost.clamp_min(1e-6)).pow(_STRENGTH)
-        scale = scale / scale.min() if group.ceiling is None else scale
-    scale = scale.clamp(1.0 / _MOST, _MOST)
+    peak = torch.stack([moments[n.name].peak for n in passed]).amax(0).clamp_min(1e-6)
+    square = torch.stack([moments[n.name].square for n in passed]).amax(0)
+    columns = torch.stack([_column_peaks(reader) for reader in group.readers]).amax(0)
+    low, high = torch.full_like(peak, 1.0 / _MOST), torch.full_like(peak, _MOST)
     if group.ceiling is not None:
-        room = group.ceiling / (_MARGIN * seen)
-        scale = torch.minimum(scale, room).clamp_min(1.0)
-    return scale
+        low = torch.ones_like(peak)
+        high = torch.minimum(high, group.ceiling / (_MARGIN * peak)).clamp_min(1.0)
+    best = torch.ones_like(peak)
+    least = _noise(group, best, peak, square)
+    for p in _POWERS:
+        for q in _POWERS:
+            shape = columns.clamp_min(1e-6).pow(p) / peak.pow(q)
+            for level in _LEVELS:
+                scale = shape / (level * shape.max())
+                scale = torch.maximum(torch.minimum(scale, high), low)
+                noise = _noise(group, scale, peak, square)
+                if noise < least:
+                    best, least = scale, noise
+    return best
 
 
-def _column_peaks(reader: nn.Conv2d | nn.Linear, channels: int) -> Tensor:
+def _noise(group: ChannelGroup, scale: Tensor, peak: Tensor, square: Tensor) -> float:
+    """Variance that rounding adds to what the readers give, relative to what it is there for.
+
+    Rounding to a step adds step^2 / 12: once for the tensor's own 8 bits, once for the weights'.
+    """
+    sides = 1.0 if group.ceiling is not None else 2.0
+    tensor_step = sides * float((peak * scale).max()) / 255.0
+    total = 0.0
+    for reader in group.readers:
+        weight = reader.weight.detach().flatten(2) if reader.weight.dim() > 2 else None
+        weight = reader.weight.detach().unsqueeze(-1) if weight is None else weight
+        energy = weight.square().sum(2)  # (C_out, C_in), or (C, 1) of a depthwise kernel
+        if _is_depthwise(reader):
+            signal = (energy[:, 0] * square).sum()
+            noise = (energy[:, 0] * (tensor_step / scale).square()).sum()
+        else:
+            signal = (energy * square).sum()
+            steps = (weight.abs().amax(2) / scale).amax(1) / WEIGHT_LEVELS  # (C_out,)
+            noise = (energy / scale.square()).sum() * tensor_step**2
+            noise += steps.square().sum() * weight.shape[2] * (square * scale.square()).sum()
+        total += float(noise / signal.clamp_min(1e-20))
+    return total
+
+
+def _column_peaks(reader: nn.Conv2d | nn.Linear) -> Tensor:
+    # Of every input channel: its largest weight, relative to the largest of the same output.
     weight = reader.weight.detach()
-    relative = weight / weight.flatten(1).abs().amax(1).clamp_min(1e-12).view(
-        -1, *[1] * (weight.dim() - 1)
-    )
     if _is_depthwise(reader):
-        return torch.ones(channels)
-    return relative.abs().transpose(0, 1).flatten(1).amax(1)
+        return torch.ones(len(weight))
+    peaks = weight.flatten(1).abs().amax(1).clamp_min(1e-12)
+    relative = weight.abs() / peaks.view(-1, *[1] * (weight.dim() - 1))
+    return relative.transpose(0, 1).flatten(1).amax(1)
 
 
 def _rescale(group: ChannelGroup, scale: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,14 @@ def publish_pair(file: Path, *, overwrite: bool = False) -> Iterator[tuple[Path,
                 # A manifest alone is what a kill between the renames left: no obstacle.
                 draft = stack.enter_context(publish(file))
                 manifest_draft = stack.enter_context(publish(beside, overwrite=True))
-            yield draft, manifest_draft
+            try:
+                yield draft, manifest_draft
+            except OSError as error:  # a full disk, mostly: say it of the file that was asked for
+                raise RalikitError(f"cannot write {file}: {error.strerror or error}") from error
             if replaces:
                 beside.unlink(missing_ok=True)
     except BaseException:
         if not replaces and not file.exists():
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
         raise

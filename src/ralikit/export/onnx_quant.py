@@ -17,7 +17,8 @@ from onnx import helper, numpy_helper
 
 from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid
-from ralikit.export.rounding import LEVELS, Int8Plan
+from ralikit.export.equalise import WEIGHT_LEVELS as LEVELS
+from ralikit.export.rounding import Int8Plan
 
 _LAYERS = ("Conv", "Gemm")
 _TOWER = "tower."
@@ -37,9 +38,10 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     edit = _Edit(model)
     for name in edit.tower_weights():
-        half = edit.constant(name).astype(np.float16)
-        if not np.isfinite(half).all():
+        weight = edit.constant(name)
+        if np.abs(weight).max() > np.finfo(np.float16).max:
             raise ExportError(f"fp16 cannot hold {name}: a value is beyond 65504")
+        half = weight.astype(np.float16)
         wide = edit.before("Cast", name, half, to=onnx.TensorProto.FLOAT)
         edit.reroute(name, wide)
     return edit.done()
@@ -76,7 +78,10 @@ def quantise(model: onnx.ModelProto, plan: Int8Plan) -> onnx.ModelProto:
             grid = stored.get(node.input[0])
             if grid is None:
                 raise ExportError(f"int8 does not reach {layer}: nothing rounds its input")
-            edit.int8_layer(node, grid)
+            if node.op_type == "Gemm":
+                edit.int8_linear(node)
+            else:
+                edit.int8_convolution(node, grid)
         elif node.op_type in ("Clip", "Relu") and node.input[0] in names:
             names[output] = names[node.input[0]]
         elif node.op_type == "Add" and all(i in stored for i in node.input):
@@ -160,18 +165,11 @@ class _Edit:
         """Store a weight as int8 and give its dequantised tensor."""
         weight = self.constant(name).astype(np.float32)
         steps = _steps(weight)
-        whole = np.rint(weight / steps.reshape(-1, *[1] * (weight.ndim - 1)))
         self._constants[f"{name}_step"] = steps
-        return self.before(
-            "DequantizeLinear",
-            name,
-            np.clip(whole, -LEVELS, LEVELS).astype(np.int8),
-            f"{name}_step",
-            axis=0,
-        )
+        return self.before("DequantizeLinear", name, _whole(weight, steps), f"{name}_step", axis=0)
 
-    def int8_layer(self, node: onnx.NodeProto, grid: Grid) -> None:
-        """Give a layer int8 weights and an int32 bias in the units of its products."""
+    def int8_convolution(self, node: onnx.NodeProto, grid: Grid) -> None:
+        """Give a convolution int8 weights and an int32 bias in the units of its products."""
         name = node.input[1]
         weight = self.constant(name).astype(np.float32)
         steps = _steps(weight)
@@ -187,10 +185,30 @@ class _Edit:
             node.input[2] = self.before(
                 "DequantizeLinear", bias_name, whole, f"{bias_name}_step", axis=0
             )
-        whole = np.rint(weight / steps.reshape(-1, *[1] * (weight.ndim - 1)))
         self._constants[f"{name}_step"] = steps
-        whole = np.clip(whole, -LEVELS, LEVELS).astype(np.int8)
-        node.input[1] = self.before("DequantizeLinear", name, whole, f"{name}_step", axis=0)
+        node.input[1] = self.before(
+            "DequantizeLinear", name, _whole(weight, steps), f"{name}_step", axis=0
+        )
+
+    def int8_linear(self, node: onnx.NodeProto) -> None:
+        """Turn a Gemm into an int8 MatMul and a float32 Add.
+
+        ONNX Runtime has an integer kernel with a float result for that pair, and none for a Gemm
+        whose weight has a step for every output.
+        """
+        name, bias = node.input[1], node.input[2]
+        weight = self.constant(name).astype(np.float32)
+        steps = _steps(weight)
+        self._constants[f"{name}_step"] = steps
+        wide = self.before(
+            "DequantizeLinear", name, _whole(weight, steps).T.copy(), f"{name}_step", axis=1
+        )
+        product = f"{node.output[0]}_product"
+        at = self.nodes.index(node)
+        self.nodes[at : at + 1] = [
+            helper.make_node("MatMul", [node.input[0], wide], [product], name=node.name),
+            helper.make_node("Add", [product, bias], [node.output[0]], name=f"{node.name}_bias"),
+        ]
 
     def read_pixels(self, grid: Grid) -> None:
         """Let the first layer read the photo's bytes: no cast, no scaling in float.
@@ -268,6 +286,11 @@ def _steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     # As `rounding.weight_steps`, in numpy.
     peak = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
     return (np.maximum(peak, np.float32(1e-8)) / np.float32(LEVELS)).astype(np.float32)
+
+
+def _whole(weight: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int8]:
+    whole = np.rint(weight / steps.reshape(-1, *[1] * (weight.ndim - 1)))
+    return np.clip(whole, -LEVELS, LEVELS).astype(np.int8)
 
 
 def kernel_types(nodes: Iterable[onnx.NodeProto]) -> dict[str, int]:

@@ -22,16 +22,16 @@ from torch import Tensor, fx, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid, best_grid
+from ralikit.export.equalise import WEIGHT_LEVELS as LEVELS
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.structure import is_add, is_mean, is_relu, layer, trace
 from ralikit.runtimes import Views
 
-LEVELS = 127
-"""Weights are symmetric, -127..127: LiteRT takes nothing else, and a zero point would cost time."""
-
 _PIXELS = 48 * 256 * 256
 _RIDGE = 0.03
+_DAMPING = 0.01
+_KINSHIP = 4.0  # neighbouring positions count as one
 _ROWS = 1 << 15
 _CHUNK = 8
 
@@ -184,10 +184,14 @@ def _round_layer(
     module: nn.Conv2d | nn.Linear, x: Tensor, wanted: Tensor, *, refit: bool
 ) -> Tensor:
     # Give the layer rounded weights in place, and return what it then makes of the rounded input.
-    weight = module.weight
-    if refit and (isinstance(module, nn.Linear) or module.kernel_size == (1, 1)):
-        weight = _refitted(module, x, wanted)
-    module.weight.copy_(round_weight(weight))
+    if isinstance(module, nn.Linear) or module.kernel_size == (1, 1):
+        rows, targets = _rows(x), _rows(wanted)
+        weight = _refitted(module.weight.flatten(1), rows, targets) if refit else module.weight
+        steps = weight_steps(weight)
+        rounded = compensated(weight.flatten(1), _second_moments(rows), steps)
+        module.weight.copy_(rounded.view_as(module.weight))
+    else:
+        module.weight.copy_(round_weight(module.weight))
     y = _apply(module, x)
     axes = [d for d in range(y.dim()) if d != 1]
     error = (wanted - y).mean(dim=axes)
@@ -196,16 +200,59 @@ def _round_layer(
     return y + error.view(1, -1, *[1] * (y.dim() - 2))
 
 
-def _refitted(module: nn.Conv2d | nn.Linear, x: Tensor, wanted: Tensor) -> Tensor:
-    # Ridge regression of what is missing on the rounded input, both about their means (the bias
-    # takes the means): W + (wanted - W x) x^T (x x^T + lambda)^-1.
-    flat_x, flat_y = (t.movedim(1, -1).flatten(0, -2) for t in (x, wanted))  # (rows, C)
-    stride = max(1, -(-len(flat_x) // _ROWS)) | 1
-    a, b = flat_x[::stride].double(), flat_y[::stride].double()
-    weight = module.weight.flatten(1).double()
-    a = a - a.mean(0)
-    b = b - b.mean(0) - a @ weight.T
-    gram = a.T @ a
-    ridge = _RIDGE * float(gram.diagonal().mean()) * max(1.0, 10.0 * gram.shape[0] / len(a))
+def compensated(weight: Tensor, gram: Tensor, steps: Tensor) -> Tensor:
+    """Round column after column, each rounding error made up for by the columns still to come.
+
+    GPTQ (Frantar et al. 2022, section 3): with the inputs' second moments H, the error of column i
+    is spread over the rest along row i of the Cholesky factor of H^-1. Inputs that vary most go
+    first, when most columns are left to make up for them.
+
+    Args:
+        weight: (C_out, C_in).
+        gram: Second moments of the inputs about their means, (C_in, C_in).
+        steps: Step of every output channel, (C_out,).
+
+    Returns:
+        Weights on their grids, (C_out, C_in).
+    """
+    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
+    work = weight[:, order].double()
+    h = gram[order][:, order].double()
+    h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
+    factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    step = steps.double()
+    for i in range(work.shape[1]):
+        column = work[:, i]
+        rounded = torch.round(column / step).clamp_(-LEVELS, LEVELS) * step
+        error = (column - rounded) / factor[i, i]
+        work[:, i + 1 :] -= error[:, None] * factor[i, i + 1 :]
+        work[:, i] = rounded
+    result = torch.empty_like(weight)
+    result[:, order] = work.to(weight.dtype)
+    return result
+
+
+def _second_moments(rows: Tensor) -> Tensor:
+    # Few rows for many channels show correlations that are not there, and rounding errors would be
+    # pushed to where these photos happen not to look: shrink towards the diagonal.
+    gram = rows.T @ rows / len(rows)
+    share = len(gram) / (len(gram) + len(rows) / _KINSHIP)
+    return gram * (1 - share) + torch.diag(gram.diagonal()) * share
+
+
+def _rows(x: Tensor) -> Tensor:
+    # Positions as rows, (rows, C) float64 about their means: the bias takes the means.
+    flat = x.movedim(1, -1).flatten(0, -2)
+    stride = max(1, -(-len(flat) // _ROWS)) | 1
+    rows = flat[::stride].double()
+    return rows - rows.mean(0)
+
+
+def _refitted(weight: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
+    # Ridge regression of what is missing on the rounded input:
+    # W + (wanted - W x) x^T (x x^T + lambda)^-1.
+    gram = x.T @ x
+    missing = wanted - x @ weight.double().T
+    ridge = _RIDGE * float(gram.diagonal().mean()) * max(1.0, 10.0 * gram.shape[0] / len(x))
     gram.diagonal().add_(ridge)
-    return (weight + torch.linalg.solve(gram, a.T @ b).T).float().view_as(module.weight)
+    return (weight + torch.linalg.solve(gram, x.T @ missing).T).to(weight.dtype)
