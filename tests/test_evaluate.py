@@ -129,7 +129,7 @@ def test_sets_are_known_by_name_alone() -> None:
 def test_the_command_prints_writes_and_records(
     labelled: MetaSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "open_model", lambda name, threads: _model(name, 0.3))
+    monkeypatch.setattr(library, "open_model", lambda name, threads, seeds: _model(name, 0.3))
     out, log = tmp_path / "out", tmp_path / "log.jsonl"
     words = ["eval", "one", "two", "--meta", str(labelled.path), "--root", str(labelled.root)]
     words += ["--mos-range", "0,5", "--resamples", "20"]

@@ -22,7 +22,7 @@ from ralikit.data.metas import (
     select_split,
 )
 from ralikit.data.papers import PaperSet, known_set, paper_rows
-from ralikit.errors import DataError, PhotoError
+from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.extras import require
 from ralikit.files import sha256_path, size_bytes
 from ralikit.metrics import Agreement, Difference, agreement, compare
@@ -223,20 +223,23 @@ def evaluate(
     return results
 
 
-def open_model(name: str, *, threads: int | None = None) -> EvalModel:
+def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = ()) -> EvalModel:
     """Open a bundle or exported file, a teacher's folder, or ``"mini"``, the model in the package.
 
     Args:
         name: A path, or ``"mini"`` where no such path exists.
         threads: Threads of the runtime; None leaves its default.
+        seeds: Of a teacher: the mean of the ratings in one answer each; none takes its likeliest.
 
     Raises:
-        UsageError: If it is none of these.
+        UsageError: If it is none of these, or seeds are given to what is no teacher.
         BundleError: If it is incomplete or altered.
     """
     path = Path(name)
     if path.is_dir() and (path / "config.json").is_file() and not (path / MANIFEST).exists():
-        return _open_teacher(path)
+        return _open_teacher(path, seeds)
+    if seeds:
+        raise UsageError(f"{name} is no teacher: it scores the same every time and takes no seeds")
     from ralikit.scorer import BUNDLED, load
 
     if name == "mini" and not path.exists():
@@ -266,11 +269,16 @@ def open_model(name: str, *, threads: int | None = None) -> EvalModel:
     )
 
 
-def _open_teacher(path: Path) -> EvalModel:
+def _open_teacher(path: Path, seeds: Sequence[int]) -> EvalModel:
     require("transformers", extra="teacher", job="Evaluating a teacher")
     from ralikit.train.teacher_eval import TeacherScorer
 
-    teacher = TeacherScorer(path)
+    teacher = TeacherScorer(path, seeds=seeds)
+    how = (
+        f"the mean rating of {len(seeds)} answers"
+        if seeds
+        else "the rating in its likeliest answer"
+    )
     return EvalModel(
         name=path.name,
         scores=lambda photos: (float(teacher.score(photo)) for photo in photos),
@@ -284,5 +292,5 @@ def _open_teacher(path: Path) -> EvalModel:
             "weights": "trained",
         },
         runtime=f"transformers {version('transformers')}",
-        note="a teacher: the rating in its likeliest answer",
+        note=f"a teacher: {how}",
     )

@@ -88,7 +88,8 @@ def test_eval_command_averages_seeds_of_teachers_alone(
             seen.append(tuple(seeds))
 
         def score(self, photo: Path) -> float:
-            return 1.0 + Image.open(photo).size[0] / 100
+            with Image.open(photo) as image:
+                return 1.0 + image.size[0] / 100
 
     monkeypatch.setattr(teacher_eval, "TeacherScorer", Brightness)
     words = ["--meta", str(labelled / "labels.csv"), "--root", str(labelled / "images")]

@@ -51,6 +51,10 @@ def evaluate(
     resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the runtime.")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="Of teachers: average answers with these seeds, e.g. 0,1,2."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for eval.json, eval.md, plots and score lists.")
     ] = None,
@@ -74,7 +78,7 @@ def evaluate(
         raise UsageError(f"{out} exists already; pass --overwrite to replace it")
     specs = _specs(meta, root, mos_range, split, dataset, image_column, mos_column)
     sets = [library.load_set(spec, lenient_split=True) for spec in specs]
-    opened = [library.open_model(name, threads=threads) for name in models]
+    opened = [library.open_model(n, threads=threads, seeds=_seeds(seeds)) for n in models]
     photos = sum(len(data.samples) for data in sets) * len(opened)
     finished: dict[str, int] = {}
     with track("photos", total=photos) as advance:
@@ -99,6 +103,13 @@ def evaluate(
     _show(results, resamples=resamples, seed=seed)
     if out is not None:
         typer.echo(f"report: {out / 'eval.md'}")
+
+
+def _seeds(text: str | None) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError as error:
+        raise UsageError(f"--seeds takes whole numbers such as 0,1,2, not {text!r}") from error
 
 
 def _specs(
