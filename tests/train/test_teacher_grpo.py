@@ -102,7 +102,7 @@ def test_visualquality_r1_ranks_several_sets(
 def test_full_disk_is_a_sentence_and_resuming_gives_the_same_weights(
     warm_vlm: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ralikit.train.trainer_tools import Bookkeeping
+    from ralikit.train.checkpoints import Bookkeeping
 
     settings = recipe("q-insight", warm_vlm, labelled)
     straight = train_teacher(settings, tmp_path / "straight")
@@ -143,7 +143,7 @@ def test_full_disk_is_a_sentence_and_resuming_gives_the_same_weights(
 def test_full_disk_is_told_from_other_errors(
     tmp_path: Path, error: Exception, told: str | None
 ) -> None:
-    from ralikit.train.trainer_tools import clear_errors
+    from ralikit.train.checkpoints import clear_errors
 
     expected = type(error) if told is None else TrainingError
     with pytest.raises(expected, match=told or re.escape(str(error))), clear_errors(tmp_path):

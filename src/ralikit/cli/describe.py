@@ -55,8 +55,13 @@ def describe(
         typer.Option(help="cpu, cuda, cuda:1 … (transformers).", rich_help_panel=_TEACHER),
     ] = None,
     batch: Annotated[
-        int, typer.Option(min=1, help="Answers drawn at a time.", rich_help_panel=_TEACHER)
-    ] = 16,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Answers drawn at a time; none: 16, with vLLM 512.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="Of sampling.", rich_help_panel=_TEACHER)
     ] = 1.0,
@@ -118,7 +123,7 @@ def describe(
             top_p=top_p,
             max_tokens=max_tokens,
             max_pixels=max_pixels or MAX_PIXELS,
-            batch=batch,
+            batch=batch or (512 if engine == "vllm" else 16),
         ),
     )
     loaded = open_engine(model, settings.asking, kind=engine, device=device)

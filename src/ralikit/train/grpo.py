@@ -8,13 +8,12 @@ from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
+from ralikit.train.checkpoints import WholeResume, attach
 from ralikit.train.grpo_rewards import reward_functions
 from ralikit.train.recipes import TeacherRecipe
 from ralikit.train.sampling import OneDatasetSampler
 from ralikit.train.teacher_data import as_dataset
 from ralikit.train.trainer_tools import (
-    WholeResume,
-    attach,
     check_processes,
     checkpointing,
     lora_config,

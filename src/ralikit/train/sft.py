@@ -124,16 +124,16 @@ def train_sft(
     """
     for module in ("torch", "trl", "datasets", "peft"):
         require(module, extra="teacher", job="Fine-tuning a teacher")
-    from ralikit.train import trainer_tools
+    from ralikit.train import checkpoints, trainer_tools
     from ralikit.train.teacher import begin_run
 
     begin_run(out, {"model": model, "texts": len(rows), **to_mapping(settings)}, resume=resume)
     target = out / "model"
     if target.is_dir():
         return target
-    with trainer_tools.clear_errors(out):
+    with checkpoints.clear_errors(out):
         trainer = build_sft_trainer(model, rows, out, settings)
-        trainer.train(resume_from_checkpoint=trainer_tools.resume_point(out))
+        trainer.train(resume_from_checkpoint=checkpoints.resume_point(out))
         trainer_tools.publish_model(
             trainer,
             target,
@@ -151,7 +151,7 @@ def build_sft_trainer(
     """Load the model, freeze what shall not train, and put TRL's trainer together."""
     from trl import SFTConfig, SFTTrainer
 
-    from ralikit.train import trainer_tools
+    from ralikit.train import checkpoints, trainer_tools
     from ralikit.train.vlm import load_model, load_processor
 
     runtime, lora = settings.runtime, settings.lora
@@ -188,7 +188,7 @@ def build_sft_trainer(
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(settings.part == "all" or name.startswith(VISION_PREFIX))
 
-    class TextTrainer(trainer_tools.WholeResume, SFTTrainer):  # type: ignore[misc]
+    class TextTrainer(checkpoints.WholeResume, SFTTrainer):  # type: ignore[misc]
         """TRL's trainer, resuming whole."""
 
     trainer = TextTrainer(
@@ -198,7 +198,7 @@ def build_sft_trainer(
         processing_class=processor,
         peft_config=trainer_tools.lora_config(lora),
     )
-    return trainer_tools.attach(trainer, folder)
+    return checkpoints.attach(trainer, folder)
 
 
 def _row(prompt: list[dict[str, str]], completion: str, photo: Path) -> dict[str, Any]:

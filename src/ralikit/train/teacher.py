@@ -47,16 +47,16 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
     """
     for module in ("torch", "trl", "datasets", "peft"):
         require(module, extra="teacher", job="Training a teacher")
-    from ralikit.train import grpo, trainer_tools
+    from ralikit.train import checkpoints, grpo, trainer_tools
 
     begin_run(out, to_mapping(recipe), resume=resume)
     model = out / "model"
     if model.is_dir():
         return model
     rows = teacher_rows(recipe)
-    with trainer_tools.clear_errors(out):
+    with checkpoints.clear_errors(out):
         trainer = grpo.build_trainer(recipe, rows, out)
-        checkpoint = trainer_tools.resume_point(out)
+        checkpoint = checkpoints.resume_point(out)
         trainer.train(resume_from_checkpoint=checkpoint)
         trainer_tools.publish_model(
             trainer,
