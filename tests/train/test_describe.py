@@ -120,6 +120,14 @@ def test_other_settings_do_not_continue_a_file(samples: list[Sample], tmp_path: 
     assert describe(samples, Told(), out, batch).photos == 5  # how many at a time may change
 
 
+def test_texts_of_another_writer_are_not_continued(samples: list[Sample], tmp_path: Path) -> None:
+    out = tmp_path / "t.jsonl"
+    describe(samples[:2], Told(), out, DescribeSettings(texts=1))
+    settings_path(out).unlink()
+    with pytest.raises(UsageError, match="holds texts that something else wrote"):
+        describe(samples, Told(), out, DescribeSettings(texts=1))
+
+
 def test_missing_photo_stops_before_any_work(samples: list[Sample], tmp_path: Path) -> None:
     samples[3].image.unlink()
     engine = Told()

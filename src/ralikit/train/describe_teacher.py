@@ -119,7 +119,7 @@ def describe(
     texts = rejected = done = 0
     unreadable: list[str] = []
     with TripletWriter(out) as writer:
-        _hold_settings(out, engine, settings)
+        _hold_settings(out, engine, settings, begun=bool(writer.done))
         mine = list(samples)[index::count]
         todo = [s for s in mine if s.name not in writer.done]
         for batch in _batches(todo, settings):
@@ -212,13 +212,15 @@ def _file(
         failed[slot] = Rejected(seed=request.seed, reason=reading.problem, answer=answer)
 
 
-def _hold_settings(out: Path, engine: Engine, settings: DescribeSettings) -> None:
+def _hold_settings(out: Path, engine: Engine, settings: DescribeSettings, *, begun: bool) -> None:
     """Keep the settings beside the file, or refuse to go on under others."""
     asked = to_mapping(settings)
     asked["asking"].pop("batch")  # changes nothing in the answers
     stated = {"teacher": engine.name, **asked}
     place = settings_path(out)
     if not place.exists():
+        if begun:
+            raise UsageError(f"{out} holds texts that something else wrote; name another file")
         write_text(place, to_json(stated))
         return
     found = read_json(place)
