@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support import lively_tower, make_head
 from typer.testing import CliRunner
 
 from ralikit import evaluate as library
 from ralikit.bench.records import read
+from ralikit.bundle import BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.cli import app
 from ralikit.data.metas import MetaSpec, Sample
 from ralikit.data.papers import known_set, paper_rows
 from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.evaluate import EvalModel, EvalSet, evaluate, load_set
+from ralikit.preprocess import Preprocess
 from ralikit.report import accuracy
+from ralikit.scorer import load
 
 COUNT = 24
 
@@ -106,6 +111,40 @@ def test_what_was_assumed_is_noted(labelled: MetaSpec) -> None:
     assert "name no splits: all 3 photos" in load_set(spec, lenient_split=True).notes[0]
     with pytest.raises(UsageError, match="no split 'test'"):
         load_set(spec)
+
+
+def test_a_bundle_is_evaluated_with_the_scores_it_gives(tmp_path: Path) -> None:
+    tower = lively_tower()
+    info = BundleInfo(
+        name="tiny",
+        tower=TowerSpec(kind=tower.kind, config=tower.config()),
+        preprocess=Preprocess(size=32, shortest_edge=32),
+        temperature=0.1,
+        scale=Scale(minimum=0.0, maximum=100.0),
+    )
+    tensors = {k: v.numpy() for k, v in tower.state_dict().items()}
+    head = make_head()
+    percent = replace(head, scores=25 * (head.scores - 1))
+    bundle = write_bundle(tmp_path / "tiny", info, tower=tensors, head=percent)
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        picture = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        picture.resize((40, 36)).save(tmp_path / f"{k}.png")
+    photos = [tmp_path / f"{k}.png" for k in range(4)]
+    model = library.open_model(str(bundle.root))
+    expected = [1 + load(bundle.root).score(p).value / 25 for p in photos]  # 0..100 -> 1..5
+    assert list(model.scores(photos)) == pytest.approx(expected)
+    assert (model.name, model.model["bundle"]) == ("tiny", bundle.hash)
+    with pytest.raises(UsageError, match="is no teacher"):
+        library.open_model(str(bundle.root), seeds=[0])
+    with pytest.raises(UsageError, match="there is no model"):
+        library.open_model(str(tmp_path / "absent"))
+
+
+def test_a_scorer_that_leaves_photos_out_is_refused(labelled: MetaSpec) -> None:
+    short = EvalModel(name="short", scores=lambda _photos: iter([1.0]), model={}, runtime="none")
+    with pytest.raises(DataError, match="short gave 1 scores for the 24 photos of agiqa3k"):
+        evaluate([short], [load_set(labelled)], resamples=2)
 
 
 def test_sets_are_known_by_name_alone() -> None:

@@ -161,15 +161,20 @@ def score_set(
     Raises:
         DataError: If a photo cannot be scored: a figure over other photos would be another figure.
     """
-    scores = np.empty(len(data.samples))
+    scores: list[float] = []
     try:
-        for index, score in enumerate(model.scores(s.image for s in data.samples)):
-            scores[index] = score
+        for score in model.scores(s.image for s in data.samples):
+            scores.append(score)
             if progress is not None:
-                progress(index + 1)
+                progress(len(scores))
     except PhotoError as error:
         raise DataError(f"{data.name} cannot be evaluated whole: {error}") from error
-    return scores
+    if len(scores) != len(data.samples):
+        raise DataError(
+            f"{model.name} gave {len(scores)} scores for the {len(data.samples)} photos of "
+            f"{data.name}"
+        )
+    return np.array(scores)
 
 
 def evaluate(
