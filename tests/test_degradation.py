@@ -24,7 +24,8 @@ PHOTOS = {
 
 
 def blur(photo: Image.Image, radius: float) -> Image.Image:
-    return photo.filter(ImageFilter.GaussianBlur(radius))
+    """The same share of the picture whatever its size: `radius` is at 512 pixels of short edge."""
+    return photo.filter(ImageFilter.GaussianBlur(radius * min(photo.size) / 512))
 
 
 def noise(photo: Image.Image, sigma: float) -> Image.Image:

@@ -126,6 +126,7 @@ def bundled_model() -> dict[str, Any]:
         "hash": bundle.hash,
         "bytes": size_bytes(BUNDLED),
         "weights": info.tower.weights,
+        "torch_free": bundle.scorer is not None,
         "scale": {
             "minimum": info.scale.minimum,
             "maximum": info.scale.maximum,

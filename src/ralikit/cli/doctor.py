@@ -46,6 +46,7 @@ def _model(model: dict[str, Any]) -> list[str]:
     note = f" ({model['resolution_note']})" if model["resolution_note"] else ""
     return [
         f"  {model['name']}, {model['bytes'] / 1e6:.1f} MB, bundle {model['hash'][:16]}",
+        f"  scores with {'ONNX Runtime alone' if model['torch_free'] else 'torch (no scorer.onnx)'}",
         f"  scale: {scale['minimum']:g} to {scale['maximum']:g}, {scale['meaning']}",
         f"  not told apart: scores closer than {width}{note}",
         f"  licence: {model['licence'] or 'not stated'}",
