@@ -44,9 +44,10 @@ def _model(model: dict[str, Any]) -> list[str]:
     scale, resolution = model["scale"], model["resolution"]
     width = "not measured" if resolution is None else f"{resolution:.2f}"
     note = f" ({model['resolution_note']})" if model["resolution_note"] else ""
+    engine = "ONNX Runtime alone" if model["torch_free"] else "torch (it has no scorer.onnx)"
     return [
         f"  {model['name']}, {model['bytes'] / 1e6:.1f} MB, bundle {model['hash'][:16]}",
-        f"  scores with {'ONNX Runtime alone' if model['torch_free'] else 'torch (no scorer.onnx)'}",
+        f"  scores with {engine}",
         f"  scale: {scale['minimum']:g} to {scale['maximum']:g}, {scale['meaning']}",
         f"  not told apart: scores closer than {width}{note}",
         f"  licence: {model['licence'] or 'not stated'}",
