@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from ralikit.export.gate import Gate, Tell
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
-from ralikit.export.target import Request, Target
+from ralikit.export.target import Mixing, Request, Target
 from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
@@ -174,7 +174,7 @@ def _made(
     target: Target, precision: str, gate: Gate, draft: Path, *, what: str, tell: Tell | None
 ) -> tuple[dict[str, Any], Parity]:
     # Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
-    calibrates = precision.startswith("int8")
+    calibrates = precision in getattr(target, "CALIBRATED", ("int8", "int8-weights"))
     if tell is not None:
         tell(f"converting to {target.NAME}, {precision}", 0.0)
     request = Request(
@@ -185,12 +185,14 @@ def _made(
     )
     target.convert(request, draft)
     found = target.layers(draft)
-    check_layers(gate.graph, found, precision, what=what)
+    promises = target.promises(gate.graph, precision) if isinstance(target, Mixing) else {}
+    check_layers(gate.graph, found, precision, what=what, promised=promises)
     facts = {
         **facts_of(gate.bundle),
         **gate.facts(),
         "target": target.NAME,
         "precision": precision,
+        **({"meaning": target.MEANING[precision]} if isinstance(target, Mixing) else {}),
         "layers": found,
         "tools": target.tools(),
         "calibration": gate.calibration_facts() if calibrates else None,
@@ -219,7 +221,14 @@ def limits_of(precision: str) -> Limits:
     return LIMITS.get(precision, LIMITS["int8-weights"])
 
 
-def check_layers(graph: FoldedScorer, found: dict[str, str], precision: str, *, what: str) -> None:
+def check_layers(
+    graph: FoldedScorer,
+    found: dict[str, str],
+    precision: str,
+    *,
+    what: str,
+    promised: Mapping[str, str] | None = None,
+) -> None:
     """Nobody asks for int8 and gets a layer in float without a word.
 
     Args:
@@ -227,17 +236,19 @@ def check_layers(graph: FoldedScorer, found: dict[str, str], precision: str, *, 
         found: What the target read back from its file.
         precision: What was asked for.
         what: Names the export in errors.
+        promised: Types by layer, where a precision mixes several; else its one type for the tower.
 
     Raises:
         ExportError: If a layer is missing or stored as another type.
     """
-    promised = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
+    tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     for name, module in graph.named_modules():
         if not isinstance(module, nn.Conv2d | nn.Linear):
             continue
         if name not in found:
             raise ExportError(f"{what}: layer {name} is not in the converted file")
-        wanted = "float32" if name.startswith("head.") else promised[precision]
+        wanted = "float32" if name.startswith("head.") else tower.get(precision, precision)
+        wanted = (promised or {}).get(name, wanted)
         if found[name] != wanted:
             raise ExportError(
                 f"{what}: layer {name} is stored as {found[name]}, {precision} promises {wanted}"

@@ -11,16 +11,30 @@ vectors are what float16 loses first.
 
 from __future__ import annotations
 
+import gc
+import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
 from ralikit.export import coreml_compress as compress
+from ralikit.export.coreml_names import (
+    NAMES,
+    constant_names,
+    layer_name,
+    read_names,
+    stored_types,
+)
+from ralikit.export.graph import FoldedScorer
 from ralikit.export.target import Request
+from ralikit.files import to_json
 from ralikit.runtimes.mil.package import open_package, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
 from ralikit.runtimes.mil.quiet import coremltools, quiet
@@ -35,6 +49,8 @@ MEANING = {
     **{name: scheme.meaning for name, scheme in compress.SCHEMES.items()},
 }
 """What each precision stores and computes with, for manifests and reports."""
+CALIBRATED = tuple(compress.SCHEMES)
+"""Precisions whose weights are chosen on photos."""
 
 _JOB = "Export to Core ML"
 _DATE = "com.github.apple.coremltools.conversion_date"
@@ -59,26 +75,54 @@ def convert(request: Request, path: Path) -> None:
     """
     ct = coremltools(_JOB)
     scheme = compress.SCHEMES.get(request.precision)
+    graph: FoldedScorer = request.graph
+    stored: dict[str, compress.Stored] = {}
+    if scheme is not None:
+        graph, stored = compress.compress(graph, scheme, request.calibration)
     try:
         with quiet():
-            model = _convert(ct, request, minimum_ios=scheme.minimum_ios if scheme else 16)
-            plan = compress.Plan()
-            if scheme is not None:
-                plan = compress.plan(model, scheme)
-                model = compress.apply(model, plan)
+            model = _convert(
+                ct,
+                replace(request, graph=graph),
+                stored,
+                minimum_ios=scheme.minimum_ios if scheme else 16,
+            )
             model.save(str(path))
     except _CONVERTER_ERRORS as error:
-        raise ExportError(f"coremltools cannot convert this graph: {error}") from error
+        summary = " ".join(str(error).split())
+        with quiet():  # what coremltools leaves open would warn whenever it is collected
+            traceback.clear_frames(error.__traceback__)
+            gc.collect()
+        raise ExportError(f"coremltools cannot convert this graph: {summary}") from error
     _describe(request, path)
-    _check_layers(layers(path), plan, request)
+    _check_layers(layers(path), request)
+
+
+def promises(graph: FoldedScorer, precision: str) -> dict[str, str]:
+    """Stored type of every convolution and linear layer under a precision, by name."""
+    wanted = {
+        name: "float32" if name.startswith("head.") or precision == "fp32" else "float16"
+        for name, module in graph.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+    scheme = compress.SCHEMES.get(precision)
+    if scheme is not None:
+        chosen = compress.chosen_layers(graph.tower)
+        wanted |= {f"tower.{name}": scheme.stored for name in chosen}
+    return wanted
 
 
 def layers(path: Path) -> dict[str, str]:
-    """Read the package back: stored type of every weight, e.g. ``{"tower_stem_weight": "fp16"}``.
+    """Read the package back: stored type of every weight, e.g. ``{"tower.stem": "float16"}``.
 
-    A palette is named with its size (``"palette16:fp16"``), blocks with theirs (``"int4/32"``).
+    Types are float32, float16, int8, int4, pal6 and pal4 (a palette of 64 or 16 float16 values).
+
+    Raises:
+        BundleError: If it is no package of ours, or damaged.
     """
-    return compress.stored_types(load_block(open_package(path)))
+    package = open_package(path)
+    names = read_names(package.metadata, where=str(path))
+    return stored_types(load_block(package), names)
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
@@ -94,8 +138,10 @@ def tools() -> dict[str, str]:
     return {"coremltools": str(ct.__version__), "torch": str(torch.__version__)}
 
 
-def _convert(ct: Any, request: Request, *, minimum_ios: int) -> Any:
-    from ralikit.export.coreml_passes import MERGE_PADS
+def _convert(
+    ct: Any, request: Request, stored: dict[str, compress.Stored], *, minimum_ios: int
+) -> Any:
+    from ralikit.export.coreml_passes import MERGE_PADS, STORE_WEIGHTS
 
     preprocess = request.bundle.info.preprocess
     example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
@@ -104,12 +150,14 @@ def _convert(ct: Any, request: Request, *, minimum_ios: int) -> Any:
     pipeline = ct.PassPipeline.DEFAULT
     names = pipeline.passes
     pipeline.insert_pass(names.index("common::add_fp16_cast"), MERGE_PADS)
-    if float32:
-        pipeline.remove_passes({"common::add_fp16_cast"})
+    if stored:
+        names = {layer_name(v): k for k, v in constant_names(request.graph).items()}
+        pipeline.append_pass(STORE_WEIGHTS)
+        pipeline.set_options(STORE_WEIGHTS, {"table": {names[k]: v for k, v in stored.items()}})
     return ct.convert(
         exported,
-        inputs=[ct.TensorType(name="image", shape=tuple(example.shape))],
-        outputs=[ct.TensorType(name="score")],
+        inputs=[ct.TensorType(name="image", shape=tuple(example.shape), dtype=np.float32)],
+        outputs=[ct.TensorType(name="score", dtype=np.float32)],
         minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
         compute_precision=(
             ct.precision.FLOAT32
@@ -180,6 +228,7 @@ def _describe(request: Request, path: Path) -> None:
     for feature in description.output:
         feature.shortDescription = "The photo's score, one number"
     description.metadata.userDefined.pop(_DATE, None)
+    description.metadata.userDefined[NAMES] = to_json(constant_names(request.graph), indent=None)
     _drop_dates(package.spec.mlProgram)
     write_spec(package)
     settle(path)
@@ -197,22 +246,15 @@ def _words(value: Any) -> list[str]:
     return list(value.immediateValue.tensor.strings.values)
 
 
-def _check_layers(found: dict[str, str], plan: compress.Plan, request: Request) -> None:
+def _check_layers(found: dict[str, str], request: Request) -> None:
     """Nobody asks for a type and silently gets another.
 
     Raises:
-        ExportError: If a weight's stored type is not the one planned.
+        ExportError: If a weight's stored type is not the one promised.
     """
-    tower = "fp32" if request.precision == "fp32" else "fp16"
-    rest = {
-        name: "fp32" if name.startswith("head_") else tower
-        for name in found
-        if name.startswith(("head_", "tower_"))
-    }
-    for name, wanted in (rest | plan.types).items():
-        if found.get(name) != wanted:
+    for name, kind in promises(request.graph, request.precision).items():
+        if found.get(name) != kind:
+            stored = f"is stored as {found[name]}" if name in found else "is missing"
             raise ExportError(
-                f"weight {name} should be stored as {wanted}, the package has {found.get(name)}"
+                f"layer {name} {stored} in the package; {request.precision} wants {kind}"
             )
-    if not any(name.startswith("head_") for name in rest):
-        raise ExportError("the package has no weights of the read-out under their names")

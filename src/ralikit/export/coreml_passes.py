@@ -9,10 +9,16 @@ from typing import Any
 
 import numpy as np
 from coremltools.converters.mil.mil import Builder as mb  # noqa: N813 (coremltools' own idiom)
+from coremltools.converters.mil.mil import types
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, register_pass
 
+from ralikit.errors import ExportError
+from ralikit.export.coreml_compress import Stored
+from ralikit.export.coreml_names import base_name
+
 MERGE_PADS = "ralikit::merge_pads"
+STORE_WEIGHTS = "ralikit::store_weights"
 
 if MERGE_PADS not in PASS_REGISTRY.passes:
 
@@ -30,6 +36,91 @@ if MERGE_PADS not in PASS_REGISTRY.passes:
                 with function:
                     for op in list(function.operations):
                         _merge(function, op)
+
+    @register_pass(namespace="ralikit", override=True)
+    class store_weights(AbstractGraphPass):  # type: ignore[misc]  # noqa: N801
+        """Put compressed weights in the place of the constants that hold their values.
+
+        Attributes:
+            table: Compressed weights by the constant's first name.
+        """
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._table: dict[str, Stored] = {}
+
+        @property
+        def table(self) -> dict[str, Stored]:
+            """Compressed weights by the constant's first name."""
+            return self._table
+
+        @table.setter
+        def table(self, table: dict[str, Stored]) -> None:
+            self._table = table
+
+        def apply(self, prog: Any) -> None:
+            """Rewrite every function of the program."""
+            for function in prog.functions.values():
+                with function:
+                    for op in list(function.operations):
+                        stored = self._table.get(base_name(op.name))
+                        if op.op_type == "const" and stored is not None:
+                            _store(function, op, stored)
+
+
+def _store(block: Any, const: Any, stored: Stored) -> None:
+    value = const.outputs[0].val
+    if not np.array_equal(value, stored.values()):
+        raise ExportError(
+            f"constant {const.name} of the converted graph is not the weight that was compressed"
+        )
+    name = f"{const.name}_palettized" if stored.tables is not None else f"{const.name}_quantized"
+    var = _constexpr(stored, name, const)
+    block.replace_uses_of_var_after_op(
+        anchor_op=const, old_var=const.outputs[0], new_var=var, no_check_var_types=True
+    )
+    block.remove_ops([const])
+
+
+def _constexpr(stored: Stored, name: str, const: Any) -> Any:
+    codes = stored.codes
+    place = {"name": name, "before_op": const}
+    if stored.tables is None:
+        if stored.bits == 8:
+            return mb.constexpr_affine_dequantize(
+                quantized_data=codes,
+                zero_point=np.int8(0),
+                scale=stored.scale,
+                axis=np.int32(0),
+                **place,
+            )
+        return mb.constexpr_blockwise_shift_scale(
+            data=codes.astype(_numpy_type(f"int{stored.bits}")),
+            scale=stored.block_scale(),
+            **place,
+        )
+    if stored.tables.ndim == 1:  # the layout of iOS 16
+        return mb.constexpr_lut_to_dense(
+            indices=_packed(codes, stored.bits),
+            lut=stored.tables,
+            shape=np.array(codes.shape, dtype=np.uint32),
+            **place,
+        )
+    return mb.constexpr_lut_to_dense(
+        indices=codes.astype(_numpy_type(f"uint{stored.bits}")),
+        lut=stored.tables_18(),
+        **place,
+    )
+
+
+def _numpy_type(name: str) -> Any:
+    return types.nptype_from_builtin(getattr(types, name))
+
+
+def _packed(codes: Any, bits: int) -> Any:
+    # Indices one after the other, from the lowest bit of the first byte up.
+    flags = (codes.reshape(-1, 1) >> np.arange(bits)) & 1
+    return np.packbits(flags.astype(np.uint8).reshape(-1), bitorder="little")
 
 
 def _merge(block: Any, conv: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ralikit.bundle import Bundle
 from ralikit.export.graph import FoldedScorer
@@ -58,4 +58,21 @@ class Target(Protocol):
 
     def tools(self) -> dict[str, str]:
         """Versions of the libraries that made the file."""
+        ...
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """What a target has besides, where a precision stores layers in several types.
+
+    Attributes:
+        CALIBRATED: Precisions that want calibration photos.
+        MEANING: What each precision stores and computes with, in words, for manifests.
+    """
+
+    CALIBRATED: tuple[str, ...]
+    MEANING: dict[str, str]
+
+    def promises(self, graph: FoldedScorer, precision: str) -> dict[str, str]:
+        """Type of every layer of the graph under a precision, in the words of `layers`."""
         ...
