@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from types import ModuleType
 
 from ralikit.errors import MissingExtraError
@@ -26,3 +27,12 @@ def require(module: str, *, extra: str, job: str) -> ModuleType:
         if error.name is not None and error.name.partition(".")[0] != top:
             raise
         raise MissingExtraError(top, extra, job) from error
+
+
+def hush_imports() -> None:
+    """Keep quiet what transformers' own imports log about libraries that are not asked for here.
+
+    With the extra `tflite` installed, torchao comes along and complains of its missing GPU parts.
+    """
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -208,27 +208,16 @@ def random_rali(*, tiny: bool) -> nn.Module:
     from ralikit.head import Head
     from ralikit.towers import build_tower
 
-    config: dict[str, Any] = (
-        {
-            "image_size": 28,
-            "patch_size": 14,
-            "hidden_size": 32,
-            "layers": 2,
-            "heads": 2,
-            "mlp_size": 64,
-            "dim": 16,
-        }
-        if tiny
-        else {
-            "image_size": 336,
-            "patch_size": 14,
-            "hidden_size": 1024,
-            "layers": 24,
-            "heads": 16,
-            "mlp_size": 4096,
-            "dim": 768,
-        }
-    )
+    shapes = {
+        "size": (336, 28),
+        "patch": (14, 14),
+        "width": (1024, 32),
+        "depth": (24, 2),
+        "heads": (16, 2),
+        "hidden": (4096, 64),
+        "dim": (768, 16),
+    }
+    config = {name: small if tiny else large for name, (large, small) in shapes.items()}
     tower = build_tower("clip", config)
     rng = np.random.default_rng(0)
     dim = tower.dim
@@ -242,7 +231,7 @@ def random_rali(*, tiny: bool) -> nn.Module:
         temperature=0.07,
         normalize=False,
     )
-    return _Rali(tower, BasisHead(head), config["image_size"])
+    return _Rali(tower, BasisHead(head), config["size"])
 
 
 def random_teacher(size: str, device: torch.device) -> Any:

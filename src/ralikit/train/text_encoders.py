@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import TrainingError, UsageError
-from ralikit.extras import require
+from ralikit.extras import hush_imports, require
 
 LongTexts = Literal["refuse", "truncate", "split"]
 """What becomes of a text longer than the encoder reads: an error; its beginning alone, counted and
@@ -46,6 +46,9 @@ def open_text_encoder(name: str) -> TextEncoder:
         MissingExtraError: If its library is not installed.
         UsageError: If the name is no such model.
     """
+    hush_imports()
+    transformers = require("transformers", extra="train", job="A text encoder")
+    transformers.utils.logging.disable_progress_bar()
     return MiniLm() if name == MINILM else TransformersText(name)
 
 
