@@ -22,6 +22,7 @@ from ralikit.export import onnx as onnx_target
 from ralikit.export.chain import Exported, check_layers, export
 from ralikit.export.gate import Gate, unfolded_scores
 from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
+from ralikit.export.target import promised_types
 from ralikit.files import sha256_path
 from ralikit.preprocess import make_views
 from ralikit.runtimes.onnx import read_facts
@@ -116,12 +117,12 @@ def test_an_unknown_word_names_the_known_ones(bundle: Bundle, tmp_path: Path) ->
     ("found", "words"),
     [
         ({}, "tower.stem is not in"),
-        ({"tower.stem": "float32"}, "tower.stem is stored as float32, int8 promises int8"),
+        ({"tower.stem": "float32"}, "tower.stem is stored as float32 where int8 was promised"),
     ],
 )
 def test_a_layer_left_in_float_is_an_error(gate: Gate, found: dict[str, str], words: str) -> None:
     with pytest.raises(ExportError, match=words):
-        check_layers(gate.graph, found, "int8", what="tiny")
+        check_layers(promised_types(gate.graph, "int8"), found, what="tiny")
 
 
 # What goes wrong on purpose. Nothing may be published, and the reason must be said.

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
-
-from torch import nn
 
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
 from ralikit.export.gate import Gate, Tell
-from ralikit.export.graph import FoldedScorer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
 from ralikit.export.target import Mixing, Request, Target
@@ -221,35 +218,21 @@ def limits_of(precision: str) -> Limits:
     return LIMITS.get(precision, LIMITS["int8-weights"])
 
 
-def check_layers(
-    graph: FoldedScorer,
-    found: dict[str, str],
-    precision: str,
-    *,
-    what: str,
-    promised: Mapping[str, str] | None = None,
-) -> None:
+def check_layers(promised: dict[str, str], found: dict[str, str], *, what: str) -> None:
     """Nobody asks for int8 and gets a layer in float without a word.
 
     Args:
-        graph: The folded scorer, which names the layers.
+        promised: Stored type of every layer, by name.
         found: What the target read back from its file.
-        precision: What was asked for.
         what: Names the export in errors.
-        promised: Types by layer, where a precision mixes several; else its one type for the tower.
 
     Raises:
         ExportError: If a layer is missing or stored as another type.
     """
-    tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
-    for name, module in graph.named_modules():
-        if not isinstance(module, nn.Conv2d | nn.Linear):
-            continue
+    for name, wanted in promised.items():
         if name not in found:
             raise ExportError(f"{what}: layer {name} is not in the converted file")
-        wanted = "float32" if name.startswith("head.") else tower.get(precision, precision)
-        wanted = (promised or {}).get(name, wanted)
         if found[name] != wanted:
             raise ExportError(
-                f"{what}: layer {name} is stored as {found[name]}, {precision} promises {wanted}"
+                f"{what}: layer {name} is stored as {found[name]} where {wanted} was promised"
             )

@@ -19,10 +19,9 @@ import torch
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export.equalise import equalise, on_pixel_grid
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.onnx_quant import halve_weights, quantise, quantise_weights, weight_types
-from ralikit.export.rounding import plan_int8, plan_weights
+from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
 from ralikit.extras import require
 
@@ -47,10 +46,11 @@ def convert(request: Request, path: Path) -> None:
     elif request.precision == "fp16":
         model = halve_weights(to_model(request.graph, shape))
     elif request.precision == "int8-weights":
-        model = quantise_weights(to_model(plan_weights(request.graph, request.calibration), shape))
+        model = quantise_weights(
+            to_model(prepare_weights(request.graph, request.calibration), shape)
+        )
     elif request.precision == "int8":
-        ready = equalise(on_pixel_grid(request.graph), request.calibration)
-        plan = plan_int8(ready, request.calibration)
+        plan = prepare_int8(request.graph, request.calibration)
         model = quantise(to_model(plan.graph, shape), plan)
     else:
         raise ExportError(

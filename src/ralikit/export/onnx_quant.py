@@ -191,10 +191,10 @@ class _Edit:
         )
 
     def int8_linear(self, node: onnx.NodeProto) -> None:
-        """Turn a Gemm into an int8 MatMul and a float32 Add.
+        """Turn a Gemm into an int8 MatMul whose bias is subtracted in float32.
 
-        ONNX Runtime has an integer kernel with a float result for that pair, and none for a Gemm
-        whose weight has a step for every output.
+        ONNX Runtime has an integer kernel with a float result for MatMul, and none for a Gemm with
+        a step for every output. It makes a Gemm of a MatMul followed by an Add, but not by a Sub.
         """
         name, bias = node.input[1], node.input[2]
         weight = self.constant(name).astype(np.float32)
@@ -203,11 +203,12 @@ class _Edit:
         wide = self.before(
             "DequantizeLinear", name, _whole(weight, steps).T.copy(), f"{name}_step", axis=1
         )
+        self._constants[bias] = -self.constant(bias).astype(np.float32)
         product = f"{node.output[0]}_product"
         at = self.nodes.index(node)
         self.nodes[at : at + 1] = [
             helper.make_node("MatMul", [node.input[0], wide], [product], name=node.name),
-            helper.make_node("Add", [product, bias], [node.output[0]], name=f"{node.name}_bias"),
+            helper.make_node("Sub", [product, bias], [node.output[0]], name=f"{node.name}_bias"),
         ]
 
     def read_pixels(self, grid: Grid) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -23,17 +24,23 @@ from torch import Tensor, fx, nn
 from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid, best_grid
 from ralikit.export.equalise import WEIGHT_LEVELS as LEVELS
-from ralikit.export.equalise import pixels_of
+from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.structure import is_add, is_mean, is_relu, layer, trace
 from ralikit.runtimes import Views
 
-_PIXELS = 48 * 256 * 256
+_PIXELS = 32 * 256 * 256  # of all views held while tensors are wide
+_VIEWS = 192  # held from where they fit
+_WIDENING = 24  # four tensors at once, the widest six times what is live between blocks
+_BYTES = 1.5e9
 _RIDGE = 0.03
 _DAMPING = 0.01
 _KINSHIP = 4.0  # neighbouring positions count as one
 _ROWS = 1 << 15
 _CHUNK = 8
+
+
+_PLANS: WeakKeyDictionary[FoldedScorer, tuple[Sequence[Views], Int8Plan]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,21 +78,48 @@ def round_activation(x: Tensor, grid: Grid) -> Tensor:
     return q.mul_(grid.step)
 
 
-def plan_int8(
-    graph: FoldedScorer, calibration: Sequence[Views], *, refit: bool = False
-) -> Int8Plan:
+def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
+    """From a folded scorer to what int8 targets store: pixel grid, equalised channels, rounding.
+
+    A minute's work on one core, so the plan is kept as long as the graph lives: ONNX and TFLite
+    exports of one bundle share it.
+
+    Args:
+        graph: The folded scorer; it is not changed.
+        calibration: Views of calibration photos, each (V, S, S, 3) uint8.
+
+    Raises:
+        ExportError: If there are no photos, or the tower has no fixed graph.
+    """
+    kept = _PLANS.get(graph)
+    if kept is not None and kept[0] is calibration:
+        return kept[1]
+    plan = plan_int8(equalise(on_pixel_grid(graph), _two_views(calibration)), calibration)
+    _PLANS[graph] = (calibration, plan)
+    return plan
+
+
+def prepare_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+    """A copy whose tower's weights lie on int8 grids, equalised first: for weight-only files.
+
+    Raises:
+        ExportError: If there are no photos, or the tower has no fixed graph.
+    """
+    return plan_weights(equalise(graph, _two_views(calibration)), calibration)
+
+
+def plan_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
     """Round an equalised scorer's tower to int8, weights and activations.
 
     Args:
         graph: From `equalise(on_pixel_grid(...), ...)`; it is not changed.
         calibration: Views of calibration photos, each (V, S, S, 3) uint8.
-        refit: Refit weights to the rounded inputs; off, only the biases are corrected.
 
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
     graph = copy.deepcopy(graph)
-    grids = _round_in_step(graph, calibration, refit=refit, activations=True)
+    grids = _round_in_step(graph, calibration, activations=True)
     step = float(graph.gain.flatten()[0])
     zero = round(-float(graph.offset.flatten()[0]) / step)
     return Int8Plan(graph=graph, grids=grids, pixels=Grid(step=step, zero=zero))
@@ -98,57 +132,137 @@ def plan_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedSco
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
     graph = copy.deepcopy(graph)
-    _round_in_step(graph, calibration, refit=False, activations=False)
+    _round_in_step(graph, calibration, activations=False)
     return graph
 
 
+@dataclass
+class _Sides:
+    """What every live tensor holds in the exact tower and in the rounded one."""
+
+    exact: dict[fx.Node, Tensor]
+    rounded: dict[fx.Node, Tensor]
+
+
 def _round_in_step(
-    graph: FoldedScorer, calibration: Sequence[Views], *, refit: bool, activations: bool
+    graph: FoldedScorer, calibration: Sequence[Views], *, activations: bool
 ) -> dict[str, Grid]:
-    # The whole calibration set goes through one layer after another, exact and rounded side by
-    # side; a tensor is let go as soon as its last reader has run.
+    # The calibration set goes through one layer after another, exact and rounded side by side; a
+    # tensor is let go as soon as its last reader has run. Early tensors are wide, so only a few
+    # views are held; from where all of them fit, all of them are (late layers have many channels
+    # and few positions, and need them).
+    if not calibration:
+        raise ExportError("int8 needs calibration photos, and there are none")
+    untouched = trace(copy.deepcopy(graph.tower))
     traced = trace(graph.tower)
+    twin = dict(zip(traced.graph.nodes, untouched.graph.nodes, strict=True))
+    names = _names(traced)
     grids: dict[str, Grid] = {}
-    names: dict[fx.Node, str] = {}
-    exact: dict[fx.Node, Tensor] = {}
-    rounded: dict[fx.Node, Tensor] = {}
+    few, many = _few_views(calibration), _many_views(calibration)
+    sides = _Sides({}, {})
+    widened = len(few) >= len(many)
     unread = {node: len(node.users) for node in traced.graph.nodes}
     with torch.inference_mode():
         for node in traced.graph.nodes:
             if node.op == "output":
                 break
             if node.op == "placeholder":
-                exact[node] = rounded[node] = pixels_of(graph, _some_views(calibration))
+                sides.exact[node] = sides.rounded[node] = pixels_of(graph, few)
                 continue
+            if not widened and _fits(sides.exact, len(few), len(many)):
+                pixels = pixels_of(graph, many)
+                live = list(sides.exact)
+                exact = _rerun(untouched, [twin[n] for n in live], pixels, {}, names)
+                sides.exact = {n: exact[twin[n]] for n in live}
+                sides.rounded = _rerun(traced, live, pixels, grids, names)
+                widened = True
             module = layer(traced, node)
             inputs = node.all_input_nodes
             if module is not None:
-                names[node] = str(node.target)
-                exact[node] = _apply(module, exact[inputs[0]])
-                rounded[node] = _round_layer(module, rounded[inputs[0]], exact[node], refit=refit)
+                wanted = _apply(module, sides.exact[inputs[0]])
+                sides.exact[node] = wanted
+                sides.rounded[node] = _round_layer(
+                    module, sides.exact[inputs[0]], sides.rounded[inputs[0]], wanted
+                )
             else:
-                names[node] = _name(node, names)
-                exact[node] = _call(node, exact)
-                rounded[node] = _call(node, rounded)
+                sides.exact[node] = _call(node, sides.exact)
+                sides.rounded[node] = _call(node, sides.rounded)
             if activations and _is_stored(node):
-                grid = best_grid(rounded[node].numpy())
+                grid = best_grid(sides.rounded[node].numpy())
                 grids[names[node]] = grid
-                rounded[node] = round_activation(rounded[node], grid)
+                sides.rounded[node] = round_activation(sides.rounded[node], grid)
             for source in inputs:
                 unread[source] -= 1
                 if not unread[source]:
-                    del exact[source], rounded[source]
+                    del sides.exact[source], sides.rounded[source]
     return grids
 
 
-def _some_views(calibration: Sequence[Views]) -> Views:
-    # One view of every photo, another one each time, as many as fit: the widest layer of a small
-    # tower holds 100 bytes for every byte of a view, and four such tensors live at once.
-    if not calibration:
-        raise ExportError("int8 needs calibration photos, and there are none")
+def _two_views(calibration: Sequence[Views]) -> list[Views]:
+    # Ranges need many photos more than all views of each.
+    return [np.stack([v[i % len(v)], v[(i + 2) % len(v)]]) for i, v in enumerate(calibration)]
+
+
+def _few_views(calibration: Sequence[Views]) -> Views:
+    # One view of every photo, another one each time, as many as fit.
     count = max(1, _PIXELS // int(np.prod(calibration[0].shape[1:3])))
-    chosen = [views[i % len(views)] for i, views in enumerate(calibration[:count])]
-    return np.stack(chosen)
+    return np.stack([views[i % len(views)] for i, views in enumerate(calibration[:count])])
+
+
+def _many_views(calibration: Sequence[Views]) -> Views:
+    # Views of all photos in turn: first one of each, then a second of each, and so on.
+    turns = [
+        views[(i + turn) % len(views)]
+        for turn in range(len(calibration[0]))
+        for i, views in enumerate(calibration)
+    ]
+    return np.stack(turns[:_VIEWS])
+
+
+def _fits(live: dict[fx.Node, Tensor], few: int, many: int) -> bool:
+    elements = sum(tensor.numel() for tensor in live.values()) / few
+    return elements * _WIDENING * many * 4 <= _BYTES
+
+
+def _rerun(
+    graph: fx.GraphModule,
+    live: list[fx.Node],
+    pixels: Tensor,
+    grids: dict[str, Grid],
+    names: dict[fx.Node, str],
+) -> dict[fx.Node, Tensor]:
+    # Run the first nodes again, a few views at a time, and keep what is still to be read.
+    parts: dict[fx.Node, list[Tensor]] = {node: [] for node in live}
+    by_name = {node.name: name for node, name in names.items()}
+    for chunk in pixels.split(_CHUNK):
+        values: dict[fx.Node, Tensor] = {}
+        for node in graph.graph.nodes:
+            if all(n in values for n in live):
+                break
+            if node.op == "placeholder":
+                values[node] = chunk
+                continue
+            module = layer(graph, node)
+            if module is not None:
+                values[node] = module(values[node.all_input_nodes[0]])
+            else:
+                values[node] = _call(node, values)
+            grid = grids.get(by_name[node.name]) if _is_stored(node) else None
+            if grid is not None:
+                values[node] = round_activation(values[node], grid)
+        for node in live:
+            parts[node].append(values[node])
+    return {node: torch.cat(tensors) for node, tensors in parts.items()}
+
+
+def _names(graph: fx.GraphModule) -> dict[fx.Node, str]:
+    names: dict[fx.Node, str] = {}
+    for node in graph.graph.nodes:
+        if layer(graph, node) is not None:
+            names[node] = str(node.target)
+        elif node.op not in ("placeholder", "output"):
+            names[node] = _name(node, names)
+    return names
 
 
 def _is_stored(node: fx.Node) -> bool:
@@ -181,18 +295,23 @@ def _apply(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _round_layer(
-    module: nn.Conv2d | nn.Linear, x: Tensor, wanted: Tensor, *, refit: bool
+    module: nn.Conv2d | nn.Linear, before: Tensor, x: Tensor, wanted: Tensor
 ) -> Tensor:
     # Give the layer rounded weights in place, and return what it then makes of the rounded input.
     if isinstance(module, nn.Linear) or module.kernel_size == (1, 1):
-        rows, targets = _rows(x), _rows(wanted)
-        weight = _refitted(module.weight.flatten(1), rows, targets) if refit else module.weight
-        steps = weight_steps(weight)
-        rounded = compensated(weight.flatten(1), _second_moments(rows), steps)
+        rows = _rows(x)
+        weight = _refitted(module.weight.flatten(1), _rows(before), rows, _rows(wanted))
+        rounded = compensated(weight, _second_moments(rows), weight_steps(weight))
         module.weight.copy_(rounded.view_as(module.weight))
+        y = _apply(module, x)
     else:
         module.weight.copy_(round_weight(module.weight))
-    y = _apply(module, x)
+        y = _apply(module, x)
+        gain = _gain(y, wanted)
+        module.weight *= gain.view(-1, 1, 1, 1)
+        y = y * gain.view(1, -1, 1, 1)  # the bias with it, which the next lines put right
+        assert module.bias is not None  # noqa: S101
+        module.bias *= gain
     axes = [d for d in range(y.dim()) if d != 1]
     error = (wanted - y).mean(dim=axes)
     assert module.bias is not None  # noqa: S101
@@ -200,12 +319,24 @@ def _round_layer(
     return y + error.view(1, -1, *[1] * (y.dim() - 2))
 
 
+def _gain(y: Tensor, wanted: Tensor) -> Tensor:
+    # Rounding a kernel of few weights mostly changes its gain, which no average over positions
+    # takes out again; multiplying the whole kernel keeps it on its grid. The slope of y against
+    # what is wanted, and not the other way round: noise in y must not shrink it.
+    axes = (0, 2, 3)
+    a = wanted - wanted.mean(axes, keepdim=True)
+    slope = (a * y).mean(axes) / a.square().mean(axes).clamp_min(1e-12)
+    known = a.square().mean(axes) > 1e-8
+    return torch.where(known, slope.reciprocal().clamp(0.9, 1.1), torch.ones_like(slope))
+
+
 def compensated(weight: Tensor, gram: Tensor, steps: Tensor) -> Tensor:
     """Round column after column, each rounding error made up for by the columns still to come.
 
     GPTQ (Frantar et al. 2022, section 3): with the inputs' second moments H, the error of column i
     is spread over the rest along row i of the Cholesky factor of H^-1. Inputs that vary most go
-    first, when most columns are left to make up for them.
+    first, when most columns are left to make up for them. The largest weight of every output stays
+    at 127 steps, so that whoever derives the step from the rounded weights finds this one.
 
     Args:
         weight: (C_out, C_in).
@@ -221,9 +352,12 @@ def compensated(weight: Tensor, gram: Tensor, steps: Tensor) -> Tensor:
     h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
     factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
     step = steps.double()
+    largest = work.abs().argmax(1)
+    peak = work.gather(1, largest[:, None]).sign()[:, 0] * LEVELS * step
     for i in range(work.shape[1]):
         column = work[:, i]
         rounded = torch.round(column / step).clamp_(-LEVELS, LEVELS) * step
+        rounded = torch.where(largest == i, peak, rounded)
         error = (column - rounded) / factor[i, i]
         work[:, i + 1 :] -= error[:, None] * factor[i, i + 1 :]
         work[:, i] = rounded
@@ -248,11 +382,12 @@ def _rows(x: Tensor) -> Tensor:
     return rows - rows.mean(0)
 
 
-def _refitted(weight: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
-    # Ridge regression of what is missing on the rounded input:
-    # W + (wanted - W x) x^T (x x^T + lambda)^-1.
-    gram = x.T @ x
+def _refitted(weight: Tensor, before: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
+    # What is missing on the rounded input x, as far as it goes with the exact input: noise in x is
+    # no reason to shrink a weight (the exact input is the instrument of the regression). Ridge:
+    # W + (wanted - W x) before^T (x before^T + lambda)^-1.
+    cross = before.T @ x
     missing = wanted - x @ weight.double().T
-    ridge = _RIDGE * float(gram.diagonal().mean()) * max(1.0, 10.0 * gram.shape[0] / len(x))
-    gram.diagonal().add_(ridge)
-    return (weight + torch.linalg.solve(gram, x.T @ missing).T).to(weight.dtype)
+    ridge = _RIDGE * float(cross.diagonal().mean()) * max(1.0, 10.0 * len(cross) / len(x))
+    cross.diagonal().add_(ridge)
+    return (weight + torch.linalg.solve(cross, before.T @ missing).T).to(weight.dtype)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from torch import nn
+
 from ralikit.bundle import Bundle
 from ralikit.export.graph import FoldedScorer
 from ralikit.runtimes import Views
@@ -30,8 +32,23 @@ class Request:
     calibration: Sequence[Views]
 
 
+def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
+    """Stored type of every layer under a common precision; the head stays float32."""
+    tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
+    return {
+        name: "float32" if name.startswith("head.") else tower[precision]
+        for name, module in graph.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
 class Target(Protocol):
-    """A module such as `ralikit.export.onnx`."""
+    """A module such as `ralikit.export.onnx`.
+
+    A module may also have ``CALIBRATED``, the precisions that need photos (default: those that
+    begin with int8), and ``promises(graph, precision)``, the types of layers where they differ from
+    `promised_types`.
+    """
 
     NAME: str
     SUFFIX: str

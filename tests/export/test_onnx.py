@@ -1,0 +1,119 @@
+"""The .onnx in float: standard operators, nothing of this computer inside, types as promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from ralikit.artifact import facts_of
+from ralikit.bundle import Bundle
+from ralikit.errors import ExportError
+from ralikit.export import onnx as target
+from ralikit.export.gate import Gate, runtime_scores
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.onnx_quant import halve_weights
+from ralikit.export.target import Request
+from ralikit.runtimes.onnx import OnnxRuntime
+
+SHAPE = (2, 64, 64, 3)
+
+
+@pytest.fixture(scope="module")
+def model(gate: Gate) -> onnx.ModelProto:
+    return target.to_model(gate.graph, SHAPE)
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
+
+
+def test_standard_operators_of_opset_20_alone(model: onnx.ModelProto) -> None:
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 20)]
+    assert {n.domain for n in model.graph.node} == {""}
+    assert not model.functions
+
+
+def test_input_and_output_are_what_the_runtimes_expect(model: onnx.ModelProto) -> None:
+    (image,), (score,) = model.graph.input, model.graph.output
+    assert (image.name, score.name) == ("image", "score")
+    kind = image.type.tensor_type
+    assert kind.elem_type == onnx.TensorProto.UINT8
+    assert [d.dim_value for d in kind.shape.dim] == [2, 64, 64, 3]
+    assert [d.dim_value for d in score.type.tensor_type.shape.dim] == [1]
+
+
+def test_nothing_of_this_computer_is_inside(model: onnx.ModelProto) -> None:
+    data = model.SerializeToString()
+    for trace in (b".py", b"stack_trace", b"ralikit.export", str(Path.home()).encode()):
+        assert trace not in data
+
+
+def test_the_same_bytes_twice(gate: Gate, model: onnx.ModelProto) -> None:
+    again = target.to_model(gate.graph, SHAPE)
+    assert again.SerializeToString(deterministic=True) == model.SerializeToString(
+        deterministic=True
+    )
+
+
+def test_fp16_stores_the_tower_in_half_the_bytes_and_the_head_in_full(
+    model: onnx.ModelProto, bundle: Bundle, gate: Gate, tmp_path: Path
+) -> None:
+    path = tmp_path / "half.onnx"
+    target.convert(_request(bundle, gate, "fp16"), path)
+    stored = target.layers(path)
+    heads = {name: kind for name, kind in stored.items() if name.startswith("head.")}
+    assert set(heads.values()) == {"float32"}
+    assert {kind for name, kind in stored.items() if name not in heads} == {"float16"}
+    assert path.stat().st_size < 0.52 * len(model.SerializeToString())
+
+
+def test_fp16_computes_in_float32_on_the_rounded_weights(
+    bundle: Bundle, gate: Gate, tmp_path: Path
+) -> None:
+    import copy
+
+    rounded: FoldedScorer = copy.deepcopy(gate.graph)
+    for module in rounded.tower.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.weight.data = module.weight.data.half().float()
+    path = tmp_path / "half.onnx"
+    target.convert(_request(bundle, gate, "fp16"), path)
+    target.write_facts(path, facts_of(bundle))
+    views = gate.photos.views[:3]
+    with torch.no_grad():
+        wanted = [rounded(torch.from_numpy(v.copy())).item() for v in views]
+    np.testing.assert_allclose(runtime_scores(OnnxRuntime(path), views), wanted, atol=1e-4)
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_named(model: onnx.ModelProto) -> None:
+    big = _copy(model)
+    for weight in big.graph.initializer:
+        if weight.name == "tower.stem.weight":
+            array = onnx.numpy_helper.to_array(weight) * 1e6
+            weight.CopyFrom(onnx.numpy_helper.from_array(array, weight.name))
+    with pytest.raises(ExportError, match=r"tower\.stem\.weight: a value is beyond 65504"):
+        halve_weights(big)
+
+
+def test_facts_are_replaced_not_added(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    target.convert(_request(bundle, gate, "fp32"), path)
+    for note in ("first", "second"):
+        target.write_facts(path, {**facts_of(bundle), "note": note})
+    assert [p.key for p in onnx.load_model(path).metadata_props] == ["ralikit"]
+    assert OnnxRuntime(path).facts["note"] == "second"
+
+
+def test_an_unknown_precision_is_refused(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="it has fp32, fp16, int8-weights, int8"):
+        target.convert(_request(bundle, gate, "bf16"), tmp_path / "m.onnx")
+
+
+def _request(bundle: Bundle, gate: Gate, precision: str) -> Request:
+    return Request(bundle=bundle, graph=gate.graph, precision=precision, calibration=())

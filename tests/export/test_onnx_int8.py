@@ -1,0 +1,201 @@
+"""int8 on ONNX: whole numbers from the pixels to the embedding, and what was planned is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from torch import Tensor, fx, nn
+
+from ralikit.artifact import facts_of
+from ralikit.bundle import Bundle
+from ralikit.errors import ExportError
+from ralikit.export import onnx as target
+from ralikit.export import rounding
+from ralikit.export.calibration import Grid, best_grid, grid_between
+from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
+from ralikit.export.gate import Gate, runtime_scores
+from ralikit.export.onnx_quant import kernel_types, quantise
+from ralikit.export.rounding import (
+    Int8Plan,
+    compensated,
+    plan_int8,
+    round_activation,
+    round_weight,
+    weight_steps,
+)
+from ralikit.export.structure import trace
+from ralikit.runtimes import Views
+from ralikit.runtimes.onnx import OnnxRuntime
+
+SHAPE = (2, 64, 64, 3)
+
+
+@pytest.fixture(scope="module")
+def plan(gate: Gate) -> Int8Plan:
+    photos = gate.calibration.views
+    return plan_int8(equalise(on_pixel_grid(gate.graph), photos), photos)
+
+
+@pytest.fixture(scope="module")
+def file(plan: Int8Plan, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("int8") / "tiny.onnx"
+    path.write_bytes(quantise(target.to_model(plan.graph, SHAPE), plan).SerializeToString())
+    target.write_facts(path, facts_of(bundle))
+    return path
+
+
+def simulated(plan: Int8Plan, views: Views) -> float:
+    """The plan in torch: rounded weights, every stored tensor rounded to its grid."""
+    traced = trace(plan.graph.tower)
+    names = rounding._names(traced)
+
+    class Rounded(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> Tensor:
+            result: Tensor = super().run_node(n)
+            if n in names and rounding._is_stored(n):
+                result = round_activation(result, plan.grids[names[n]])
+            return result
+
+    with torch.no_grad():
+        embedding = Rounded(traced).run(pixels_of(plan.graph, views))
+        return float(plan.graph.head(embedding.mean(dim=0, keepdim=True)))
+
+
+def test_the_file_computes_what_was_planned(file: Path, plan: Int8Plan, gate: Gate) -> None:
+    views = gate.photos.views[:4]
+    wanted = [simulated(plan, v) for v in views]
+    assert np.std(wanted) > 0.1
+    # Ties round either way and biases are whole numbers too: a random tower amplifies that.
+    np.testing.assert_allclose(runtime_scores(OnnxRuntime(file), views), wanted, atol=0.05)
+
+
+def test_every_layer_but_the_head_runs_on_integer_kernels(file: Path, tmp_path: Path) -> None:
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "run.onnx")
+    options.log_severity_level = 3
+    ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    kernels = kernel_types(onnx.load_model(tmp_path / "run.onnx").graph.node)
+    assert kernels["QLinearConv"] == 52
+    assert kernels["QLinearAdd"] == 10
+    assert kernels["MatMulIntegerToFloat"] == 1
+    assert "Conv" not in kernels
+    assert kernels["Gemm"] == 2  # PCA and basis
+
+
+def test_the_types_are_those_promised(file: Path) -> None:
+    stored = target.layers(file)
+    assert {k for k, v in stored.items() if v != "int8"} == {"head.project", "head.basis"}
+
+
+def test_pixels_go_in_as_bytes(file: Path) -> None:
+    model = onnx.load_model(file)
+    assert [n.op_type for n in model.graph.node[:2]] == ["Transpose", "DequantizeLinear"]
+    assert not {"Cast", "Clip"} & {n.op_type for n in model.graph.node[:-12]}
+
+
+def test_the_same_photos_give_the_same_bytes(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:
+    from ralikit.export.target import Request
+
+    request = Request(
+        bundle=bundle,
+        graph=gate.graph,
+        precision="int8",
+        calibration=gate.calibration.views[:4],
+    )
+    target.convert(request, tmp_path / "a.onnx")
+    target.convert(request, tmp_path / "b.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_int8_without_photos_is_refused(gate: Gate) -> None:
+    with pytest.raises(ExportError, match="int8 needs calibration photos"):
+        plan_int8(gate.graph, ())
+
+
+def test_planned_weights_are_whole_multiples_of_their_steps(plan: Int8Plan) -> None:
+    for module in plan.graph.tower.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            steps = weight_steps(module.weight).view(-1, *[1] * (module.weight.dim() - 1))
+            whole = module.weight / steps
+            assert float((whole - whole.round()).abs().max()) < 1e-3
+            assert float(whole.abs().max()) < 127.01
+
+
+def test_a_dead_channel_stays_finite(gate: Gate, bundle: Bundle, tmp_path: Path) -> None:
+    import copy
+
+    graph = copy.deepcopy(gate.graph)
+    with torch.no_grad():
+        graph.tower.blocks[1].expand.weight[3] = 0.0
+        graph.tower.blocks[1].expand.bias[3] = 2.0
+        graph.tower.blocks[2].project.weight[0] = 0.0
+        graph.tower.blocks[2].project.bias[0] = 0.0
+    photos = gate.calibration.views[:4]
+    plan = plan_int8(equalise(on_pixel_grid(graph), photos), photos)
+    path = tmp_path / "dead.onnx"
+    path.write_bytes(quantise(target.to_model(plan.graph, SHAPE), plan).SerializeToString())
+    target.write_facts(path, facts_of(bundle))
+    wanted = [simulated(plan, v) for v in photos[:2]]
+    np.testing.assert_allclose(runtime_scores(OnnxRuntime(path), photos[:2]), wanted, atol=0.05)
+
+
+# The rounding itself.
+
+
+def test_a_grid_holds_zero_exactly_and_its_ends() -> None:
+    grid = grid_between(-1.0, 3.0)
+    assert grid.low == pytest.approx(-1.0, abs=grid.step)
+    assert grid.high == pytest.approx(3.0, abs=grid.step)
+    assert float(round_activation(torch.zeros(1), grid)) == 0.0
+    assert grid_between(2.0, 5.0).low == 0.0
+    assert grid_between(0.0, 0.0).step > 0
+
+
+def test_the_best_grid_gives_up_rare_ends_for_finer_steps() -> None:
+    values = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
+    values[0] = 12.0
+
+    def error(grid: Grid) -> float:
+        rounded = round_activation(torch.from_numpy(values), grid).numpy()
+        return float(np.square(rounded - values).mean())
+
+    best, whole = best_grid(values), grid_between(float(values.min()), float(values.max()))
+    assert best.high < 12
+    assert error(best) < 0.7 * error(whole)
+
+
+def test_rounding_never_moves_a_weight_by_more_than_half_a_step() -> None:
+    weight = torch.randn(8, 5, 3, 3, generator=torch.Generator().manual_seed(0))
+    steps = weight_steps(weight).view(-1, 1, 1, 1)
+    assert float(((round_weight(weight) - weight).abs() / steps).max()) <= 0.5 + 1e-4
+
+
+def test_compensated_rounding_loses_less_of_what_the_layer_gives() -> None:
+    generator = torch.Generator().manual_seed(0)
+    mix = torch.randn(40, 40, generator=generator)
+    x = torch.randn(2000, 40, generator=generator) @ mix  # correlated, as activations are
+    x -= x.mean(0)
+    weight = torch.randn(16, 40, generator=generator)
+    steps = 8 * weight_steps(weight)  # coarse, so that rounding matters
+    near = torch.round(weight / steps[:, None]) * steps[:, None]
+    fed = compensated(weight, (x.T @ x / len(x)).double(), steps)
+    whole = fed / steps[:, None]
+    assert float((whole - whole.round()).abs().max()) < 1e-4
+    loss_near, loss_fed = (float((x @ (w - weight).T).square().mean()) for w in (near, fed))
+    assert loss_fed < 0.6 * loss_near
+
+
+def test_the_bias_takes_the_mean_error(gate: Gate, plan: Int8Plan) -> None:
+    # Mean embeddings over the calibration photos survive, though single ones do not exactly.
+    exact, rounded = [], []
+    for views in gate.calibration.views:
+        with torch.no_grad():
+            exact.append(gate.graph.tower(pixels_of(gate.graph, views)).mean(0))
+            rounded.append(plan.graph.tower(pixels_of(plan.graph, views)).mean(0))
+    difference = torch.stack(exact).mean(0) - torch.stack(rounded).mean(0)
+    assert float(difference.abs().max()) < 0.5 * float(torch.stack(exact).std(0).max())
