@@ -139,10 +139,21 @@ def score_file(path: Path) -> dict[str, Any]:
     return {
         "file": sha256_path(path),
         "bundle": runtime.facts["model"]["bundle"],
+        "precision": runtime.facts["precision"],
         "preprocess": to_mapping(preprocess),
         "runtime": runtime.name,
         "scores": scores,
     }
+
+
+def carried(bundle: Path | None) -> dict[str, Path]:
+    """The exported file that a bundle carries, by its precision: no need to export it again."""
+    from ralikit.bundle import read_bundle
+    from ralikit.models import bundled
+    from ralikit.runtimes.onnx import read_facts
+
+    scorer = (read_bundle(bundle) if bundle else bundled()).scorer
+    return {} if scorer is None else {read_facts(scorer)["precision"]: scorer}
 
 
 def export(precision: str, out: Path, bundle: Path | None) -> Path:
@@ -167,6 +178,7 @@ def all_scores(
         keep: Folder to keep the files in, as PRECISION.onnx.
     """
     table = {}
+    models = {**carried(bundle), **models}
     with tempfile.TemporaryDirectory() as temporary:
         for precision in precisions:
             path = models.get(precision)

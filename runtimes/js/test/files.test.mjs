@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { openPhoto } from "../src/index.js";
 import { inspect } from "../src/container.js";
 import { ENCODE, parseProfile } from "../src/icc.js";
-import { folder, golden, photo } from "./golden.mjs";
+import { folder, golden, photo, sha256 } from "./golden.mjs";
 
 const bytes = (name) => new Uint8Array(readFileSync(`${folder}images/${name}`));
 
@@ -84,4 +84,8 @@ test("random damage never throws anything but a PhotoError", async () => {
 test("what is no photo is refused as such", async () => {
   await assert.rejects(openPhoto("photo.png"), { name: "UsageError" });
   await assert.rejects(openPhoto(new Blob(["hello"])), { name: "PhotoError" });
+});
+
+test("the table from linear light to sRGB is the one in docs/pixels.md", () => {
+  assert.equal(sha256(ENCODE), "02387f3d0fb18f89bd923d54abccebc15685f8587ac91b4f4e2ddd8b3e953b83");
 });
