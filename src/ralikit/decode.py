@@ -58,6 +58,7 @@ _PLUGINS = (
 )
 _FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_MAX_SCANS = 100  # of a progressive JPEG; encoders make about ten
 _DECODED_BYTES = 100_000_000  # of a JPEG's pixels, 4 bytes each in Pillow
 _PROGRESSIVE_BYTES = 320_000_000  # of a progressive JPEG's pixels and coefficients
 _ORIENTATION, _BITS, _SUBFILE, _DNG = 0x0112, 258, 254, 50706
@@ -133,6 +134,8 @@ def _from_stream(stream: IO[bytes], source: str, target: Target | None) -> Photo
             raise PhotoError(f"{source}: the file is empty")
         image = _open(stream, start, source)
         _check_size(image.size, source)
+        if image.info.get("progressive"):
+            _refuse_endless(stream, source)
         depth = _sample_bits(image, stream, source)
         _refuse_raw(image, start, source)
         full = _reduce(image, target) if target else None
@@ -168,6 +171,18 @@ def _check_size(size: tuple[int, int], source: str) -> None:
             f"{source}: is {width} x {height} pixels; the limit is 100 megapixels and "
             f"{MAX_EDGE} on an edge"
         )
+
+
+def _refuse_endless(stream: IO[bytes], source: str) -> None:
+    """A few bytes make one more scan over all pixels of a JPEG: thousands would take minutes."""
+    position, scans, carry = stream.tell(), 0, b""
+    stream.seek(0)
+    while block := stream.read(1 << 20):
+        scans += (carry + block).count(b"\xff\xda")
+        carry = block[-1:]
+    stream.seek(position)
+    if scans > _MAX_SCANS:
+        raise PhotoError(f"{source}: has {scans} scans, which no camera or program writes")
 
 
 def _finish(

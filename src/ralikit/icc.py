@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import Literal
@@ -192,10 +193,11 @@ def _transfer(data: bytes, tags: dict[str, tuple[int, int]]) -> Literal["SDR", "
             return "PQ" if code == _PQ else "HLG" if code == _HLG else "SDR"
     if "desc" in tags:
         offset, size = tags["desc"]
-        words = data[offset : offset + size].replace(b"\0", b"").upper()
-        for mark, name in ((b"PQ", "PQ"), (b"2084", "PQ"), (b"HLG", "HLG")):
-            if mark in words:
-                return "PQ" if name == "PQ" else "HLG"
+        words = data[offset : offset + size].replace(b"\0", b"")  # UTF-16 or ASCII alike
+        if re.search(rb"(?<![A-Za-z])(PQ|ST ?2084)", words):
+            return "PQ"
+        if re.search(rb"(?<![A-Za-z])HLG", words):
+            return "HLG"
     return "SDR"
 
 

@@ -162,6 +162,8 @@ def guarded(source: str) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return "is far larger than the limit of 100 megapixels"
     # Messages may quote bytes of the file: one printable line, no object addresses.
     text = "".join(c if c.isprintable() else " " for c in str(error))
     text = re.sub(r"<[^<>]* at 0x[0-9a-f]+>|<_io\.[^<>]*>", "the file", " ".join(text.split()))
