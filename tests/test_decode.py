@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from support_icc import DISPLAY_P3, SRGB, gray_profile, rgb_profile
 
-from ralikit.decode import MAX_PIXELS, decode
+from ralikit.decode import decode
 from ralikit.errors import PhotoError
+from ralikit.headers import MAX_PIXELS
 from ralikit.icc import Shaper, parse_profile
 
 P3_CURVE = (

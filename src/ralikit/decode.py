@@ -29,17 +29,19 @@ from PIL import (
 from ralikit.colour import colour_of
 from ralikit.errors import MissingExtraError, PhotoError
 from ralikit.extras import require
+from ralikit.headers import (
+    check_size,
+    has_gain_map,
+    refuse_endless,
+    refuse_hdr,
+    refuse_raw,
+    sample_bits,
+)
 from ralikit.names import printable
 from ralikit.photo import Photo, guarded
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 Target = Callable[[int, int], tuple[int, int]]
-
-MAX_PIXELS = 100 * 1024 * 1024
-"""Largest photo that is decoded: 100 megapixels, with room for cameras named so (102 million)."""
-
-MAX_EDGE = 100_000
-"""Longest edge that is decoded, pixels."""
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
@@ -58,13 +60,10 @@ _PLUGINS = (
 )
 _FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
-_MAX_SCANS = 100  # of a progressive JPEG; encoders make about ten
 _DECODED_BYTES = 100_000_000  # of a JPEG's pixels, 4 bytes each in Pillow
 _PROGRESSIVE_BYTES = 320_000_000  # of a progressive JPEG's pixels and coefficients
-_ORIENTATION, _BITS, _SUBFILE, _DNG = 0x0112, 258, 254, 50706
-_GAIN_MAPS = (b"hdrgm:", b"HDRGainMap", b"aux:hdrgainmap", b"urn:iso:std:iso:ts:21496")
+_ORIENTATION = 0x0112
 _GAIN_MAP = "its HDR gain map was left out: the standard-range picture was scored"
-_PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273
 
 
 def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
@@ -87,7 +86,7 @@ def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
     if isinstance(photo, Image.Image):
         source = printable(getattr(photo, "filename", "") or "the image")
         with guarded(source):
-            _check_size(photo.size, source)
+            check_size(photo.size, source)
             return _finish(photo, source)
     if isinstance(photo, bytes | bytearray | memoryview):
         return _from_stream(io.BytesIO(photo), "the image", target)
@@ -118,7 +117,7 @@ def _from_array(array: NDArray[Any]) -> Photo:
             "or (H, W, 4) of uint8 or uint16"
         )
     height, width = array.shape[:2]
-    _check_size((width, height), source)
+    check_size((width, height), source)
     narrow = array if array.dtype == np.uint8 else (array >> 8).astype(np.uint8)
     if array.ndim == 3 and channels == 1:
         narrow = narrow[:, :, 0]
@@ -133,11 +132,11 @@ def _from_stream(stream: IO[bytes], source: str, target: Target | None) -> Photo
         if not start:
             raise PhotoError(f"{source}: the file is empty")
         image = _open(stream, start, source)
-        _check_size(image.size, source)
+        check_size(image.size, source)
         if image.info.get("progressive"):
-            _refuse_endless(stream, source)
-        depth = _sample_bits(image, stream, source)
-        _refuse_raw(image, start, source)
+            refuse_endless(stream, source)
+        depth = sample_bits(image, stream, source)
+        refuse_raw(image, start, source)
         full = _reduce(image, target) if target else None
         return _finish(image, source, depth=depth, full=full, stream=stream)
 
@@ -162,29 +161,6 @@ def _open(stream: IO[bytes], start: bytes, source: str) -> Image.Image:
         ) from error
 
 
-def _check_size(size: tuple[int, int], source: str) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise PhotoError(f"{source}: has no pixels ({width} x {height})")
-    if width * height > MAX_PIXELS or max(size) > MAX_EDGE:
-        raise PhotoError(
-            f"{source}: is {width} x {height} pixels; the limit is 100 megapixels and "
-            f"{MAX_EDGE} on an edge"
-        )
-
-
-def _refuse_endless(stream: IO[bytes], source: str) -> None:
-    """A few bytes make one more scan over all pixels of a JPEG: thousands would take minutes."""
-    position, scans, carry = stream.tell(), 0, b""
-    stream.seek(0)
-    while block := stream.read(1 << 20):
-        scans += (carry + block).count(b"\xff\xda")
-        carry = block[-1:]
-    stream.seek(position)
-    if scans > _MAX_SCANS:
-        raise PhotoError(f"{source}: has {scans} scans, which no camera or program writes")
-
-
 def _finish(
     image: Image.Image,
     source: str,
@@ -196,10 +172,10 @@ def _finish(
     """Check, load, and gather what the pixels need to become upright sRGB."""
     try:
         colour = colour_of(image, depth=depth)
-        _refuse_hdr(image)
+        refuse_hdr(image)
     except PhotoError as error:
         raise PhotoError(f"{source}: {error}") from error
-    notes = colour.notes + ((_GAIN_MAP,) if _has_gain_map(image, stream) else ())
+    notes = colour.notes + ((_GAIN_MAP,) if has_gain_map(image, stream) else ())
     image.load()
     orientation = _orientation(image)  # after loading: Pillow turns TIFFs by itself, and says so
     width, height, reduction = full or (*image.size, 1)
@@ -258,67 +234,3 @@ def _orientation(image: Image.Image) -> int:
     except (AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
         return 1
     return value if isinstance(value, int) and value in range(1, 9) else 1
-
-
-def _sample_bits(image: Image.Image, stream: IO[bytes], source: str) -> int | None:
-    """Bits of a sample, where Pillow's mode does not tell; refuses a PNG that declares HDR."""
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(_BITS)  # type: ignore[attr-defined]
-        first = bits[0] if isinstance(bits, tuple) and bits else bits
-        return first if isinstance(first, int) else None
-    if image.format != "PNG":
-        return None
-    position = stream.tell()
-    stream.seek(8)
-    depth = None
-    while len(head := stream.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
-        if kind in (b"IDAT", b"IEND"):
-            break
-        data = stream.read(min(length, 16))
-        if kind == b"IHDR" and len(data) > 8:
-            depth = data[8]
-        if kind == b"cICP" and len(data) >= 4 and data[1] in (_PQ, _HLG):
-            raise PhotoError(f"{source}: {_hdr(data[1])}")
-        stream.seek(length - len(data) + 4, os.SEEK_CUR)
-    stream.seek(position)
-    return depth
-
-
-def _refuse_raw(image: Image.Image, start: bytes, source: str) -> None:
-    """A raw file is a TIFF whose first picture is a thumbnail: scoring that would mislead."""
-    if image.format != "TIFF":
-        return
-    tags = image.tag_v2  # type: ignore[attr-defined]
-    if _DNG in tags or tags.get(_SUBFILE, 0) == 1 or start[8:10] == b"CR":
-        raise PhotoError(
-            f"{source}: is a camera raw file, whose first picture is a preview; develop it to JPEG "
-            "or TIFF first"
-        )
-
-
-def _refuse_hdr(image: Image.Image) -> None:
-    nclx = image.info.get("nclx_profile")
-    code = nclx.get("transfer_characteristics") if isinstance(nclx, dict) else None
-    if code is not None and int(code) in (_PQ, _HLG):
-        raise PhotoError(_hdr(int(code)))
-
-
-def _hdr(code: int) -> str:
-    return (
-        f"is high dynamic range ({'PQ' if code == _PQ else 'HLG'}), which is not scored; export it "
-        "as a standard-range photo"
-    )
-
-
-def _has_gain_map(image: Image.Image, stream: IO[bytes] | None) -> bool:
-    if any("hdrgainmap" in str(name).lower() for name in image.info.get("aux", ())):
-        return True
-    data = image.info.get("xmp", b"")
-    if image.format == "MPO" and stream is not None:
-        # The gain map is a second JPEG behind the first and names itself there.
-        position = stream.tell()
-        stream.seek(0)
-        data = stream.read()
-        stream.seek(position)
-    return isinstance(data, bytes) and any(mark in data for mark in _GAIN_MAPS)
