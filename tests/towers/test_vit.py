@@ -109,8 +109,16 @@ def test_siglip_equals_transformers(tmp_path: Path, flexible: bool) -> None:
 def test_the_last_block_needs_its_first_token_alone() -> None:
     torch.manual_seed(1)
     block = Block(16, 4, 32, "quick_gelu", 1e-5)
-    x = torch.randn(2, 9, 16)
-    torch.testing.assert_close(block.first(x), block(x)[:, :1])
+    x = torch.randn(2 * 9, 16)
+    torch.testing.assert_close(block.first(x, 2), block(x, 2)[::9])
+
+
+def test_pictures_of_a_batch_do_not_see_each_other() -> None:
+    torch.manual_seed(4)
+    tower = Clip(size=14, patch=7, width=16, depth=2, heads=2, hidden=24, dim=5)
+    pixels = torch.randn(3, 3, 14, 14)
+    alone = torch.cat([tower(picture[None]) for picture in pixels])
+    torch.testing.assert_close(tower(pixels), alone)
 
 
 def test_recomputing_changes_no_gradient() -> None:

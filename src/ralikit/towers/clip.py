@@ -76,12 +76,14 @@ class Clip(Tower):
 
     def features(self, pixels: Tensor) -> Tensor:
         """The class token after the last norm, (B, 3, size, size) -> (B, width)."""
+        batch = pixels.shape[0]
         patches = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, N - 1, C)
-        first = self.class_token.expand(len(patches), 1, -1)
-        x = self.norm_in(torch.cat([first, patches], dim=1) + self.positions)
-        x = run_blocks(self.blocks[:-1], x, recompute=self.recompute)
-        x = self.blocks[-1].first(x)  # type: ignore[operator]
-        pooled: Tensor = self.norm_out(x[:, 0])
+        first = self.class_token.expand(batch, 1, -1)
+        x = torch.cat([first, patches], dim=1) + self.positions
+        x = self.norm_in(x.flatten(0, 1))  # (B N, C)
+        x = run_blocks(self.blocks[:-1], x, batch, recompute=self.recompute)
+        x = self.blocks[-1].first(x, batch)  # type: ignore[operator]
+        pooled: Tensor = self.norm_out(x)
         return pooled
 
     def project(self, features: Tensor) -> Tensor:

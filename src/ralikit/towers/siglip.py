@@ -73,9 +73,10 @@ class Siglip(Tower):
 
     def features(self, pixels: Tensor) -> Tensor:
         """Pooled by attention, (B, 3, size, size) -> (B, width)."""
+        batch = pixels.shape[0]
         x = self.patches(pixels).flatten(2).transpose(1, 2) + self.positions  # (B, N, C)
-        x = self.norm_out(run_blocks(self.blocks, x, recompute=self.recompute))
-        pooled = self.pool(self.probe.expand(len(x), 1, -1), x)[:, 0]
+        x = run_blocks(self.blocks, x.flatten(0, 1), batch, recompute=self.recompute)
+        pooled = self.pool(self.probe.expand(batch, -1), self.norm_out(x), batch)
         features: Tensor = pooled + self.pool_mlp(self.pool_norm(pooled))
         return features
 

@@ -1,7 +1,9 @@
 """The transformer blocks that CLIP's and SigLIP's image towers share.
 
 Plain linear layers throughout, one for query, key and value each, so that an exporter can fold
-normalisation and scale into them, and quantise them one by one.
+normalisation and scale into them, and quantise them one by one. Tokens of all pictures are rows of
+one matrix, (B N, C): linear layers then convert to one fully connected operator each, with the
+weights as they are.
 """
 
 from __future__ import annotations
@@ -28,18 +30,20 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.size = heads, width // heads
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, asking: Tensor, tokens: Tensor) -> Tensor:
-        """Attend, (B, Q, C) over (B, N, C) -> (B, Q, C)."""
-        q, k, v = self.query(asking), self.key(tokens), self.value(tokens)
-        q, k, v = (t.unflatten(2, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, Q, C / heads)
-        joined: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+    def forward(self, asking: Tensor, tokens: Tensor, batch: int) -> Tensor:
+        """Attend within each picture, (B Q, C) over (B N, C) -> (B Q, C)."""
+        q, k, v = (
+            t.reshape(batch, -1, self.heads, self.size).transpose(1, 2)
+            for t in (self.query(asking), self.key(tokens), self.value(tokens))
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, Q, size)
+        joined: Tensor = self.out(mixed.transpose(1, 2).reshape(-1, self.heads * self.size))
         return joined
 
 
@@ -70,30 +74,36 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = Mlp(width, hidden, activation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform all tokens, (B, N, C) -> (B, N, C)."""
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        """Transform all tokens of all pictures, (B N, C) -> (B N, C)."""
         y = self.norm1(x)
-        x = x + self.attention(y, y)
+        x = x + self.attention(y, y, batch)
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
-    def first(self, x: Tensor) -> Tensor:
-        """The first token of `forward`, (B, N, C) -> (B, 1, C); exact, and N times less work."""
+    def first(self, x: Tensor, batch: int) -> Tensor:
+        """`forward`'s first token of each picture, (B N, C) -> (B, C); exact, N times less work."""
         y = self.norm1(x)
-        x = x[:, :1] + self.attention(y[:, :1], y)
+        x = first_tokens(x, batch) + self.attention(first_tokens(y, batch), y, batch)
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
 
-def run_blocks(blocks: nn.ModuleList, x: Tensor, *, recompute: bool) -> Tensor:
+def first_tokens(x: Tensor, batch: int) -> Tensor:
+    """The first token of each picture, (B N, C) -> (B, C)."""
+    return x.reshape(batch, -1, x.shape[-1])[:, 0]
+
+
+def run_blocks(blocks: nn.ModuleList, x: Tensor, batch: int, *, recompute: bool) -> Tensor:
     """Run blocks in order.
 
     Args:
         blocks: `Block`s.
-        x: (B, N, C).
+        x: (B N, C).
+        batch: Number of pictures, B.
         recompute: Forget activations and recompute them in the backward pass: memory for time.
     """
     for block in blocks:
         if recompute and torch.is_grad_enabled():
-            x = checkpoint(block, x, use_reentrant=False)
+            x = checkpoint(block, x, batch, use_reentrant=False)
         else:
-            x = block(x)
+            x = block(x, batch)
     return x
