@@ -9,21 +9,29 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from support_tflite import (
+    SIZE,
+    VIEWS,
+    made_photos,
+    tiny_facts,
+    tiny_request,
+    tiny_scorer,
+    torch_scores,
+)
 from torch import Tensor, fx, nn
 
-from ralikit.artifact import facts_of
-from ralikit.bundle import Bundle
 from ralikit.errors import ExportError
 from ralikit.export import onnx as target
 from ralikit.export import rounding
 from ralikit.export.calibration import Grid, best_grid, grid_between
-from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
-from ralikit.export.gate import Gate, runtime_scores
+from ralikit.export.equalise import pixels_of
+from ralikit.export.gate import runtime_scores
 from ralikit.export.onnx_quant import kernel_types, quantise
 from ralikit.export.rounding import (
     Int8Plan,
     compensated,
-    plan_int8,
+    prepare_int8,
+    prepare_weights,
     round_activation,
     round_weight,
     weight_steps,
@@ -32,21 +40,25 @@ from ralikit.export.structure import trace
 from ralikit.runtimes import Views
 from ralikit.runtimes.onnx import OnnxRuntime
 
-SHAPE = (2, 64, 64, 3)
+SHAPE = (VIEWS, SIZE, SIZE, 3)
+CALIBRATION = made_photos(12, seed=1)
+PHOTOS = made_photos(8)
 
 
 @pytest.fixture(scope="module")
-def plan(gate: Gate) -> Int8Plan:
-    photos = gate.calibration.views
-    return plan_int8(equalise(on_pixel_grid(gate.graph), photos), photos)
+def plan() -> Int8Plan:
+    return prepare_int8(tiny_scorer(), CALIBRATION)
 
 
-@pytest.fixture(scope="module")
-def file(plan: Int8Plan, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("int8") / "tiny.onnx"
+def _file(plan: Int8Plan, path: Path) -> Path:
     path.write_bytes(quantise(target.to_model(plan.graph, SHAPE), plan).SerializeToString())
-    target.write_facts(path, facts_of(bundle))
+    target.write_facts(path, tiny_facts())
     return path
+
+
+@pytest.fixture(scope="module")
+def file(plan: Int8Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _file(plan, tmp_path_factory.mktemp("int8") / "tiny.onnx")
 
 
 def simulated(plan: Int8Plan, views: Views) -> float:
@@ -66,12 +78,17 @@ def simulated(plan: Int8Plan, views: Views) -> float:
         return float(plan.graph.head(embedding.mean(dim=0, keepdim=True)))
 
 
-def test_the_file_computes_what_was_planned(file: Path, plan: Int8Plan, gate: Gate) -> None:
-    views = gate.photos.views[:4]
-    wanted = [simulated(plan, v) for v in views]
+def test_the_file_computes_what_was_planned(file: Path, plan: Int8Plan) -> None:
+    wanted = [simulated(plan, v) for v in PHOTOS]
     assert np.std(wanted) > 0.1
-    # Ties round either way and biases are whole numbers too: a random tower amplifies that.
-    np.testing.assert_allclose(runtime_scores(OnnxRuntime(file), views), wanted, atol=0.05)
+    # Ties may round either way, and biases are whole numbers too.
+    np.testing.assert_allclose(runtime_scores(OnnxRuntime(file), PHOTOS), wanted, atol=0.02)
+
+
+def test_the_file_stays_near_the_float_scorer(file: Path) -> None:
+    reference = np.array(torch_scores(tiny_scorer(), PHOTOS))
+    drift = np.abs(runtime_scores(OnnxRuntime(file), PHOTOS) - reference)
+    assert drift.mean() < 0.1 * reference.std()
 
 
 def test_every_layer_but_the_head_runs_on_integer_kernels(file: Path, tmp_path: Path) -> None:
@@ -80,8 +97,8 @@ def test_every_layer_but_the_head_runs_on_integer_kernels(file: Path, tmp_path: 
     options.log_severity_level = 3
     ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     kernels = kernel_types(onnx.load_model(tmp_path / "run.onnx").graph.node)
-    assert kernels["QLinearConv"] == 52
-    assert kernels["QLinearAdd"] == 10
+    assert kernels["QLinearConv"] == 8
+    assert kernels["QLinearAdd"] == 1
     assert kernels["MatMulIntegerToFloat"] == 1
     assert "Conv" not in kernels
     assert kernels["Gemm"] == 2  # PCA and basis
@@ -98,23 +115,33 @@ def test_pixels_go_in_as_bytes(file: Path) -> None:
     assert not {"Cast", "Clip"} & {n.op_type for n in model.graph.node[:-12]}
 
 
-def test_the_same_photos_give_the_same_bytes(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:
-    from ralikit.export.target import Request
-
-    request = Request(
-        bundle=bundle,
-        graph=gate.graph,
-        precision="int8",
-        calibration=gate.calibration.views[:4],
-    )
-    target.convert(request, tmp_path / "a.onnx")
-    target.convert(request, tmp_path / "b.onnx")
+def test_the_same_photos_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.onnx", "b.onnx"):
+        target.convert(tiny_request("int8"), tmp_path / name)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
-def test_int8_without_photos_is_refused(gate: Gate) -> None:
+def test_weight_only_files_hold_int8_and_compute_in_float(tmp_path: Path) -> None:
+    path = tmp_path / "w.onnx"
+    target.convert(tiny_request("int8-weights"), path)
+    target.write_facts(path, tiny_facts())
+    stored = target.layers(path)
+    assert {k for k, v in stored.items() if v != "int8"} == {"head.project", "head.basis"}
+    rounded = prepare_weights(tiny_scorer(), CALIBRATION)
+    scores = runtime_scores(OnnxRuntime(path), PHOTOS)
+    np.testing.assert_allclose(scores, torch_scores(rounded, PHOTOS), atol=1e-4)
+    np.testing.assert_allclose(scores, torch_scores(tiny_scorer(), PHOTOS), atol=0.05)
+
+
+def test_int8_without_photos_is_refused() -> None:
     with pytest.raises(ExportError, match="int8 needs calibration photos"):
-        plan_int8(gate.graph, ())
+        prepare_int8(tiny_scorer(), [])
+
+
+def test_targets_share_one_plan() -> None:
+    scorer = tiny_scorer()
+    assert prepare_int8(scorer, CALIBRATION) is prepare_int8(scorer, CALIBRATION)
+    assert prepare_int8(scorer, CALIBRATION[:6]) is not prepare_int8(scorer, CALIBRATION)
 
 
 def test_planned_weights_are_whole_multiples_of_their_steps(plan: Int8Plan) -> None:
@@ -126,22 +153,15 @@ def test_planned_weights_are_whole_multiples_of_their_steps(plan: Int8Plan) -> N
             assert float(whole.abs().max()) < 127.01
 
 
-def test_a_dead_channel_stays_finite(gate: Gate, bundle: Bundle, tmp_path: Path) -> None:
-    import copy
-
-    graph = copy.deepcopy(gate.graph)
-    with torch.no_grad():
-        graph.tower.blocks[1].expand.weight[3] = 0.0
-        graph.tower.blocks[1].expand.bias[3] = 2.0
-        graph.tower.blocks[2].project.weight[0] = 0.0
-        graph.tower.blocks[2].project.bias[0] = 0.0
-    photos = gate.calibration.views[:4]
-    plan = plan_int8(equalise(on_pixel_grid(graph), photos), photos)
-    path = tmp_path / "dead.onnx"
-    path.write_bytes(quantise(target.to_model(plan.graph, SHAPE), plan).SerializeToString())
-    target.write_facts(path, facts_of(bundle))
-    wanted = [simulated(plan, v) for v in photos[:2]]
-    np.testing.assert_allclose(runtime_scores(OnnxRuntime(path), photos[:2]), wanted, atol=0.05)
+def test_a_dead_channel_stays_finite(tmp_path: Path) -> None:
+    scorer = tiny_scorer()
+    for name, parameter in scorer.tower.named_parameters():
+        if name.startswith(("blocks.0.expand", "blocks.1.project")):
+            parameter.data[3] = 0.0
+    scorer.tower.blocks[0].expand.bias.data[3] = 2.0  # a constant, by way of an int32
+    plan = prepare_int8(scorer, CALIBRATION)
+    scores = runtime_scores(OnnxRuntime(_file(plan, tmp_path / "dead.onnx")), PHOTOS)
+    np.testing.assert_allclose(scores, [simulated(plan, v) for v in PHOTOS], atol=0.02)
 
 
 # The rounding itself.
@@ -166,7 +186,7 @@ def test_the_best_grid_gives_up_rare_ends_for_finer_steps() -> None:
 
     best, whole = best_grid(values), grid_between(float(values.min()), float(values.max()))
     assert best.high < 12
-    assert error(best) < 0.7 * error(whole)
+    assert error(best) < 0.9 * error(whole)
 
 
 def test_rounding_never_moves_a_weight_by_more_than_half_a_step() -> None:
@@ -190,12 +210,12 @@ def test_compensated_rounding_loses_less_of_what_the_layer_gives() -> None:
     assert loss_fed < 0.6 * loss_near
 
 
-def test_the_bias_takes_the_mean_error(gate: Gate, plan: Int8Plan) -> None:
-    # Mean embeddings over the calibration photos survive, though single ones do not exactly.
-    exact, rounded = [], []
-    for views in gate.calibration.views:
-        with torch.no_grad():
-            exact.append(gate.graph.tower(pixels_of(gate.graph, views)).mean(0))
+def test_mean_embeddings_survive(plan: Int8Plan) -> None:
+    # Noise is left on single photos; what is common to all goes into biases and gains.
+    scorer, exact, rounded = tiny_scorer(), [], []
+    with torch.no_grad():
+        for views in CALIBRATION:
+            exact.append(scorer.tower(pixels_of(scorer, views)).mean(0))
             rounded.append(plan.graph.tower(pixels_of(plan.graph, views)).mean(0))
-    difference = torch.stack(exact).mean(0) - torch.stack(rounded).mean(0)
-    assert float(difference.abs().max()) < 0.5 * float(torch.stack(exact).std(0).max())
+    shift = torch.stack(exact).mean(0) - torch.stack(rounded).mean(0)
+    assert float(shift.abs().max()) < 0.05 * float(torch.stack(exact).std(0).mean())

@@ -14,7 +14,7 @@ from ralikit.errors import BundleError, ExportError, ParityError, UsageError
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
-from ralikit.export.target import Mixing, Request, Target
+from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
 from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
@@ -171,7 +171,7 @@ def _made(
     target: Target, precision: str, gate: Gate, draft: Path, *, what: str, tell: Tell | None
 ) -> tuple[dict[str, Any], Parity]:
     # Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
-    calibrates = precision in getattr(target, "CALIBRATED", ("int8", "int8-weights"))
+    calibrates = precision in (target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED)
     if tell is not None:
         tell(f"converting to {target.NAME}, {precision}", 0.0)
     request = Request(
@@ -182,8 +182,8 @@ def _made(
     )
     target.convert(request, draft)
     found = target.layers(draft)
-    promises = target.promises(gate.graph, precision) if isinstance(target, Mixing) else {}
-    check_layers(gate.graph, found, precision, what=what, promised=promises)
+    promises = target.promises if isinstance(target, Mixing) else promised_types
+    check_layers(promises(gate.graph, precision), found, what=what)
     facts = {
         **facts_of(gate.bundle),
         **gate.facts(),

@@ -200,6 +200,8 @@ def _round_in_step(
 
 def _two_views(calibration: Sequence[Views]) -> list[Views]:
     # Ranges need many photos more than all views of each.
+    if not calibration:
+        raise ExportError("int8 needs calibration photos, and there are none")
     return [np.stack([v[i % len(v)], v[(i + 2) % len(v)]]) for i, v in enumerate(calibration)]
 
 
@@ -353,7 +355,8 @@ def compensated(weight: Tensor, gram: Tensor, steps: Tensor) -> Tensor:
     factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
     step = steps.double()
     largest = work.abs().argmax(1)
-    peak = work.gather(1, largest[:, None]).sign()[:, 0] * LEVELS * step
+    peak = work.gather(1, largest[:, None])[:, 0]
+    peak = torch.round(peak / step).clamp_(-LEVELS, LEVELS) * step
     for i in range(work.shape[1]):
         column = work[:, i]
         rounded = torch.round(column / step).clamp_(-LEVELS, LEVELS) * step

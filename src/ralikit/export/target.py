@@ -32,6 +32,10 @@ class Request:
     calibration: Sequence[Views]
 
 
+CALIBRATED = ("int8", "int8-weights")
+"""Precisions that want calibration photos, where a target does not say otherwise."""
+
+
 def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
     """Stored type of every layer under a common precision; the head stays float32."""
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
@@ -43,12 +47,7 @@ def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
 
 
 class Target(Protocol):
-    """A module such as `ralikit.export.onnx`.
-
-    A module may also have ``CALIBRATED``, the precisions that need photos (default: those that
-    begin with int8), and ``promises(graph, precision)``, the types of layers where they differ from
-    `promised_types`.
-    """
+    """A module such as `ralikit.export.onnx`; it keeps `promised_types`, or is `Mixing` too."""
 
     NAME: str
     SUFFIX: str
