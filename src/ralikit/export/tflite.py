@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.rounding import plan_weights
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph, name_layers, tidy
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, quiet, sealed
@@ -43,7 +44,8 @@ def convert(request: Request, path: Path) -> None:
     elif request.precision == "fp16":
         graph = quant.half(to_graph(request.graph, shape))
     elif request.precision == "int8-weights":
-        graph = quant.weights_only(to_graph(request.graph, shape))
+        rounded = plan_weights(request.graph, request.calibration)
+        graph = quant.weights_only(to_graph(rounded, shape))
     elif request.precision == "int8":
         plan = quant.plan(request.graph, request.calibration)
         graph = quant.static(to_graph(plan.graph, shape), plan, request.calibration)
@@ -61,7 +63,9 @@ def layers(path: Path) -> dict[str, str]:
     found = {}
     for operator in graph.weighted():
         weight = int(operator.inputs[1])
-        if graph.constant(weight) is None:  # stored small, expanded by a DEQUANTIZE at load
+        if weight in makers:  # stored small, expanded when the model is loaded
+            if graph.kind(makers[weight]) != "DEQUANTIZE":
+                continue  # a product of two activations
             weight = int(makers[weight].inputs[0])
         found[graph.name(weight).removesuffix(".weight")] = graph.dtype(weight)
     return found

@@ -38,6 +38,26 @@ VALID = schema.Padding.VALID
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
+class _Builder(flatbuffer_utils.flatbuffers.Builder):  # type: ignore[misc]
+    """Stores equal integer vectors once.
+
+    A weight with a scale per channel carries as many 64-bit zero points, all 0, and so does its
+    bias, which is a tenth of a small int8 file.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._known: dict[bytes, Any] = {}
+
+    def CreateNumpyVector(self, x: Array) -> Any:  # noqa: N802
+        if x.dtype != np.int64:
+            return super().CreateNumpyVector(x)
+        key = x.tobytes()
+        if key not in self._known:
+            self._known[key] = super().CreateNumpyVector(x)
+        return self._known[key]
+
+
 class Graph:
     """The single subgraph of a model, read from bytes and packed back into bytes.
 
@@ -56,7 +76,7 @@ class Graph:
 
     def pack(self) -> bytes:
         """Serialise; the same graph gives the same bytes."""
-        builder = _builder()
+        builder = _Builder(1024)
         builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
 
@@ -164,25 +184,6 @@ class Graph:
         self.model.buffers.append(buffer)
         entry.buffer = len(self.model.buffers) - 1
         self.model.metadata = [*(self.model.metadata or []), entry]
-
-
-def _builder() -> Any:
-    # Equal integer vectors are stored once: a weight with a scale per channel carries as many
-    # 64-bit zero points, all 0, and so does its bias, which is a tenth of a small int8 file.
-    builder: Any = flatbuffer_utils.flatbuffers.Builder(1024)
-    write = builder.CreateNumpyVector
-    known: dict[bytes, Any] = {}
-
-    def write_once(values: Array) -> Any:
-        if values.dtype != np.int64:
-            return write(values)
-        key = values.tobytes()
-        if key not in known:
-            known[key] = write(values)
-        return known[key]
-
-    builder.CreateNumpyVector = write_once
-    return builder
 
 
 def name_layers(graph: Graph, weights: dict[str, Array]) -> None:

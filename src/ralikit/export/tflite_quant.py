@@ -35,12 +35,12 @@ _INTEGER = (*_WEIGHTED, "ADD", "MEAN")
 
 
 def half(graph: Graph) -> Graph:
-    """Store every weight as float16; the arithmetic stays float32 (float16 on phones' GPUs)."""
+    """Store the tower's weights as float16; the arithmetic is float32 (float16 on phones' GPUs)."""
     from ai_edge_quantizer import qtyping
 
     weight = qtyping.TensorQuantizationConfig(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
     configs = dict.fromkeys(_WEIGHTED, _stored(weight))
-    return _quantize(graph, ".*", configs, algorithm="float_casting")
+    return _quantize(graph, "^tower[.]", configs, algorithm="float_casting")
 
 
 def weights_only(graph: Graph) -> Graph:

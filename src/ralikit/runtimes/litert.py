@@ -168,20 +168,26 @@ def quiet() -> Iterator[None]:
 
     It moves file descriptors, as the text is written below Python, and so silences all threads.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
+    kept: list[tuple[int, int]] = []
+    _flush()
     with tempfile.TemporaryFile() as said:
         try:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
+            for stream in (1, 2):
+                with contextlib.suppress(OSError):  # closed already: nothing to keep quiet
+                    kept.append((os.dup(stream), stream))
+                    os.dup2(said.fileno(), stream)
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for descriptor, original in zip(kept, (1, 2), strict=True):
-                os.dup2(descriptor, original)
-                os.close(descriptor)
+            _flush()
+            for copy, stream in kept:
+                os.dup2(copy, stream)
+                os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # absent, closed, broken
+            stream.flush()
 
 
 def _read(path: Path) -> bytes:
