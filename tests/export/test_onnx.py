@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 
@@ -15,7 +16,8 @@ from ralikit.errors import ExportError
 from ralikit.export import onnx as target
 from ralikit.export.gate import Gate, runtime_scores
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.onnx_quant import halve_weights
+from ralikit.export.onnx_quant import halve_weights, weight_types
+from ralikit.export.rounding import prepare_int8
 from ralikit.export.target import Request
 from ralikit.runtimes.onnx import OnnxRuntime
 
@@ -117,3 +119,36 @@ def test_an_unknown_precision_is_refused(bundle: Bundle, gate: Gate, tmp_path: P
 
 def _request(bundle: Bundle, gate: Gate, precision: str) -> Request:
     return Request(bundle=bundle, graph=gate.graph, precision=precision, calibration=())
+
+
+def test_a_vision_transformer_exports_in_float_and_int8_says_no(tmp_path: Path) -> None:
+    from support import make_head
+
+    from ralikit.towers.clip import Clip
+
+    torch.manual_seed(0)
+    tower = Clip(size=32, patch=16, width=32, depth=2, heads=2, hidden=64, dim=6).eval()
+    graph = FoldedScorer(
+        tower, make_head(), mean=(0.5,) * 3, std=(0.5,) * 3, view_pool="embedding"
+    ).eval()
+    views = np.random.default_rng(0).integers(0, 256, size=(2, 32, 32, 3), dtype=np.uint8)
+    for half in (False, True):
+        model = target.to_model(graph, (2, 32, 32, 3))
+        model = halve_weights(model) if half else model
+        session = ort.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        with torch.no_grad():
+            wanted = graph(torch.from_numpy(views)).numpy()
+        got = session.run(["score"], {"image": views})[0]
+        np.testing.assert_allclose(got, wanted, atol=1e-2 if half else 1e-4)
+        stored = weight_types(model)
+        names = {
+            name
+            for name, module in graph.named_modules()
+            if isinstance(module, torch.nn.Conv2d | torch.nn.Linear)
+        }
+        assert names <= set(stored)
+        assert stored["tower.blocks.0.mlp.up"] == ("float16" if half else "float32")
+    with pytest.raises(ExportError, match=r"a clip tower has .* export it as fp16"):
+        prepare_int8(graph, [views])

@@ -21,7 +21,14 @@ import torch
 from torch import Tensor, fx, nn
 
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.structure import ChannelGroup, channel_groups, is_relu, layer, trace
+from ralikit.export.structure import (
+    ChannelGroup,
+    channel_groups,
+    is_relu,
+    layer,
+    refuse_unknown,
+    trace,
+)
 from ralikit.runtimes import Views
 
 # A channel behind ReLU6 keeps this much room above its largest calibration value.
@@ -58,7 +65,9 @@ def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
     mean 0.5). The comparison with the reference covers that.
     """
     graph = copy.deepcopy(graph)
-    first = next(iter(_layers(trace(graph.tower))))
+    traced = trace(graph.tower)
+    refuse_unknown(traced, graph.tower.kind)
+    first = next(iter(_layers(traced)))
     gain, offset = graph.gain.double().flatten(), graph.offset.double().flatten()
     step = gain.mean()
     zero = torch.round((-offset / gain).mean()).clamp(0, 255)
@@ -109,6 +118,7 @@ def equalise(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
     """
     graph = copy.deepcopy(graph)
     traced = trace(graph.tower)
+    refuse_unknown(traced, graph.tower.kind)
     moments = channel_moments(traced, (pixels_of(graph, views) for views in calibration))
     for group in channel_groups(traced):
         if group.free and group.writers and group.readers:

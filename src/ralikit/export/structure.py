@@ -27,15 +27,22 @@ class _Tracer(fx.Tracer):
 def trace(tower: Tower) -> fx.GraphModule:
     """A tower's operations in order; the modules are the tower's own, not copies.
 
+    Dropout, which is nothing in evaluation mode, is left out.
+
     Raises:
         ExportError: If the tower's forward depends on values, so that it has no fixed graph.
     """
     try:
-        return fx.GraphModule(tower, _Tracer().trace(tower))
-    except (fx.proxy.TraceError, TypeError) as error:
+        graph = _Tracer().trace(tower)
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
         raise ExportError(
             f"a {tower.kind} tower cannot be taken apart into layers, which int8 needs: {error}"
         ) from error
+    for node in list(graph.nodes):
+        if node.op == "call_function" and node.target is F.dropout and not tower.training:
+            node.replace_all_uses_with(node.all_input_nodes[0])
+            graph.erase_node(node)
+    return fx.GraphModule(tower, graph)
 
 
 def layer(graph: fx.GraphModule, node: fx.Node) -> nn.Conv2d | nn.Linear | None:
@@ -63,6 +70,24 @@ def is_add(node: fx.Node) -> bool:
 def is_mean(node: fx.Node) -> bool:
     """Whether a node averages over positions."""
     return node.op == "call_method" and node.target == "mean"
+
+
+def refuse_unknown(graph: fx.GraphModule, kind: str) -> None:
+    """Refuse a tower that has more in it than int8 arithmetic is planned for.
+
+    Raises:
+        ExportError: Unless it is made of layers with a bias, ReLUs, sums and means.
+    """
+    for node in graph.graph.nodes:
+        module = layer(graph, node)
+        known = is_relu(node) or is_add(node) or is_mean(node)
+        if node.op in ("placeholder", "output") or known:
+            continue
+        if module is None or module.bias is None:
+            raise ExportError(
+                f"int8 is planned for convolutional towers; a {kind} tower has {node.target}, "
+                "which it does not know: export it as fp16 or fp32"
+            )
 
 
 @dataclass(eq=False)
