@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,10 @@ def test_the_same_model_gives_the_same_bytes_and_no_chatter(
     tflite.convert(tiny_request("fp32"), again)
     assert capfd.readouterr() == ("", "")
     assert again.read_bytes() == fp32.read_bytes()
+
+
+def test_the_makers_are_named_with_their_versions() -> None:
+    assert tflite.tools()["litert-torch"] == importlib.metadata.version("litert-torch")
 
 
 def test_facts_are_written_read_and_replaced_in_place(fp32: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from support_tflite import (
 
 from ralikit.errors import ExportError
 from ralikit.export import tflite, tflite_quant
-from ralikit.export.rounding import Int8Plan
+from ralikit.export.rounding import Int8Plan, prepare_int8
 from ralikit.export.tflite_graph import Graph
 from ralikit.runtimes.litert import LiteRtRuntime
 
@@ -30,7 +30,7 @@ CALIBRATION = tiny_request("int8").calibration
 
 @pytest.fixture(scope="module")
 def plan() -> Int8Plan:
-    return tflite_quant.plan(tiny_scorer(), CALIBRATION)
+    return prepare_int8(tiny_scorer(), CALIBRATION)
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +114,11 @@ def test_the_same_plan_gives_the_same_bytes(
     assert path.read_bytes() == int8.read_bytes()
 
 
-def test_int8_without_photos_is_refused() -> None:
+def test_int8_without_photos_is_refused(tmp_path: Path) -> None:
+    request = dataclasses.replace(tiny_request("int8"), calibration=())
     with pytest.raises(ExportError, match="needs calibration photos"):
-        tflite_quant.plan(tiny_scorer(), [])
+        tflite.convert(request, tmp_path / "x.tflite")
+    assert not (tmp_path / "x.tflite").exists()
 
 
 def test_a_layer_without_a_range_is_refused_not_left_in_float(

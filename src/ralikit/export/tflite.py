@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.rounding import plan_weights
+from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph, name_layers, tidy
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, quiet, sealed
@@ -44,10 +44,10 @@ def convert(request: Request, path: Path) -> None:
     elif request.precision == "fp16":
         graph = quant.half(to_graph(request.graph, shape))
     elif request.precision == "int8-weights":
-        rounded = plan_weights(request.graph, request.calibration)
+        rounded = prepare_weights(request.graph, request.calibration)
         graph = quant.weights_only(to_graph(rounded, shape))
     elif request.precision == "int8":
-        plan = quant.plan(request.graph, request.calibration)
+        plan = prepare_int8(request.graph, request.calibration)
         graph = quant.static(to_graph(plan.graph, shape), plan, request.calibration)
     else:
         raise ExportError(

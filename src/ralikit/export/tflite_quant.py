@@ -22,9 +22,9 @@ import torch
 
 from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid, best_grid
-from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
+from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.rounding import Int8Plan, plan_int8
+from ralikit.export.rounding import Int8Plan
 from ralikit.export.tflite_graph import CONVOLUTIONS, Graph
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import quiet
@@ -48,23 +48,12 @@ def weights_only(graph: Graph) -> Graph:
     return _quantize(graph, "^tower[.]", dict.fromkeys(_WEIGHTED, _stored(_int8())))
 
 
-def plan(scorer: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
-    """Equalise and round a scorer's tower on calibration photos.
-
-    Raises:
-        ExportError: If there are no photos, or the tower is not made of layers int8 knows.
-    """
-    if not calibration:
-        raise ExportError("int8 needs calibration photos, and there are none")
-    return plan_int8(equalise(on_pixel_grid(scorer), calibration), calibration)
-
-
 def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
     """Put a planned tower on integer kernels, from the pixels to the embedding.
 
     Args:
         graph: The converted float graph of `plan.graph`, its layers named.
-        plan: The rounded weights and the grids.
+        plan: The rounded weights and the grids, from `prepare_int8`.
         calibration: Views of the photos, for the grid of the embedding.
 
     Raises:
