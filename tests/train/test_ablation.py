@@ -157,6 +157,19 @@ def test_the_trained_clip_becomes_a_bundle_that_scores(workplace: Path) -> None:
     assert bundle.info.preprocess.shortest_edge == 28
     score = load(bundle.root).score(workplace / "photos" / "20.png")
     assert 1 <= score.value <= 5
+    # A grid over the bundle's tower trains nothing and gives the bundle's own figures.
+    words = ["train", "ablate", "--grid", str(workplace / "grid.toml"), "--row", "no score fit"]
+    words += ["--out", str(workplace / "runs" / "grid"), "--bundle", str(bundle.root)]
+    told = CliRunner().invoke(app, [*words, "--table", str(workplace / "table.md")])
+    assert told.exit_code == 0, told.output
+    assert not list((workplace / "runs" / "grid").glob("*/metrics.jsonl"))
+    rows = json.loads((workplace / "table.json").read_text())["rows"]
+    full = next(iter(rows[0]["sets"].values()))["agreement"]
+    test = [k for k in range(COUNT) if k % 3 == 0]
+    given = [load(bundle.root).score(workplace / "photos" / f"{k}.png").value for k in test]
+    errors = [g - (1 + 4 * k / (COUNT - 1)) for g, k in zip(given, test, strict=True)]
+    # The run computes in bfloat16 where the bundle's scorer has float32.
+    assert full["rmse"]["value"] == pytest.approx(np.sqrt(np.mean(np.square(errors))), abs=0.05)
 
 
 def test_rows_that_make_no_sense_are_refused(workplace: Path) -> None:

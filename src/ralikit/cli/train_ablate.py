@@ -23,6 +23,9 @@ def ablate(
     base: Annotated[
         Path | None, typer.Option(help="A finished run of the recipe; its alignment is used.")
     ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A bundle whose aligned tower is used instead.")
+    ] = None,
     row: Annotated[
         list[str] | None, typer.Option(help="Run the first row and this one; repeat for more.")
     ] = None,
@@ -34,6 +37,7 @@ def ablate(
     ] = None,
 ) -> None:
     """Run ablations and print their table, differences by paired bootstrap, ties called ties."""
+    from ralikit.bundle import read_bundle
     from ralikit.cli.bench import progress
     from ralikit.cli.train_rali import read_recipe
     from ralikit.config import from_mapping, read_toml
@@ -48,7 +52,8 @@ def ablate(
         plan = plan.pick(row)
     recipe = read_recipe(grid.parent / plan.recipe, changes)
     with progress() as tell:
-        outcomes = ablation.run_grid(plan, recipe, out, base=base, tell=tell)
+        given = read_bundle(bundle) if bundle is not None else None
+        outcomes = ablation.run_grid(plan, recipe, out, base=base, bundle=given, tell=tell)
     command = shlex.join(["ralikit", *sys.argv[1:]])
     text = ablation.markdown(outcomes, command=command, resamples=plan.resamples)
     if table is not None:

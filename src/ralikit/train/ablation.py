@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ralikit.bundle import TOWER, Bundle
 from ralikit.config import from_mapping, to_mapping
 from ralikit.data.metas import MetaSpec, require_images
 from ralikit.errors import UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.metrics import Agreement, Difference, agreement, compare
+from ralikit.towers import load_tower
 from ralikit.train import rali
 from ralikit.train.align_settings import AlignSettings
 from ralikit.train.features import Embedder, cached, chain_embeddings, over_views
@@ -136,6 +138,7 @@ def run_grid(
     out: Path,
     *,
     base: Path | None = None,
+    bundle: Bundle | None = None,
     tell: Tell = lambda _what, _done: None,
 ) -> list[Outcome]:
     """Run every row; what is there from an earlier call is not made again.
@@ -145,19 +148,22 @@ def run_grid(
         recipe: The recipe read from `grid.recipe`.
         out: Folder for the alignments; their embeddings lie in its ``cache``.
         base: A finished run of the recipe itself, whose alignment is used; None trains one.
+        bundle: A bundle whose aligned tower is used in its place.
         tell: Told what is being done and how far it is.
 
     Raises:
         TrainingError: If a training fails or `base` is of another recipe.
         DataError: If a test set is incomplete.
+        UsageError: If the bundle looks at photos in another way than the recipe.
     """
     scores: dict[str, dict[str, Floats]] = {}
     mos: dict[str, Floats] = {}
     for row in grid.rows:
         run = _open(row, recipe, out, base, tell)
-        if row.aligned:
+        given = None if row.trains or not row.aligned else bundle
+        if row.aligned and given is None:
             rali.align(run)
-        features = _Features(run, aligned=row.aligned)
+        features = _Features(run, aligned=row.aligned, bundle=given)
         settings = row.fit_settings(recipe.fit)
         tell(f"fitting {row.name}", 0.0)
         scale = recipe.bundle.scale
@@ -210,10 +216,14 @@ def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell
 class _Features:
     """Embeddings of a run's photos and of test sets, by its aligned or its first tower."""
 
-    def __init__(self, run: rali.Run, *, aligned: bool) -> None:
+    def __init__(self, run: rali.Run, *, aligned: bool, bundle: Bundle | None) -> None:
         self.run = run
-        self.aligned = aligned
-        if aligned:
+        if bundle is not None:
+            if bundle.info.preprocess != run.preprocess:
+                raise UsageError(f"{bundle.root} looks at photos in another way than the recipe")
+            tower = load_tower(bundle)
+            self.key = f"bundle {bundle.files[TOWER]}"
+        elif aligned:
             tower, _ = rali.aligned_tower(run)
             self.key = f"aligned {sha256_path(run.out / rali.TOWER)}"
         else:
