@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -21,6 +24,7 @@ from ralikit.export import gate as gate_module
 from ralikit.export import onnx as onnx_target
 from ralikit.export.chain import Exported, check_layers, export
 from ralikit.export.gate import Gate, unfolded_scores
+from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
 from ralikit.export.target import promised_types
 from ralikit.files import sha256_path
@@ -28,12 +32,12 @@ from ralikit.preprocess import make_views
 from ralikit.runtimes.onnx import read_facts
 from ralikit.scorer import load
 
-RIGHT = {"target": "onnx", "precision": "fp32"}
+export_fp32 = partial(export, target="onnx", precision="fp32")
 
 
 @pytest.fixture(scope="module")
 def exported(bundle: Bundle, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    return export(bundle, **RIGHT, out=tmp_path_factory.mktemp("chain") / "new", gate=gate)
+    return export_fp32(bundle, out=tmp_path_factory.mktemp("chain") / "new", gate=gate)
 
 
 def test_the_file_gives_the_references_scores_outside_ralikit(
@@ -86,7 +90,7 @@ def test_views_averaged_by_score_export_too(tmp_path: Path) -> None:
     from support_export import tiny_bundle
 
     bundle = tiny_bundle(tmp_path / "bundle", view_pool="score")
-    done = export(bundle, **RIGHT, out=tmp_path, gate=Gate(bundle, count=3))
+    done = export_fp32(bundle, out=tmp_path, gate=Gate(bundle, count=3))
     assert done.parity.max_drift < 1e-4
 
 
@@ -95,9 +99,9 @@ def test_an_existing_file_is_kept_unless_told(
 ) -> None:
     before = exported.path.read_bytes()
     with pytest.raises(UsageError, match="exists already; pass --overwrite"):
-        export(bundle, **RIGHT, out=exported.path.parent, gate=gate)
+        export_fp32(bundle, out=exported.path.parent, gate=gate)
     assert exported.path.read_bytes() == before
-    again = export(bundle, **RIGHT, out=exported.path.parent, gate=gate, overwrite=True)
+    again = export_fp32(bundle, out=exported.path.parent, gate=gate, overwrite=True)
     assert again.path.read_bytes() == before  # the same inputs, the same bytes
     assert read_manifest(again.path)
     assert sorted(p.name for p in again.path.parent.iterdir()) == [
@@ -130,19 +134,18 @@ def test_a_layer_left_in_float_is_an_error(gate: Gate, found: dict[str, str], wo
 
 def _refuses(bundle: Bundle, out: Path, gate: Gate | None, words: str) -> None:
     with pytest.raises(ParityError, match=words):
-        export(bundle, **RIGHT, out=out, gate=gate)
+        export_fp32(bundle, out=out, gate=gate)
     assert list(out.iterdir()) == []
 
 
 def test_a_wrong_fold_is_refused(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(bundle: Bundle) -> object:
-        graph = right(bundle)
-        graph.head.project.bias.data *= 1.01
-        return graph
+    def wrong(bundle: Bundle) -> FoldedScorer:
+        scorer = fold(bundle)
+        scorer.head.project.bias.data *= 1.01
+        return scorer
 
-    right = gate_module.fold
     monkeypatch.setattr(gate_module, "fold", wrong)
     with pytest.raises(ParityError, match=r"folding changed the score of .* by"):
         Gate(bundle, count=2)
@@ -154,17 +157,15 @@ def test_a_converter_that_changes_the_model_is_refused(
 ) -> None:
     right = onnx_target.to_model
 
-    def wrong(graph: object, shape: tuple[int, int, int, int]) -> object:
-        import copy
-
+    def wrong(graph: Any, shape: tuple[int, int, int, int]) -> Any:
         graph = copy.deepcopy(graph)
         if fault == "channels":
-            graph.tower.stem.weight.data = graph.tower.stem.weight.data.flip(1)  # type: ignore[attr-defined]
+            graph.tower.stem.weight.data = graph.tower.stem.weight.data.flip(1)
         elif fault == "mean":
-            graph.offset += 0.02  # type: ignore[attr-defined]
+            graph.offset += 0.02
         else:
-            graph.tower.stem.weight.data[0, 0, 0, 0] = float("nan")  # type: ignore[attr-defined]
-        return right(graph, shape)  # type: ignore[arg-type]
+            graph.tower.stem.weight.data[0, 0, 0, 0] = float("nan")
+        return right(graph, shape)
 
     monkeypatch.setattr(onnx_target, "to_model", wrong)
     words = "does not score" if fault == "nan" else r"tiny as onnx, fp32: off by [\d.]+ on gate 0"
@@ -176,11 +177,11 @@ def test_a_file_that_loses_its_model_while_facts_are_written_is_refused(
 ) -> None:
     right, calls = onnx_target.write_facts, []
 
-    def wrong(path: Path, facts: dict[str, object]) -> None:
+    def wrong(path: Path, facts: dict[str, Any]) -> None:
         right(path, facts)
         calls.append(path)
         if len(calls) == 2:  # after the comparison has passed
-            facts = {**facts, "golden": [{**g, "reference": 9.0} for g in facts["golden"]]}  # type: ignore[attr-defined]
+            facts = {**facts, "golden": [{**g, "reference": 9.0} for g in facts["golden"]]}
             right(path, facts)
 
     monkeypatch.setattr(onnx_target, "write_facts", wrong)
@@ -280,11 +281,12 @@ def test_the_exact_reference_is_not_shared_with_the_folded_graph(
     bundle: Bundle, gate: Gate
 ) -> None:
     views = [make_views(g.pixels, bundle.info.preprocess) for g in gate.golden[:2]]
-    gate.graph.tower.stem.weight.data += 1.0
+    weight = gate.graph.get_parameter("tower.stem.weight")
+    weight.data += 1.0
     try:
         again = unfolded_scores(bundle, views)
     finally:
-        gate.graph.tower.stem.weight.data -= 1.0
+        weight.data -= 1.0
     np.testing.assert_allclose(again, gate.golden_reference[:2])
 
 

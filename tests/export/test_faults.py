@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ralikit.errors import BundleError, MissingExtraError, RalikitError, UsageEr
 from ralikit.export.chain import export, export_all
 from ralikit.export.gate import Gate
 
-FP32 = {"target": "onnx", "precision": "fp32"}
+export_fp32 = partial(export, target="onnx", precision="fp32")
 
 
 def test_a_full_disk(
@@ -30,7 +31,7 @@ def test_a_full_disk(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(RalikitError, match=r"cannot write .*tiny-fp32.onnx: No space left"):
-        export(bundle, **FP32, out=tmp_path, gate=gate)
+        export_fp32(bundle, out=tmp_path, gate=gate)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -42,14 +43,14 @@ def test_a_disk_that_fills_while_the_manifest_is_written(
 
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(RalikitError, match="No space left"):
-        export(bundle, **FP32, out=tmp_path, gate=gate)
+        export_fp32(bundle, out=tmp_path, gate=gate)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RalikitError, match="cannot write"):
-        export(bundle, **FP32, out=tmp_path / "file" / "out", gate=gate)
+        export_fp32(bundle, out=tmp_path / "file" / "out", gate=gate)
 
 
 def test_a_read_only_folder(
@@ -62,7 +63,7 @@ def test_a_read_only_folder(
 
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     with pytest.raises(RalikitError, match="Permission denied"):
-        export(bundle, **FP32, out=tmp_path, gate=gate)
+        export_fp32(bundle, out=tmp_path, gate=gate)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,7 +111,7 @@ def test_a_calibration_folder_that_cannot_be_read(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="does not exist or is no folder"):
-        export(bundle, **FP32, out=tmp_path / "out", calibration=tmp_path / "nowhere")
+        export_fp32(bundle, out=tmp_path / "out", calibration=tmp_path / "nowhere")
     from ralikit.export import photos
 
     def refuse(*_args: object) -> str:
@@ -121,7 +122,7 @@ def test_a_calibration_folder_that_cannot_be_read(
     (folder / "a.png").write_bytes(b"x")
     monkeypatch.setattr(photos, "sha256_path", refuse)
     with pytest.raises(UsageError, match=r"cannot read the calibration folder .* Permission"):
-        export(bundle, **FP32, out=tmp_path / "out", calibration=folder)
+        export_fp32(bundle, out=tmp_path / "out", calibration=folder)
 
 
 @pytest.mark.parametrize(

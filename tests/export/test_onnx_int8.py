@@ -158,7 +158,8 @@ def test_a_dead_channel_stays_finite(tmp_path: Path) -> None:
     for name, parameter in scorer.tower.named_parameters():
         if name.startswith(("blocks.0.expand", "blocks.1.project")):
             parameter.data[3] = 0.0
-    scorer.tower.blocks[0].expand.bias.data[3] = 2.0  # a constant, by way of an int32
+    # A constant channel, by way of an int32 bias.
+    scorer.get_parameter("tower.blocks.0.expand.bias").data[3] = 2.0
     plan = prepare_int8(scorer, CALIBRATION)
     scores = runtime_scores(OnnxRuntime(_file(plan, tmp_path / "dead.onnx")), PHOTOS)
     np.testing.assert_allclose(scores, [simulated(plan, v) for v in PHOTOS], atol=0.02)

@@ -137,7 +137,8 @@ class _Edit:
 
     def constant(self, name: str) -> NDArray[np.generic]:
         """A constant's value."""
-        return self._constants[name]
+        value: NDArray[np.generic] = self._constants[name]
+        return value
 
     def users(self, tensor: str) -> list[onnx.NodeProto]:
         """Nodes that read a tensor."""
@@ -293,12 +294,14 @@ class _Edit:
 def _steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     # As `rounding.weight_steps`, in numpy.
     peak = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
-    return (np.maximum(peak, np.float32(1e-8)) / np.float32(LEVELS)).astype(np.float32)
+    steps: NDArray[np.float32] = np.maximum(peak, np.float32(1e-8)) / np.float32(LEVELS)
+    return steps
 
 
 def _whole(weight: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int8]:
     whole = np.rint(weight / steps.reshape(-1, *[1] * (weight.ndim - 1)))
-    return np.clip(whole, -LEVELS, LEVELS).astype(np.int8)
+    clipped: NDArray[np.int8] = np.clip(whole, -LEVELS, LEVELS).astype(np.int8)
+    return clipped
 
 
 def kernel_types(nodes: Iterable[onnx.NodeProto]) -> dict[str, int]:

@@ -236,7 +236,7 @@ def _rerun(
     # Run the first nodes again, a few views at a time, and keep what is still to be read.
     parts: dict[fx.Node, list[Tensor]] = {node: [] for node in live}
     by_name = {node.name: name for node, name in names.items()}
-    for chunk in pixels.split(_CHUNK):
+    for chunk in torch.split(pixels, _CHUNK):
         values: dict[fx.Node, Tensor] = {}
         for node in graph.graph.nodes:
             if all(n in values for n in live):
@@ -289,11 +289,13 @@ def _call(node: fx.Node, values: dict[fx.Node, Tensor]) -> Tensor:
         result: Tensor = getattr(args[0], str(node.target))(*args[1:], **kwargs)
         return result
     assert callable(node.target)  # noqa: S101
-    return node.target(*args, **kwargs)
+    result = node.target(*args, **kwargs)
+    assert isinstance(result, Tensor)  # noqa: S101
+    return result
 
 
 def _apply(module: nn.Module, x: Tensor) -> Tensor:
-    return torch.cat([module(part) for part in x.split(_CHUNK)])
+    return torch.cat([module(part) for part in torch.split(x, _CHUNK)])
 
 
 def _round_layer(
@@ -393,4 +395,5 @@ def _refitted(weight: Tensor, before: Tensor, x: Tensor, wanted: Tensor) -> Tens
     missing = wanted - x @ weight.double().T
     ridge = _RIDGE * float(cross.diagonal().mean()) * max(1.0, 10.0 * len(cross) / len(x))
     cross.diagonal().add_(ridge)
-    return (weight + torch.linalg.solve(cross, before.T @ missing).T).to(weight.dtype)
+    change: Tensor = torch.linalg.solve(cross, before.T @ missing).T
+    return (weight + change).to(weight.dtype)

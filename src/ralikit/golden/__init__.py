@@ -104,7 +104,8 @@ def _blocks(pixels: Pixels, edge: int) -> Pixels:
     # Every block becomes its mean: what a JPEG of the lowest quality does.
     grid = pixels.reshape(_EDGE // edge, edge, _EDGE // edge, edge, 3).astype(np.int64)
     means = (grid.sum(axis=(1, 3)) + edge * edge // 2) // (edge * edge)
-    return means.astype(np.uint8).repeat(edge, axis=0).repeat(edge, axis=1)
+    blocks: Pixels = means.astype(np.uint8).repeat(edge, axis=0).repeat(edge, axis=1)
+    return blocks
 
 
 _DEGRADE = {"clean": _clean, "blur": _blur, "noise": _noise, "dark": _dark, "blocks": _blocks}
