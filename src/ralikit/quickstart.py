@@ -1,4 +1,4 @@
-"""`ralikit quickstart`: score, export, verify and time on this computer, and a page that shows it."""
+"""`ralikit quickstart`: score, export, verify and time here, and a page that shows it."""
 
 from __future__ import annotations
 
@@ -132,12 +132,15 @@ def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curv
 
 def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
     from ralikit.export.chain import export
+    from ralikit.export.gate import Gate
 
+    tell("reference scores", 0.0)
+    gate = Gate(bundle)  # once for all targets
     files = {}
     for number, target in enumerate(TARGETS):
-        tell(f"exporting to {target}, {PRECISION}", number / len(TARGETS))
+        tell(f"exporting to {target}, {PRECISION}", (number + 1) / (len(TARGETS) + 1))
         files[target] = export(
-            bundle, target=target, precision=PRECISION, out=out, overwrite=True
+            bundle, target=target, precision=PRECISION, out=out, overwrite=True, gate=gate
         ).path
     return files
 
