@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+# Tiny models gain nothing from threads that spin for each other, and tests share the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

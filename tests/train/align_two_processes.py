@@ -17,7 +17,7 @@ def main() -> None:
     objective, folder, photos = sys.argv[1], Path(sys.argv[2]), [Path(p) for p in sys.argv[3:]]
     world = open_world(2)
     chains = 2 if objective == "readout" else 0
-    settings = replace(SETTINGS, objective=objective, chains=chains)
+    settings = replace(SETTINGS, objective=objective, chains=chains)  # type: ignore[arg-type]
     alignment = make_alignment(photos, folder / "cache", settings, world)
     figures = [alignment.train_step(alignment.batches.make(step)) for step in range(2)]
     if world.first:

@@ -6,10 +6,12 @@ import contextlib
 import copy
 import json
 import math
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,9 @@ from ralikit.train.align_batches import Batch, Batches
 from ralikit.train.align_settings import AlignSettings
 from ralikit.train.photo_store import PhotoStore
 from ralikit.train.world import World
+
+# What torch.load raises over a file that is torn or was never a checkpoint.
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, UnpicklingError)
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
@@ -84,7 +89,7 @@ class Alignment:
             raise TrainingError(
                 f"{len(data.train)} photos are fewer than a batch of {settings.batch}"
             )
-        self.tower = tower.to(self.device, memory_format=torch.channels_last)
+        self.tower = tower.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         tower.dropout = settings.dropout
         tower.recompute = settings.gradient_checkpointing
         _freeze(tower, settings.frozen)
@@ -170,13 +175,13 @@ class Alignment:
                 f"the loss became {figures['loss']} at step {batch.step}; the last checkpoint is "
                 "kept: lower learning_rate or look at the batch's photos"
             )
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if embeddings.grad is None:
             raise TrainingError("the loss does not depend on the embeddings")
-        gradients = embeddings.grad.split([len(p) for p in parts])
+        gradients = torch.split(embeddings.grad, [len(p) for p in parts])
         for index, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
             again = passes[0] if one_pass else self._embed(part, batch.step, index)
-            again.backward(gradient)
+            again.backward(gradient)  # type: ignore[no-untyped-call]
         trained = [p for p in self.tower.parameters() if p.requires_grad]
         self.world.sum_gradients(trained)
         norm = torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm)
@@ -199,7 +204,8 @@ class Alignment:
         views = ((image - self._pixel_mean) / self._pixel_std).permute(0, 3, 1, 2)
         with self._autocast():
             features = self.tower.features(views)
-        return self.tower.project(features.float()).float()
+        embedding: Tensor = self.tower.project(features.float()).float()
+        return embedding
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         enabled = self.settings.autocast == "bfloat16"
@@ -307,7 +313,7 @@ class Alignment:
         """
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
+        except _UNREADABLE as error:
             raise TrainingError(f"{path} is no checkpoint that can be read: {error}") from error
         if state["settings"] != self._fingerprint():
             raise TrainingError(
@@ -344,7 +350,7 @@ class Alignment:
             require("tensorboard", extra="tensorboard", job="Writing TensorBoard files")
             from torch.utils.tensorboard import SummaryWriter
 
-            board = SummaryWriter(str(out / "tensorboard"), purge_step=self.step)  # type: ignore[no-untyped-call]
+            board = SummaryWriter(str(out / "tensorboard"), purge_step=self.step)
         with path.open("w", encoding="utf-8") as stream:
             stream.writelines(line + "\n" for line in kept)
 
@@ -353,13 +359,13 @@ class Alignment:
                 stream.flush()
                 if board is not None:
                     for name, value in figures.items():
-                        board.add_scalar(name, value, figures["step"])  # type: ignore[no-untyped-call]
+                        board.add_scalar(name, value, figures["step"])
 
             try:
                 yield log
             finally:
                 if board is not None:
-                    board.close()  # type: ignore[no-untyped-call]
+                    board.close()
 
 
 def _step_of(line: str) -> float:

@@ -138,4 +138,5 @@ def bucketed_kmeans(
         for index in range(len(centres)):
             centroids.append(centres[index])
             values.append(opinions[labels == index].mean())
-    return unit(np.asarray(centroids, dtype=np.float64)), np.asarray(values)
+    basis = unit(np.asarray(centroids, dtype=np.float64)).astype(np.float64)
+    return basis, np.asarray(values, dtype=np.float64)

@@ -142,7 +142,7 @@ def _fit_scores(
         if not bool(torch.isfinite(loss)):
             raise TrainingError(f"the score fit's loss became {float(loss)} at step {step}")
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             fitted["scores"].clamp_(*scale)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """1 - Pearson's correlation of two vectors, (n,) each; 1 for a constant prediction."""
     a, b = predicted - predicted.mean(), target - target.mean()
-    return 1 - (a * b).sum() / (a.norm() * b.norm() + 1e-6)
+    correlation: Tensor = (a * b).sum() / (a.norm() * b.norm() + 1e-6)
+    return 1 - correlation
 
 
 def clip_loss(image: Tensor, text: Tensor, *, temperature: float) -> Tensor:

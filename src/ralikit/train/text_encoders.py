@@ -125,7 +125,8 @@ class TransformersText:
                 found = self._model.get_text_features(**tokens)
                 features = getattr(found, "pooler_output", found)
                 parts.append(torch.nn.functional.normalize(features, dim=-1).numpy())
-        return np.concatenate(parts).astype(np.float32)
+        joined: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        return joined
 
 
 def encode_texts(
