@@ -14,9 +14,8 @@ export const goldenFolder = join(repo, "runtimes/golden");
 export const golden = JSON.parse(readFileSync(join(goldenFolder, "golden.json"), "utf8"));
 /** Exported files and the scores Python gave with them, written by run.sh; {} without. */
 export const work = process.env.RALIKIT_WEB_WORK ?? join(repo, "build/web");
-export const scores = existsSync(join(work, "scores.json"))
-  ? JSON.parse(readFileSync(join(work, "scores.json"), "utf8")).precisions
-  : {};
+const read = (name) => (existsSync(join(work, name)) ? JSON.parse(readFileSync(join(work, name), "utf8")).precisions : {});
+export const scores = { ...read("scores.json"), ...read("scores-int8.json") };
 
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
