@@ -124,7 +124,7 @@ def _specs(
     from ralikit.data.metas import Columns, MetaSpec
 
     spread = _spread(roots, len(metas), "--root")
-    scales = [_range(r) for r in _spread(ranges or ["given by none"], len(metas), "--mos-range")]
+    scales = [_range(r) for r in _spread(ranges or ["stated"], len(metas), "--mos-range")]
     named = _spread(names, len(metas), "--dataset") if names else [None] * len(metas)
     if names and len(metas) > 1 and len(names) == 1:
         raise UsageError("several label files need as many --dataset names, or none")
@@ -150,7 +150,7 @@ def _spread(values: list[T], count: int, option: str) -> list[T]:
 def _range(text: str) -> tuple[float, float] | Literal["observed"] | None:
     if text == "observed":
         return "observed"
-    if text in ("stated", "given by none"):
+    if text == "stated":
         return None
     try:
         low, high = (float(part) for part in text.split(","))
