@@ -19,6 +19,7 @@ from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
 from ralikit.runtimes import open_runtime
+from ralikit.runtimes.mil.quiet import quiet
 
 TARGETS = ("onnx", "tflite", "coreml")
 PRECISIONS = ("fp32", "fp16", "int8", "int8-weights")
@@ -67,8 +68,9 @@ def target_of(name: str) -> Target:
     if name not in TARGETS:
         raise UsageError(f"there is no target {name!r}; there are {', '.join(TARGETS)}, and all")
     modules, extra, job = _NEEDS[name]
-    for module in modules:
-        require(module, extra=extra, job=job)
+    with quiet():  # coremltools and litert-torch greet with notes on versions
+        for module in modules:
+            require(module, extra=extra, job=job)
     return cast(Target, importlib.import_module(f"ralikit.export.{name}"))
 
 

@@ -141,8 +141,9 @@ def tools() -> dict[str, str]:
 def _convert(
     ct: Any, request: Request, stored: dict[str, compress.Stored], *, minimum_ios: int
 ) -> Any:
-    from ralikit.export.coreml_passes import MERGE_PADS, STORE_WEIGHTS
+    from ralikit.export.coreml_passes import MERGE_PADS, STORE_WEIGHTS, restart_names
 
+    restart_names()
     preprocess = request.bundle.info.preprocess
     example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
     exported = torch.export.export(request.graph, (example,)).run_decompositions({})

@@ -19,14 +19,15 @@ only stores them.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_grids import (
@@ -39,7 +40,6 @@ from ralikit.export.coreml_grids import (
 )
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.structure import layer, trace
 from ralikit.runtimes import Views
 from ralikit.runtimes.mil import dequantise
 
@@ -198,40 +198,58 @@ def _in_step(
     views: Views,
     chosen: dict[str, Layer],
 ) -> dict[str, Stored]:
-    # Exact and compressed tower side by side. Every layer is rounded for the inputs that the
-    # compressed layers before it give, then its bias takes what is left of the mean error
-    # (Nagel et al. 2019, section 4.2).
+    # One pass through the exact tower notes what each layer gives on the mean. In one pass through
+    # the compressed tower every layer is rounded when its inputs arrive, which come from layers
+    # rounded before it; its bias then takes what is left of the mean error (Nagel et al. 2019,
+    # section 4.2).
+    pixels = pixels_of(graph, views)
+    wanted: dict[str, Tensor] = {}
     stored: dict[str, Stored] = {}
-    traced = trace(compressed.tower)
-    exact, rounded = fx.Interpreter(trace(graph.tower)), fx.Interpreter(traced)
+
+    def note(name: str) -> Callable[..., None]:
+        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            wanted[name] = _means(module, output)
+
+        return hook
+
+    def choose(name: str) -> Callable[..., None]:
+        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> None:
+            stored[f"tower.{name}"] = _store(module, scheme, inputs[0])
+
+        return hook
+
+    def correct(name: str) -> Callable[..., Tensor | None]:
+        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            if module.bias is None:
+                return None
+            error = wanted[name] - _means(module, output)
+            module.bias += error
+            return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
+
+        return hook
+
+    exact = {name: graph.tower.get_submodule(name) for name in chosen}
     with torch.inference_mode():
-        for a, b in zip(exact.graph.nodes, rounded.graph.nodes, strict=True):
-            if a.op == "placeholder":
-                exact.env[a] = rounded.env[b] = pixels_of(graph, views)
-                continue
-            if a.op == "output":
-                break
-            module = chosen.get(str(b.target)) if layer(traced, b) is not None else None
-            if module is not None:
-                inputs = rounded.env[b.all_input_nodes[0]]
-                stored[f"tower.{b.target}"] = _store(module, scheme, inputs)
-            exact.env[a], rounded.env[b] = exact.run_node(a), rounded.run_node(b)
-            if module is not None and module.bias is not None:
-                channels = (exact.env[a] - rounded.env[b]).movedim(_axis(module), -1)
-                error = channels.flatten(0, -2).mean(0)
-                module.bias += error
-                rounded.env[b] = (rounded.env[b].movedim(_axis(module), -1) + error).movedim(
-                    -1, _axis(module)
-                )
-            for interpreter, node in ((exact, a), (rounded, b)):
-                for spent in interpreter.user_to_last_uses.get(node, []):
-                    del interpreter.env[spent]
+        handles = [module.register_forward_hook(note(name)) for name, module in exact.items()]
+        _run(graph.tower, pixels, handles)
+        handles = [m.register_forward_pre_hook(choose(name)) for name, m in chosen.items()]
+        handles += [m.register_forward_hook(correct(name)) for name, m in chosen.items()]
+        _run(compressed.tower, pixels, handles)
     return stored
 
 
-def _axis(module: Layer) -> int:
-    """Where a layer's output has its channels."""
-    return 1 if isinstance(module, nn.Conv2d) else -1
+def _run(tower: nn.Module, pixels: Tensor, handles: list[RemovableHandle]) -> None:
+    try:
+        tower(pixels)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _means(module: Layer, output: Tensor) -> Tensor:
+    """Mean of every output channel over everything else."""
+    channels = output.movedim(1, -1) if isinstance(module, nn.Conv2d) else output
+    return channels.flatten(0, -2).mean(0)
 
 
 def _store(module: Layer, scheme: Scheme, inputs: Tensor | None) -> Stored:

@@ -68,6 +68,11 @@ if MERGE_PADS not in PASS_REGISTRY.passes:
                             _store(function, op, stored)
 
 
+def restart_names() -> None:
+    """Number unnamed constants from 0 again, which coremltools does only after a success."""
+    mb.name_count.clear()
+
+
 def _store(block: Any, const: Any, stored: Stored) -> None:
     value = const.outputs[0].val
     if not np.array_equal(value, stored.values()):

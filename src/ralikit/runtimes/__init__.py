@@ -54,7 +54,6 @@ def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
 
         return LiteRtRuntime(path, threads=threads)
     if path.suffix == ".mlpackage":
-        require("coremltools", extra="coreml", job="Running a Core ML package")
         from ralikit.runtimes.coreml import CoreMlRuntime
 
         return CoreMlRuntime(path)

@@ -32,7 +32,11 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    bar = importlib.import_module("tqdm").tqdm  # coremltools depends on it
+    try:
+        bar = importlib.import_module("tqdm").tqdm
+    except ModuleNotFoundError:  # nothing that draws bars is installed
+        yield
+        return
     original = bar.__init__
     bar.__init__ = functools.partialmethod(original, disable=True)
     try:
@@ -50,6 +54,5 @@ def coremltools(job: str) -> ModuleType:
     Raises:
         MissingExtraError: If it is not installed.
     """
-    require("tqdm", extra="coreml", job=job)
     with quiet():
         return require("coremltools", extra="coreml", job=job)
