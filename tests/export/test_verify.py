@@ -139,3 +139,12 @@ def test_golden_photos_are_the_same_pixels_for_ever() -> None:
 
     digest = hashlib.sha256("".join(p.sha256 for p in photos).encode()).hexdigest()
     assert digest == "6f4432578318fbe98a8be1d585dbf2c46c9f143e9355808870c3734370619a74"
+
+
+def test_verifying_needs_none_of_the_heavy_libraries() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, ralikit.export.verify; print('torch' in sys.modules, 'onnx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
