@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 from types import ModuleType
 
@@ -27,6 +28,16 @@ def require(module: str, *, extra: str, job: str) -> ModuleType:
         if error.name is not None and error.name.partition(".")[0] != top:
             raise
         raise MissingExtraError(top, extra, job) from error
+
+
+def require_installed(module: str, *, extra: str, job: str) -> None:
+    """The same check without the import, which for some libraries takes seconds and chatters.
+
+    Raises:
+        MissingExtraError: If the module is not installed.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(module, extra, job)
 
 
 def hush_imports() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ralikit.bundle import Bundle
 from ralikit.errors import RalikitError
-from ralikit.extras import require
+from ralikit.extras import hush_imports, require_installed
 from ralikit.files import size_bytes, write_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def quickstart(out: Path, bundle: Bundle, *, tell: Tell = lambda _what, _done: N
         ("matplotlib", "bench"),
         ("jinja2", "bench"),
     ):
-        require(module, extra=extra, job="The quickstart")
+        require_installed(module, extra=extra, job="The quickstart")
+    hush_imports()
     from ralikit.report import page
     from ralikit.scorer import load
 
