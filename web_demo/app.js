@@ -64,6 +64,7 @@ function describe(model) {
     ["Tells apart", f.resolution === null ? "not measured" : `scores at least ${f.resolution} apart`],
     ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
     ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread`}, ${model.runtime}`],
+    ...(model.note ? [["Note", model.note]] : []),
     ["Loaded in", `${Math.round(model.loadMs)} ms, first run ${Math.round(model.firstMs)} ms`],
     ["Weights", f.weights === "random" ? "RANDOM: scores mean nothing" : f.weights],
     ["Licence", f.licence || "not stated"],

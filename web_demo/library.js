@@ -62,6 +62,7 @@ export class Library extends EventTarget {
       }
     } catch (error) {
       if (error.name !== "AbortError") this.#emit("broken", error);
+      run.abort(); // whatever it was, it will not go better with the next photo
     }
     this.#run = null;
     if (run.signal.aborted) {

@@ -140,6 +140,8 @@ class Remote {
     /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
     this.waiting = new Map();
     this.last = 0;
+    /** Why nothing will be answered any more. @type {Error | null} */
+    this.dead = null;
     this.worker.onmessage = ({ data }) => {
       const wait = this.waiting.get(data.id);
       this.waiting.delete(data.id);
@@ -150,10 +152,12 @@ class Remote {
       event.preventDefault();
       this.fail(new RuntimeLoadError(`the scoring worker stopped: ${event.message || "it could not be loaded"}`));
     };
+    this.worker.onmessageerror = () => this.fail(new RuntimeLoadError("the scoring worker sent what cannot be read"));
   }
 
   /** @param {Error} error */
   fail(error) {
+    this.dead = error;
     for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
   }
@@ -167,6 +171,7 @@ class Remote {
   call(message, transfer = [], signal) {
     const id = ++this.last;
     return new Promise((resolve, reject) => {
+      if (this.dead) return reject(this.dead);
       const cancel = () => {
         // The model cannot be stopped within a photo: the answer is dropped, waiting ones are not begun.
         this.waiting.delete(id);

@@ -15,7 +15,7 @@ if [ -z "$python" ]; then
 fi
 "$python" -c "import onnx, ralikit" 2>/dev/null || skip "$python has no ralikit with its export extra"
 command -v node >/dev/null && command -v npm >/dev/null || skip "node and npm are not installed"
-node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || skip "node is older than 20"
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || skip "node is older than 20"
 
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
 if [ -z "$chromium" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
