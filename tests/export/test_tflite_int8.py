@@ -98,6 +98,46 @@ def test_stored_weights_are_the_planned_ones(int8: Path, plan: Int8Plan) -> None
         np.testing.assert_allclose(values * scale.reshape(shape), wanted, rtol=1e-5, atol=1e-7)
 
 
+def test_a_dead_channel_keeps_its_bias(plan: Int8Plan, converted: bytes) -> None:
+    graph = Graph(converted)
+    stem = next(graph.weighted())
+    weight, bias = (graph.constant(int(t)) for t in stem.inputs[1:])
+    assert weight is not None
+    assert bias is not None
+    weight[2], bias[2] = 1e-11, 4.5
+    graph.set_constant(int(stem.inputs[1]), weight)
+    graph.set_constant(int(stem.inputs[2]), bias)
+    graph = tflite_quant.static(graph, plan, CALIBRATION)
+    tensor = int(next(graph.weighted()).inputs[2])
+    stored = graph.constant(tensor)
+    assert stored is not None
+    scale = graph.main.tensors[tensor].quantization.scale[2]
+    assert stored[2] * scale == pytest.approx(4.5, rel=1e-5)
+
+
+def test_stored_biases_are_the_planned_ones(int8: Path, plan: Int8Plan) -> None:
+    graph = Graph.read(int8)
+    planned = dict(plan.graph.named_modules())
+    for op in graph.weighted():
+        name = graph.name(int(op.outputs[0]))
+        if name.startswith("head."):
+            continue
+        values = graph.constant(int(op.inputs[2]))
+        assert values is not None
+        scale = np.asarray(graph.main.tensors[int(op.inputs[2])].quantization.scale)
+        wanted = planned[name].bias.detach().numpy()
+        np.testing.assert_allclose(values * scale, wanted, rtol=1e-4, atol=float(scale.max()))
+
+
+def test_stored_grids_are_the_planned_ones(int8: Path, plan: Int8Plan) -> None:
+    graph = Graph.read(int8)
+    found = {graph.name(i): t.quantization for i, t in enumerate(graph.main.tensors)}
+    for name, grid in plan.grids.items():
+        stored = found[f"tower.{name}"]
+        assert stored.scale[0] == pytest.approx(grid.step, rel=1e-6)
+        assert stored.zeroPoint[0] == grid.zero - 128
+
+
 def test_scores_stay_close_and_in_order(int8: Path) -> None:
     photos = made_photos(40, seed=5)
     reference = np.array(torch_scores(tiny_scorer(), photos))

@@ -26,6 +26,7 @@ from ralikit.export.calibration import Grid, best_grid
 from ralikit.export.equalise import WEIGHT_LEVELS as LEVELS
 from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.splitting import split_first_channels
 from ralikit.export.structure import is_add, is_mean, is_relu, layer, trace
 from ralikit.runtimes import Views
 
@@ -79,7 +80,9 @@ def round_activation(x: Tensor, grid: Grid) -> Tensor:
 
 
 def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
-    """From a folded scorer to what int8 targets store: pixel grid, equalised channels, rounding.
+    """From a folded scorer to what int8 targets store.
+
+    The pixels' own grid, equalised channels, the first ones carried twice, all of it rounded.
 
     A minute's work on one core, so the plan is kept as long as the graph lives: ONNX and TFLite
     exports of one bundle share it.
@@ -94,7 +97,9 @@ def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
     kept = _PLANS.get(graph)
     if kept is not None and kept[0] is calibration:
         return kept[1]
-    plan = plan_int8(equalise(on_pixel_grid(graph), _two_views(calibration)), calibration)
+    some = _two_views(calibration)
+    ready = split_first_channels(equalise(on_pixel_grid(graph), some), some)
+    plan = plan_int8(ready, calibration)
     _PLANS[graph] = (calibration, plan)
     return plan
 

@@ -22,7 +22,7 @@ import torch
 
 from ralikit.errors import ExportError
 from ralikit.export.calibration import Grid, best_grid
-from ralikit.export.equalise import pixels_of
+from ralikit.export.equalise import WEIGHT_LEVELS, pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.rounding import Int8Plan
 from ralikit.export.tflite_graph import CONVOLUTIONS, Graph
@@ -31,6 +31,7 @@ from ralikit.runtimes.litert import quiet
 
 _TOWER = "tower."
 _WEIGHTED = (*CONVOLUTIONS, "FULLY_CONNECTED")
+_BIAS_LEVELS = 2.0**30
 _INTEGER = (*_WEIGHTED, "ADD", "MEAN")
 
 
@@ -70,6 +71,11 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
         raise ExportError(f"int8 has no range for {', '.join(missing) or 'any layer'}")
     inner = "|".join(re.escape(name) for name in sorted(grids))
     grids[graph.name(next(graph.weighted()).inputs[0])] = plan.pixels
+    ranges = {name: _range(grid) for name, grid in grids.items()}
+    for op in graph.weighted():
+        if graph.name(op.outputs[0]) in grids:
+            step = grids[graph.name(op.inputs[0])].step
+            ranges[graph.name(op.inputs[1])] = _weight_range(graph, op, step)
     config = qtyping.OpQuantizationConfig(
         activation_tensor_config=qtyping.TensorQuantizationConfig(num_bits=8, symmetric=False),
         weight_tensor_config=_int8(),
@@ -80,7 +86,7 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
         graph,
         f"^({inner});?$",
         dict.fromkeys(_INTEGER, config),
-        ranges={name: _range(grid) for name, grid in grids.items()},
+        ranges=ranges,
     )
     _read_pixels(result, plan.pixels)
     return result
@@ -88,6 +94,20 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
 
 def _range(grid: Grid) -> dict[str, Any]:
     return {"min": np.array([[grid.low]]), "max": np.array([[grid.high]])}
+
+
+def _weight_range(graph: Graph, op: Any, step: float) -> dict[str, Any]:
+    # A bias is stored in units of its weight's step times its input's. A dead channel's weights are
+    # so small that its bias would leave int32 in them: it gets larger steps.
+    weight, bias = graph.constant(int(op.inputs[1])), graph.constant(int(op.inputs[2]))
+    if weight is None or bias is None:
+        raise ExportError(f"int8 needs weights and a bias in {graph.name(op.outputs[0])}")
+    depthwise = graph.kind(op) == "DEPTHWISE_CONV_2D"
+    axes = tuple(range(weight.ndim - 1)) if depthwise else tuple(range(1, weight.ndim))
+    peak = np.abs(weight).max(axis=axes, keepdims=True)
+    least = WEIGHT_LEVELS * np.abs(bias) / (step * _BIAS_LEVELS)
+    peak = np.maximum(peak, least.reshape(peak.shape))
+    return {"min": -peak, "max": peak}
 
 
 def _embedding_grid(scorer: FoldedScorer, calibration: Sequence[Views]) -> Grid:
