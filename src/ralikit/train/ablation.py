@@ -255,7 +255,9 @@ class _Features:
             return {"embeddings": found[0], "severities": found[1]}
 
         made = cached(run.cache / "chains.safetensors", key, compute)
-        return Chains(made["embeddings"], made["severities"])
+        return Chains(
+            made["embeddings"].copy(), made["severities"].copy()
+        )  # torch wants them writable
 
     def test(self, spec: MetaSpec) -> tuple[str, NDArray[np.float32], Floats]:
         """Name, embeddings and MOS of a test set."""
