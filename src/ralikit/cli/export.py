@@ -25,7 +25,9 @@ def export(
         Path | None, typer.Argument(help="Bundle folder; default: the bundled model.")
     ] = None,
     target: Annotated[str, typer.Option(help="onnx, tflite, coreml or all.")] = "onnx",
-    precision: Annotated[str, typer.Option(help="fp32, fp16, int8 or int8-weights.")] = "int8",
+    precision: Annotated[
+        str, typer.Option(help="fp32, fp16, int8, int8-weights; Core ML also pal6, pal4, int4.")
+    ] = "int8",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     calibration: Annotated[
         Path | None,
