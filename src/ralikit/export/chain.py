@@ -19,6 +19,7 @@ from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
 from ralikit.runtimes import open_runtime
+from ralikit.runtimes.litert import quiet as quiet_natively
 from ralikit.runtimes.mil.quiet import quiet
 
 TARGETS = ("onnx", "tflite", "coreml")
@@ -68,7 +69,8 @@ def target_of(name: str) -> Target:
     if name not in TARGETS:
         raise UsageError(f"there is no target {name!r}; there are {', '.join(TARGETS)}, and all")
     modules, extra, job = _NEEDS[name]
-    with quiet():  # coremltools and litert-torch greet with notes on versions
+    # coremltools and litert-torch greet with notes on versions, some from below Python.
+    with quiet(), quiet_natively():
         for module in modules:
             require(module, extra=extra, job=job)
     return cast(Target, importlib.import_module(f"ralikit.export.{name}"))
