@@ -39,7 +39,7 @@ def label(record: Record) -> str:
         "torch": "torch",
     }.get(model.format, "")
     runtime = record.runtime.name
-    suffix = "" if runtime.startswith(usual) and usual else f" in {runtime}"
+    suffix = "" if usual and usual in runtime else f" in {runtime}"
     return f"{model.name} {model.format} {model.precision}{suffix}"
 
 
