@@ -41,7 +41,8 @@ class _Letters:
             [[text.lower().count(c) for c in "blurys"] for text in texts], dtype=np.float32
         )
         counts += 0.1
-        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+        counts /= np.linalg.norm(counts, axis=1, keepdims=True)
+        return counts
 
 
 @pytest.fixture

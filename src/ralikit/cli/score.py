@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 Photos = Annotated[
     list[str],
-    typer.Argument(
-        help="Photos, folders (searched to the bottom) or patterns.", metavar="PHOTO"
-    ),
+    typer.Argument(help="Photos, folders (searched to the bottom) or patterns.", metavar="PHOTO"),
 ]
 Model = Annotated[
     Path | None,
