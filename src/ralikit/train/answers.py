@@ -155,15 +155,22 @@ def _tag_problem(completion: str) -> str:
     return "the tags are not one think block followed by one answer block"
 
 
+_MOST_BRACKETS = 32
+
+
 def _json_object(text: str) -> dict[str, Any] | None:
     """The one flat JSON object that `text` is, in a code fence or not; None for anything else."""
     text = text.strip()
     fenced = _FENCE.fullmatch(text)
     if fenced is not None:
         text = fenced[1]
+    # A flat object has few brackets. Deep nesting is refused before it is parsed: where a library
+    # has raised Python's recursion limit, the parser would run off the C stack instead of raising.
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        return None
     try:
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):  # not JSON, two objects, NaN, a key twice, absurd nesting
+    except ValueError:  # not JSON, two objects, NaN, a key twice
         return None
     return value if isinstance(value, dict) else None
 
