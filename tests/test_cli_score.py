@@ -231,11 +231,18 @@ def test_ctrl_c_ends_cleanly_with_what_was_done(model: Path, tmp_path: Path) -> 
     Image.new("L", (9, 9)).save(tmp_path / "one.png")
     many = tmp_path / "many"
     many.mkdir()
-    for index in range(400):
+    for index in range(2000):
         (many / f"{index:03}.png").symlink_to(tmp_path / "one.png")
     command = [str(Path(sys.executable).with_name("ralikit")), "score", str(many)]
     command += ["--csv", "--model", str(model)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A test run started in the background has Ctrl-C ignored, and its children inherit that.
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert child.stdout is not None
     first = [child.stdout.readline() for _ in range(3)]
     child.send_signal(signal.SIGINT)
