@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,9 @@ def ablate(
     row: Annotated[
         list[str] | None, typer.Option(help="Run the first row and this one; repeat for more.")
     ] = None,
+    resamples: Annotated[
+        int | None, typer.Option(min=1, help="Bootstrap resamples; none: the grid's.")
+    ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Markdown table to write; its JSON goes beside it.")
     ] = None,
@@ -50,6 +54,8 @@ def ablate(
     plan = from_mapping(ablation.Grid, read_toml(grid), where=str(grid))
     if row:
         plan = plan.pick(row)
+    if resamples is not None:
+        plan = replace(plan, resamples=resamples)
     recipe = read_recipe(grid.parent / plan.recipe, changes)
     with progress() as tell:
         given = read_bundle(bundle) if bundle is not None else None
