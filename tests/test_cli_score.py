@@ -236,13 +236,9 @@ def test_ctrl_c_ends_cleanly_with_what_was_done(model: Path, tmp_path: Path) -> 
     command = [str(Path(sys.executable).with_name("ralikit")), "score", str(many)]
     command += ["--csv", "--model", str(model)]
     # A test run started in the background has Ctrl-C ignored, and its children inherit that.
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    heed = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL)"
+    command = [sys.executable, "-c", f"{heed}; os.execv(sys.argv[1], sys.argv[1:])", *command]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert child.stdout is not None
     first = [child.stdout.readline() for _ in range(3)]
     child.send_signal(signal.SIGINT)
