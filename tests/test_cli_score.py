@@ -245,8 +245,7 @@ def test_ctrl_c_ends_cleanly_with_what_was_done(model: Path, tmp_path: Path) -> 
     start = time.monotonic()
     rest, err = child.communicate(timeout=20)
     assert time.monotonic() - start < 15
-    # On a quick machine the child may have scored the last photo before the signal came.
-    assert child.returncode in (0, 130)
+    assert child.returncode == 130
     assert "Traceback" not in err
     assert all(line.endswith("\n") for line in first)
     assert rest == "" or rest.endswith("\n")
