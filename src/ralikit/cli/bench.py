@@ -58,6 +58,42 @@ def host(
 
 
 @_bench.command()
+def standin(
+    out: Annotated[Path, typer.Argument(help="Bundle folder to make.")],
+    kind: Annotated[
+        str, typer.Option(help="clip-vit-l-14-336, clip-vit-b-16-224 or siglip2-base-16-384.")
+    ] = "clip-vit-l-14-336",
+    outliers: Annotated[
+        str, typer.Option(help="none, norm, inner or tokens: what trained transformers have.")
+    ] = "none",
+    photos: Annotated[int, typer.Option(min=16, help="Photos the basis is fitted to.")] = 96,
+    seed: Annotated[int, typer.Option(help="Of the weights.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder.")] = False,
+) -> None:
+    """Make a bundle of real architecture and random weights, to measure what it costs."""
+    from ralikit.extras import require
+
+    require("torch", extra="export", job="A stand-in")
+    from ralikit.bench.standin import make_standin
+
+    with progress() as tell:
+        bundle = make_standin(
+            out,
+            kind=kind,
+            outliers=outliers,
+            photos=photos,
+            seed=seed,
+            overwrite=overwrite,
+            tell=tell,
+        )
+    where = shlex.quote(str(out))
+    typer.echo(
+        f"{out}: {bundle.info.name}, random weights\n"
+        f"next: ralikit export {where} --target onnx --precision int8"
+    )
+
+
+@_bench.command()
 def parity(
     reference: Annotated[Path, typer.Argument(help="File or bundle the others are compared with.")],
     files: Annotated[list[Path], typer.Argument(help="The others.")],

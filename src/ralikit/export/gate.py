@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ralikit.bundle import Bundle
 from ralikit.errors import ParityError
 from ralikit.export.graph import FoldedScorer, fold
+from ralikit.export.lean import lean
 from ralikit.export.parity import FOLD, Parity, compare
 from ralikit.export.photos import CALIBRATION, GATE, PhotoSet, built_in, from_folder
 from ralikit.golden import Golden, golden_photos
@@ -109,7 +110,7 @@ class Gate:
             )
         self.golden: list[Golden] = golden_photos()
         self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
-        self.graph = fold(bundle)
+        self.graph = lean(fold(bundle))
         self.golden_reference = unfolded_scores(bundle, self.golden_views)
         self._prove_fold()
         self.reference = unfolded_scores(bundle, self.photos.views, tell=tell)

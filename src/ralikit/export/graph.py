@@ -51,6 +51,9 @@ class FoldedScorer(nn.Module):
         mean: Per-channel mean of the preprocessing, on 0..1.
         std: Per-channel divisor of the preprocessing, on 0..1.
         view_pool: What is averaged over the views: ``"embedding"`` or ``"score"``.
+
+    Attributes:
+        normalises: Whether pixels are normalised here, or by the tower's first layer's weights.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class FoldedScorer(nn.Module):
         self.tower = tower
         self.head = BasisHead(head)
         self.view_pool = view_pool
+        self.normalises = True
         spread = torch.tensor(std, dtype=torch.float64)
         offset = -torch.tensor(mean, dtype=torch.float64) / spread
         self.register_buffer("gain", (1.0 / (255.0 * spread)).float().view(1, 3, 1, 1))
@@ -75,7 +79,9 @@ class FoldedScorer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Score one photo from its views."""
-        pixels = image.to(torch.float32).permute(0, 3, 1, 2) * self.gain + self.offset
+        pixels = image.to(torch.float32).permute(0, 3, 1, 2)
+        if self.normalises:
+            pixels = pixels * self.gain + self.offset
         embedding = self.tower(pixels)  # (V, D)
         if self.view_pool == "embedding":
             return self.head(embedding.mean(dim=0, keepdim=True))  # type: ignore[no-any-return]

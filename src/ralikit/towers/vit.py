@@ -15,22 +15,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "silu"]
 
 
 def activate(x: Tensor, kind: Activation) -> Tensor:
     """Apply the activation; quick-GELU is x sigmoid(1.702 x), CLIP's approximation."""
     if kind == "quick_gelu":
         return x * torch.sigmoid(1.702 * x)
+    if kind == "silu":
+        return x * torch.sigmoid(x)
     return F.gelu(x, approximate="tanh" if kind == "gelu_tanh" else "none")
 
 
 class Attention(nn.Module):
-    """Multi-head attention: queries of some tokens over all tokens."""
+    """Multi-head attention: queries of some tokens over all tokens.
+
+    Attributes:
+        heads: Number of heads.
+        size: Width of a head, d.
+        scaled: Whether 1 / sqrt(d) is in the query's weights already (see `ralikit.export.lean`).
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.size = heads, width // heads
+        self.scaled = False
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -42,23 +51,34 @@ class Attention(nn.Module):
             t.reshape(batch, -1, self.heads, self.size).transpose(1, 2)
             for t in (self.query(asking), self.key(tokens), self.value(tokens))
         )
-        mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, Q, size)
+        if self.scaled:
+            mixed = torch.softmax(q @ k.transpose(-2, -1), dim=-1) @ v  # (B, heads, Q, size)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v)
         joined: Tensor = self.out(mixed.transpose(1, 2).reshape(-1, self.heads * self.size))
         return joined
 
 
 class Mlp(nn.Module):
-    """Two linear layers around an activation."""
+    """Two linear layers around an activation.
+
+    Attributes:
+        gain: What the second layer's input is multiplied by, (hidden,), where an exporter has
+            evened out its channels (see `ralikit.export.smooth`); None: nothing.
+    """
 
     def __init__(self, width: int, hidden: int, activation: Activation) -> None:
         super().__init__()
         self.activation = activation
+        self.register_buffer("gain", None, persistent=False)
+        self.gain: Tensor | None
         self.up = nn.Linear(width, hidden)
         self.down = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform the last axis, (..., C) -> (..., C)."""
-        y: Tensor = self.down(activate(self.up(x), self.activation))
+        h = activate(self.up(x), self.activation)
+        y: Tensor = self.down(h if self.gain is None else h * self.gain)
         return y
 
 

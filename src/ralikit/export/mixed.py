@@ -1,0 +1,244 @@
+"""A transformer's weights in several types: which layer gets which, and the values they then have.
+
+Only the encoder's linear layers are stored small; the patch convolution, the position embedding,
+the projection and the head stay float32: together a fortieth of the weights, and errors there
+reach every token or are the last thing before the score.
+
+int8 activations are dynamic: their scale comes with every photo. Layers whose output int8 would
+still spoil after smoothing keep float16 weights and float arithmetic.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ralikit.errors import ExportError
+from ralikit.export.coreml_grids import compensated, linear_grid
+from ralikit.export.equalise import pixels_of
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.lean import is_transformer
+from ralikit.export.rounding import round_weight
+from ralikit.export.smooth import Activations, Place, smooth, watch
+from ralikit.runtimes import Views
+
+PRECISIONS = ("int8", "int8-weights", "int4")
+"""Precisions that store a transformer's encoder small."""
+
+SPOILT = 0.15
+"""Relative error of its output from which a layer is not computed in int8."""
+
+_BATCH_BYTES = 1.2e9
+_ROWS = 1 << 13
+_LIMIT_4 = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """What a target stores.
+
+    Attributes:
+        graph: The scorer with its channels evened out and its weights on their grids.
+        types: Stored type of every layer, by its name in the scorer.
+        steps: Steps of int4 weights, (C_out, blocks), by the same name; int8 weights have
+            ``max |w| / 127`` of every output channel.
+        errors: Relative error of each encoder layer's output in int8, by its name.
+    """
+
+    graph: FoldedScorer
+    types: dict[str, str]
+    steps: dict[str, Tensor]
+    errors: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Smoothed:
+    calibration: Sequence[Views]
+    graph: FoldedScorer
+    errors: dict[str, float]
+
+
+_SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[str, _Smoothed]] = WeakKeyDictionary()
+
+
+def encoder_layers(graph: FoldedScorer) -> dict[str, nn.Linear]:
+    """The linear layers that are stored small, by their names in the scorer."""
+    return {
+        f"tower.{name}": module
+        for name, module in graph.tower.named_modules()
+        if isinstance(module, nn.Linear) and name.startswith(("blocks.", "pool."))
+        or isinstance(module, nn.Linear) and name.startswith("pool_mlp.")
+    }
+
+
+def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
+    """Every encoder layer in one type, everything else float32."""
+    small = encoder_layers(graph)
+    return {
+        name: stored if name in small else "float32"
+        for name, module in graph.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def int8_types(
+    graph: FoldedScorer, calibration: Sequence[Views], *, activations: Activations = "tensor"
+) -> dict[str, str]:
+    """int8 for every encoder layer whose output survives it, float16 for the others.
+
+    Args:
+        graph: From `ralikit.export.lean.lean`.
+        calibration: Views of photos, each (V, S, S, 3) uint8.
+        activations: What shares a scale where the file runs.
+
+    Raises:
+        ExportError: If there are no photos, or int8 would spoil every layer.
+    """
+    types = uniform_types(graph, "int8")
+    spoilt = {n for n, e in _smoothed(graph, calibration, activations).errors.items() if e > SPOILT}
+    if len(spoilt) == len(encoder_layers(graph)):
+        raise ExportError(
+            "int8 would spoil every layer of this tower on these photos: export it as fp16"
+        )
+    return types | dict.fromkeys(spoilt, "float16")
+
+
+def prepare_mixed(
+    graph: FoldedScorer,
+    types: Mapping[str, str],
+    calibration: Sequence[Views],
+    *,
+    int4_block: int | None = 32,
+    activations: Activations | None = "tensor",
+) -> Mixed:
+    """Even out channels, then put weights on the grids of their types, layer after layer.
+
+    int8 weights go to their nearest grid value, int4 weights where GPTQ puts them (Frantar et al.
+    2022, section 3); biases take the mean error that is left (Nagel et al. 2019, section 4.2).
+
+    Args:
+        graph: From `ralikit.export.lean.lean`; it is not changed.
+        types: Stored type of every layer by its name in the scorer: float32, float16, int8, int4.
+        calibration: Views of photos, each (V, S, S, 3) uint8.
+        int4_block: Inputs that share a step of an int4 weight; None: all of an output's.
+        activations: What shares a scale where the file runs; None: activations stay float, and
+            channels as they are.
+
+    Raises:
+        ExportError: If a type is unknown, there are no photos, or blocks do not divide a layer.
+    """
+    layers = encoder_layers(graph)
+    for name, kind in types.items():
+        known = ("float32", "float16", "int8", "int4") if name in layers else ("float32", "float16")
+        if kind not in known:
+            raise ExportError(f"layer {name} cannot be stored as {kind}: {', '.join(known)}")
+    errors: dict[str, float] = {}
+    if activations is None:
+        rounded = copy.deepcopy(graph)
+    else:
+        even = _smoothed(graph, calibration, activations)
+        rounded, errors = copy.deepcopy(even.graph), even.errors
+    steps: dict[str, Tensor] = {}
+    small = {n: types.get(n, "float32") for n in layers if types.get(n) in ("int8", "int4")}
+    if small:
+        _round_in_step(rounded, small, calibration, int4_block, steps)
+    return Mixed(graph=rounded, types=dict(types), steps=steps, errors=errors)
+
+
+def _smoothed(
+    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
+) -> _Smoothed:
+    # ONNX and TFLite of one export share the pass over the photos, as long as the graph lives.
+    if not is_transformer(graph.tower):
+        raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
+    kept = _SMOOTHED.setdefault(graph, {})
+    if activations not in kept or kept[activations].calibration is not calibration:
+        even = copy.deepcopy(graph)
+        seen: list[Place] = watch(even, calibration)
+        errors = smooth(even, seen, activations=activations)
+        errors = {f"tower.{name}": error for name, error in errors.items()}
+        kept[activations] = _Smoothed(calibration, even, errors)
+    return kept[activations]
+
+
+def _round_in_step(
+    graph: FoldedScorer,
+    small: Mapping[str, str],
+    calibration: Sequence[Views],
+    block: int | None,
+    steps: dict[str, Tensor],
+) -> None:
+    # One pass notes what each layer gives on the mean; in a second one every layer is rounded when
+    # its input arrives, from layers rounded before it.
+    pixels = pixels_of(graph, _views(graph, calibration))
+    chosen = {name: graph.get_submodule(name) for name in small}
+    wanted: dict[str, Tensor] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        def hook(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            wanted[name] = output.flatten(0, -2).mean(0)
+
+        return hook
+
+    def choose(name: str) -> Callable[..., None]:
+        def hook(module: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
+            if small[name] == "int8":
+                module.weight.copy_(round_weight(module.weight))
+            else:
+                module.weight.copy_(_int4(name, module.weight, inputs[0], block, steps))
+
+        return hook
+
+    def correct(name: str) -> Callable[..., Tensor | None]:
+        def hook(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            if module.bias is None:
+                return None
+            error = wanted[name] - output.flatten(0, -2).mean(0)
+            module.bias += error
+            return output + error
+
+        return hook
+
+    with torch.inference_mode():
+        _pass(graph, pixels, [m.register_forward_hook(note(n)) for n, m in chosen.items()])
+        handles = [m.register_forward_pre_hook(choose(n)) for n, m in chosen.items()]
+        handles += [m.register_forward_hook(correct(n)) for n, m in chosen.items()]
+        _pass(graph, pixels, handles)
+
+
+def _pass(graph: FoldedScorer, pixels: Tensor, handles: Sequence[torch.utils.hooks.RemovableHandle]) -> None:
+    try:
+        graph.tower(pixels)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _int4(
+    name: str, weight: Tensor, inputs: Tensor, block: int | None, steps: dict[str, Tensor]
+) -> Tensor:
+    if block is not None and weight.shape[1] % block:
+        raise ExportError(f"int4 blocks of {block} do not divide the {weight.shape[1]} of {name}")
+    grid = linear_grid(weight, bits=4, block=block)
+    rows = inputs.flatten(0, -2)
+    rows = rows[:: max(1, -(-len(rows) // _ROWS)) | 1].double()
+    rows = rows - rows.mean(0)
+    codes = compensated(weight, grid, rows.T @ rows)
+    steps[name] = grid.steps.float()
+    wide = steps[name].repeat_interleave(weight.shape[1] // steps[name].shape[1], dim=1)
+    return codes.to(weight.dtype) * wide
+
+
+def _views(graph: FoldedScorer, calibration: Sequence[Views]) -> Views:
+    # As many photos at once as their widest tensors fit in memory, one view of each.
+    config = graph.tower.config()
+    tokens = (config["size"] // config["patch"]) ** 2 + 1
+    floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
+    count = max(1, int(_BATCH_BYTES / (4 * floats)))
+    return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])
