@@ -37,6 +37,9 @@ def export(
             metavar="DIR",
         ),
     ] = None,
+    functions: Annotated[
+        str, typer.Option(help="What the file gives: score, or score,embedding.")
+    ] = "score",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -50,6 +53,7 @@ def export(
     require("torch", extra="export", job="Export")
     require("onnx", extra="export", job="Export")
     from ralikit.export.chain import TARGETS, export_all
+    from ralikit.export.target import parse_functions
 
     targets = TARGETS if target == "all" else (target,)
     with progress() as tell:
@@ -60,6 +64,7 @@ def export(
             out=out,
             calibration=calibration,
             overwrite=overwrite,
+            functions=parse_functions(functions),
             tell=tell,
         )
     if as_json:

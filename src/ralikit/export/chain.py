@@ -89,6 +89,7 @@ def export(
     out: Path,
     calibration: Path | None = None,
     overwrite: bool = False,
+    functions: tuple[str, ...] = ("score",),
     gate: Gate | None = None,
     tell: Tell | None = None,
 ) -> Exported:
@@ -101,6 +102,7 @@ def export(
         out: Folder to publish into; made if need be.
         calibration: A folder of photos to calibrate and compare on; None: the built-in set.
         overwrite: Replace a file of the same name.
+        functions: What the file gives, of `ralikit.export.target.FUNCTIONS`.
         gate: From an earlier export of the same bundle, to spare its reference scores.
         tell: Told the stage and the share done, 0..1.
 
@@ -115,11 +117,12 @@ def export(
         raise UsageError(
             f"{target} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
         )
+    _check_functions(module, functions)
     file = out / file_name(bundle, module, precision)
     what = f"{bundle.info.name} as {target}, {precision}"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
         gate = gate or Gate(bundle, calibration=calibration, tell=tell)
-        facts, parity = _made(module, precision, gate, draft, what=what, tell=tell)
+        facts, parity = _made(module, precision, functions, gate, draft, what=what, tell=tell)
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
     return Exported(
         target=target,
@@ -140,6 +143,7 @@ def export_all(
     out: Path,
     calibration: Path | None = None,
     overwrite: bool = False,
+    functions: tuple[str, ...] = ("score",),
     tell: Tell | None = None,
 ) -> list[Exported]:
     """Export to several targets, sharing the reference scores.
@@ -153,6 +157,7 @@ def export_all(
             raise UsageError(
                 f"{name} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
             )
+        _check_functions(module, functions)
         file = out / file_name(bundle, module, precision)
         if file.exists() and not overwrite:
             raise UsageError(f"{file} exists already; pass --overwrite to replace it")
@@ -164,6 +169,7 @@ def export_all(
             precision=precision,
             out=out,
             overwrite=overwrite,
+            functions=functions,
             gate=gate,
             tell=tell,
         )
@@ -171,8 +177,23 @@ def export_all(
     ]
 
 
+def _check_functions(target: Target, functions: tuple[str, ...]) -> None:
+    # A target that gives more than the score says so in its `FUNCTIONS`.
+    given: tuple[str, ...] = getattr(target, "FUNCTIONS", ("score",))
+    lacking = [name for name in functions if name not in given]
+    if lacking:
+        raise UsageError(f"{target.NAME} files give {', '.join(given)}, not {lacking[0]!r}")
+
+
 def _made(
-    target: Target, precision: str, gate: Gate, draft: Path, *, what: str, tell: Tell | None
+    target: Target,
+    precision: str,
+    functions: tuple[str, ...],
+    gate: Gate,
+    draft: Path,
+    *,
+    what: str,
+    tell: Tell | None,
 ) -> tuple[dict[str, Any], Parity]:
     # Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
     calibrates = precision in (target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED)
@@ -183,6 +204,7 @@ def _made(
         graph=gate.graph,
         precision=precision,
         calibration=gate.calibration.views if calibrates else (),
+        functions=functions,
     )
     target.convert(request, draft)
     found = target.layers(draft)
@@ -194,6 +216,7 @@ def _made(
         "target": target.NAME,
         "precision": precision,
         **({"meaning": target.MEANING[precision]} if isinstance(target, Mixing) else {}),
+        "functions": list(functions),
         "layers": found,
         "tools": target.tools(),
         "calibration": gate.calibration_facts() if calibrates else None,
