@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import lively_tower, make_head
 
-from ralikit.export.graph import BasisHead, FoldedScorer
+from ralikit.export.graph import BasisHead, FoldedScorer, with_functions
 from ralikit.head import Head
 from ralikit.towers.mobilenet_v2 import MobileNetV2
 
@@ -58,3 +58,18 @@ def test_channel_order_matters(tower: MobileNetV2) -> None:
     views[..., 0] = 255.0
     with torch.no_grad():
         assert not torch.allclose(graph(views), graph(views.flip(-1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("pool", ["embedding", "score"])
+def test_the_embedding_is_what_the_tower_gives_on_the_mean(tower: MobileNetV2, pool: str) -> None:
+    graph = FoldedScorer(tower, _head(normalize=False), mean=MEAN, std=STD, view_pool=pool)
+    views = torch.from_numpy(
+        np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    )
+    with torch.no_grad():
+        score, embedding = with_functions(graph, ("score", "embedding"))(views)
+        alone = torch.cat(
+            [with_functions(graph, ("score", "embedding"))(v[None])[1] for v in views]
+        )
+        assert torch.equal(score, graph(views))  # and the first graph still gives the score alone
+    np.testing.assert_allclose(embedding.numpy(), alone.numpy().mean(0, keepdims=True), atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -53,6 +55,7 @@ class FoldedScorer(nn.Module):
         view_pool: What is averaged over the views: ``"embedding"`` or ``"score"``.
 
     Attributes:
+        functions: What `forward` gives; see `with_functions`.
         normalises: Whether pixels are normalised here, or by the tower's first layer's weights.
     """
 
@@ -69,6 +72,7 @@ class FoldedScorer(nn.Module):
         self.tower = tower
         self.head = BasisHead(head)
         self.view_pool = view_pool
+        self.functions: tuple[str, ...] = ("score",)
         self.normalises = True
         spread = torch.tensor(std, dtype=torch.float64)
         offset = -torch.tensor(mean, dtype=torch.float64) / spread
@@ -77,15 +81,34 @@ class FoldedScorer(nn.Module):
         self.gain: Tensor
         self.offset: Tensor
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Score one photo from its views."""
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Score one photo from its views: the score, or (score, embedding), (1,) and (1, D)."""
         pixels = image.to(torch.float32).permute(0, 3, 1, 2)
         if self.normalises:
             pixels = pixels * self.gain + self.offset
-        embedding = self.tower(pixels)  # (V, D)
+        each = self.tower(pixels)  # (V, D)
         if self.view_pool == "embedding":
-            return self.head(embedding.mean(dim=0, keepdim=True))  # type: ignore[no-any-return]
-        return self.head(embedding).mean(dim=0, keepdim=True)  # type: ignore[no-any-return]
+            each = each.mean(dim=0, keepdim=True)  # (1, D)
+        score: Tensor = self.head(each)
+        if self.view_pool == "score":
+            score = score.mean(dim=0, keepdim=True)
+        if self.functions == ("score",):
+            return score
+        return score, each if self.view_pool == "embedding" else each.mean(dim=0, keepdim=True)
+
+
+def with_functions(graph: FoldedScorer, functions: tuple[str, ...]) -> FoldedScorer:
+    """The same scorer, its weights shared, giving the score or (score, embedding).
+
+    Args:
+        graph: The folded scorer; it is not changed.
+        functions: ``("score",)`` or ``("score", "embedding")``.
+    """
+    if functions == graph.functions:
+        return graph
+    other = copy.copy(graph)  # the same submodules, another attribute
+    other.functions = functions
+    return other
 
 
 def fold(bundle: Bundle) -> FoldedScorer:
