@@ -24,6 +24,7 @@ _GROUPS = (
     "train",
     "analyze",
     "export",
+    "export_preprocess",
     "demo",
     "import_",
 )

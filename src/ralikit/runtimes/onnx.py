@@ -19,7 +19,7 @@ from ralikit.runtimes import Views
 
 _METADATA = 14  # ModelProto.metadata_props
 _LENGTH_DELIMITED = 2
-_ERRORS = (
+ERRORS = (
     state.EPFail,
     state.Fail,
     state.InvalidArgument,
@@ -34,6 +34,7 @@ _ERRORS = (
     RuntimeError,
     ValueError,
 )
+"""What ONNX Runtime raises; its own exceptions derive from nothing more telling than Exception."""
 
 
 class OnnxRuntime:
@@ -52,6 +53,10 @@ class OnnxRuntime:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
         self.facts: dict[str, Any] = read_facts(path)
+        if self.facts.get("kind") == "preprocess":
+            raise BundleError(
+                f"{path} makes a scorer's views and gives no score; pass the scorer's own file"
+            )
         self.name = f"onnxruntime {ort.__version__}"
         self.note = ""
         self._path = path
@@ -64,7 +69,7 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except _ERRORS as error:
+        except ERRORS as error:
             raise BundleError(f"{path} cannot be loaded: {_one_line(error)}") from error
         self._shape = self._checked_shape()
         _trim_heap()
@@ -83,7 +88,7 @@ class OnnxRuntime:
             )
         try:
             (output,) = self._session.run(["score"], {"image": views})
-        except _ERRORS as error:
+        except ERRORS as error:
             raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
         score = float(np.asarray(output).reshape(-1)[0])
         if not math.isfinite(score):
