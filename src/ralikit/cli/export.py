@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.cli.presets import apply_preset
+
 if TYPE_CHECKING:
     from ralikit.bundle import Bundle
     from ralikit.export.chain import Exported
@@ -41,6 +43,14 @@ def export(
         str, typer.Option(help="What the file gives: score, or score,embedding.")
     ] = "score",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Defaults for iphone, android-cpu, android-gpu, web or server; list: each with why.",
+            callback=apply_preset,
+            is_eager=True,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Convert a bundle, run the converted file, compare its scores, and only then name it.
