@@ -74,7 +74,7 @@ def test_a_preset_sets_what_the_user_left_open(asked: list[dict[str, Any]]) -> N
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are(asked: list[dict[str, Any]]) -> None:
-    with pytest.raises(UsageError, match="no preset 'watch'; there are android-cpu, .*, web"):
+    with pytest.raises(UsageError, match=r"no preset 'watch'; there are android-cpu, .*, web"):
         _run("--preset", "watch")
     with pytest.raises(UsageError, match="no preset"):
         _run("--preset", "../train/ract")

@@ -46,7 +46,7 @@ def export(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Defaults for iphone, android-cpu, android-gpu, web or server; list: each with why.",
+            help="Defaults for iphone, android-cpu, android-gpu, web, server; list: each, and why.",
             callback=apply_preset,
             is_eager=True,
         ),
