@@ -199,7 +199,7 @@ def fit_standin(embeddings: np.ndarray[Any, np.dtype[np.float64]]) -> Head:
     rank = np.argsort(np.argsort(centred @ axis))
     scores = 1.0 + 4.0 * rank / (count - 1)
     settings = FitSettings(
-        pca=min(512, count // 2),
+        pca=min(512, count // 2, embeddings.shape[1] // 2),
         buckets=min(240, count // 4),
         clusters=min(250, count // 2),
         temperature=0.1,

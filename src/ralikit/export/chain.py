@@ -11,7 +11,9 @@ from typing import Any, cast
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
+from ralikit.export import mixed
 from ralikit.export.gate import Gate, Tell
+from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
@@ -205,11 +207,12 @@ def _made(
         precision=precision,
         calibration=gate.calibration.views if calibrates else (),
         functions=functions,
+        types=_types(target, precision, gate),
     )
     target.convert(request, draft)
     found = target.layers(draft)
     promises = target.promises if isinstance(target, Mixing) else promised_types
-    check_layers(promises(gate.graph, precision), found, what=what)
+    check_layers(request.types or promises(gate.graph, precision), found, what=what)
     facts = {
         **facts_of(gate.bundle),
         **gate.facts(),
@@ -235,6 +238,14 @@ def _made(
     if not verified.passed:
         raise ParityError(f"{what}: {verified.reason}")
     return facts, parity
+
+
+def _types(target: Target, precision: str, gate: Gate) -> dict[str, str] | None:
+    # Integer arithmetic spoils some layers of some transformers: those stay in float, by name.
+    activations: Activations | None = getattr(target, "ACTIVATIONS", None)
+    if activations is None or precision != "int8" or not is_transformer(gate.graph.tower):
+        return None
+    return mixed.int8_types(gate.graph, gate.calibration.views, activations=activations)
 
 
 def limits_of(precision: str) -> Limits:

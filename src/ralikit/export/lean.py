@@ -8,6 +8,7 @@ Nothing here rounds a weight or drops a term; what a linear layer can absorb, it
 - the attention's 1 / sqrt(d) goes into the query; the key's bias goes away, because it adds the
   same number to every logit of a query; the value's bias goes into the output's, because attention
   weights sum to one;
+- the query of SigLIP's pooling, the same for every picture, is computed once;
 - quick-GELU's 1.702 goes into the layers on both sides, x sigmoid(1.702 x) becomes u sigmoid(u).
 
 The last block of CLIP computes the class token alone already (`Block.first`), and `BasisHead` has
@@ -65,6 +66,8 @@ def _rewrite_siglip(tower: Siglip) -> None:
     pool = tower.pool
     tower.norm_out = _absorbed(tower.norm_out, pool.key, pool.value)
     _rewrite_attention(pool)
+    tower.probe.copy_(pool.query(tower.probe))
+    pool.query = nn.Identity()
     tower.pool_norm = _absorbed(tower.pool_norm, tower.pool_mlp.up)
     _rewrite_mlp(tower.pool_mlp)
 

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_grids import compensated, linear_grid
@@ -34,9 +35,9 @@ PRECISIONS = ("int8", "int8-weights", "int4")
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
+_ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 1.2e9
 _ROWS = 1 << 13
-_LIMIT_4 = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +68,27 @@ class _Smoothed:
 _SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[str, _Smoothed]] = WeakKeyDictionary()
 
 
-def encoder_layers(graph: FoldedScorer) -> dict[str, nn.Linear]:
-    """The linear layers that are stored small, by their names in the scorer."""
+def weighted(graph: FoldedScorer) -> dict[str, nn.Conv2d | nn.Linear]:
+    """Every convolution and linear layer, by its name in the scorer."""
     return {
-        f"tower.{name}": module
-        for name, module in graph.tower.named_modules()
-        if isinstance(module, nn.Linear) and name.startswith(("blocks.", "pool."))
-        or isinstance(module, nn.Linear) and name.startswith("pool_mlp.")
+        name: module
+        for name, module in graph.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+
+
+def encoder_layers(graph: FoldedScorer) -> dict[str, nn.Linear]:
+    """A transformer's linear layers that are stored small, by their names in the scorer."""
+    return {
+        name: module
+        for name, module in weighted(graph).items()
+        if isinstance(module, nn.Linear) and name.startswith(_ENCODER)
     }
 
 
 def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
     """Every encoder layer in one type, everything else float32."""
-    small = encoder_layers(graph)
-    return {
-        name: stored if name in small else "float32"
-        for name, module in graph.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+    return dict.fromkeys(weighted(graph), "float32") | dict.fromkeys(encoder_layers(graph), stored)
 
 
 def int8_types(
@@ -212,7 +216,7 @@ def _round_in_step(
         _pass(graph, pixels, handles)
 
 
-def _pass(graph: FoldedScorer, pixels: Tensor, handles: Sequence[torch.utils.hooks.RemovableHandle]) -> None:
+def _pass(graph: FoldedScorer, pixels: Tensor, handles: Sequence[RemovableHandle]) -> None:
     try:
         graph.tower(pixels)
     finally:

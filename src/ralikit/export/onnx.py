@@ -19,15 +19,22 @@ import torch
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export.graph import FoldedScorer
+from ralikit.export import mixed
+from ralikit.export.graph import FoldedScorer, with_functions
+from ralikit.export.lean import is_transformer
+from ralikit.export.onnx_mixed import check_sizes, store
 from ralikit.export.onnx_quant import halve_weights, quantise, quantise_weights, weight_types
 from ralikit.export.rounding import prepare_int8, prepare_weights
-from ralikit.export.target import Request
+from ralikit.export.smooth import Activations
+from ralikit.export.target import Request, promised_types
 from ralikit.extras import require
 
 NAME = "onnx"
 SUFFIX = ".onnx"
-PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
+PRECISIONS = ("fp32", "fp16", "int8-weights", "int8", "int4")
+FUNCTIONS = ("score", "embedding")
+ACTIVATIONS: Activations = "tensor"
+"""What shares a dynamic int8 scale in ONNX Runtime's kernels."""
 
 _OPSET = 20
 _TOOLS = ("torch", "onnx", "onnxscript", "onnx-ir", "onnxruntime")
@@ -37,30 +44,55 @@ def convert(request: Request, path: Path) -> None:
     """Write the converted file at `path`, without facts yet.
 
     Raises:
-        ExportError: If torch cannot export the graph, or int8 cannot reach every layer.
+        ExportError: If torch cannot export the graph, int8 cannot reach every layer, or a layer of
+            the file holds another number of weights than the scorer's.
         MissingExtraError: If onnxscript, which torch exports through, is not installed.
     """
-    shape = _shape(request)
-    if request.precision == "fp32":
-        model = to_model(request.graph, shape)
-    elif request.precision == "fp16":
-        model = halve_weights(to_model(request.graph, shape))
-    elif request.precision == "int8-weights":
-        model = quantise_weights(
-            to_model(prepare_weights(request.graph, request.calibration), shape)
-        )
-    elif request.precision == "int8":
-        plan = prepare_int8(request.graph, request.calibration)
-        model = quantise(to_model(plan.graph, shape), plan)
-    else:
-        raise ExportError(
-            f"ONNX has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
-        )
+    model = _converted(request)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the converted graph is not valid ONNX: {error}") from error
     path.write_bytes(_serialised(model))
+
+
+def _converted(request: Request) -> onnx.ModelProto:
+    if is_transformer(request.graph.tower) and (
+        request.types is not None or request.precision in mixed.PRECISIONS
+    ):
+        return _mixed(request)
+    shape, functions = _shape(request), request.functions
+    if request.precision == "fp32":
+        return to_model(request.graph, shape, functions=functions)
+    if request.precision == "fp16":
+        return halve_weights(to_model(request.graph, shape, functions=functions))
+    if request.precision == "int8-weights":
+        rounded = prepare_weights(request.graph, request.calibration)
+        return quantise_weights(to_model(rounded, shape, functions=functions))
+    if request.precision == "int8":
+        plan = prepare_int8(request.graph, request.calibration)
+        return quantise(to_model(plan.graph, shape, functions=functions), plan)
+    raise ExportError(
+        f"ONNX has no precision {request.precision!r} for a {request.graph.tower.kind} tower; "
+        "it has fp32, fp16, int8-weights, int8"
+    )
+
+
+def _mixed(request: Request) -> onnx.ModelProto:
+    # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
+    types = request.types or promised_types(request.graph, request.precision)
+    integers = request.precision in ("int8", "auto") and "int8" in types.values()
+    plan = mixed.prepare_mixed(
+        request.graph,
+        types,
+        request.calibration,
+        activations=ACTIVATIONS if integers else None,
+    )
+    model = to_model(plan.graph, _shape(request), functions=request.functions)
+    model = store(model, plan, integers=integers)
+    sizes = {name: m.weight.numel() for name, m in mixed.weighted(request.graph).items()}
+    check_sizes(model, sizes)
+    return model
 
 
 def layers(path: Path) -> dict[str, str]:
@@ -81,7 +113,12 @@ def tools() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _TOOLS}
 
 
-def to_model(graph: FoldedScorer, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+def to_model(
+    graph: FoldedScorer,
+    shape: tuple[int, int, int, int],
+    *,
+    functions: tuple[str, ...] = ("score",),
+) -> onnx.ModelProto:
     """Convert a scorer to a float32 ONNX model that is the same bytes every time.
 
     Weights keep their names in the scorer, e.g. ``tower.stem.weight``.
@@ -89,6 +126,7 @@ def to_model(graph: FoldedScorer, shape: tuple[int, int, int, int]) -> onnx.Mode
     Args:
         graph: The folded scorer, in evaluation mode.
         shape: Of the input, (V, S, S, 3).
+        functions: Its outputs, by name.
 
     Raises:
         ExportError: If torch cannot export it.
@@ -99,10 +137,10 @@ def to_model(graph: FoldedScorer, shape: tuple[int, int, int, int]) -> onnx.Mode
     with _quiet():
         try:
             program = torch.onnx.export(
-                graph,
+                with_functions(graph, functions),
                 (example,),
                 input_names=["image"],
-                output_names=["score"],
+                output_names=list(functions),
                 dynamo=True,
                 opset_version=_OPSET,
                 external_data=False,

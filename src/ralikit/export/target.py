@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +11,9 @@ from torch import nn
 
 from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
+from ralikit.export import mixed
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.lean import is_transformer
 from ralikit.runtimes import Views
 
 
@@ -26,6 +28,8 @@ class Request:
         calibration: Views of the calibration photos, each (V, S, S, 3) uint8; empty where the
             precision needs none.
         functions: What the file gives: ``"score"`` alone, or ``"embedding"`` too (`FUNCTIONS`).
+        types: Stored type of every layer by its name, where they were chosen layer by layer (a
+            transformer's int8, and ``auto``); None: what the precision says.
     """
 
     bundle: Bundle
@@ -33,6 +37,7 @@ class Request:
     precision: str
     calibration: Sequence[Views]
     functions: tuple[str, ...] = ("score",)
+    types: Mapping[str, str] | None = None
 
 
 FUNCTIONS = ("score", "embedding")
@@ -55,12 +60,14 @@ def parse_functions(words: str) -> tuple[str, ...]:
     return tuple(name for name in FUNCTIONS if name in named)
 
 
-CALIBRATED = ("int8", "int8-weights")
+CALIBRATED = ("int8", "int8-weights", "int4")
 """Precisions that want calibration photos, where a target does not say otherwise."""
 
 
 def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
     """Stored type of every layer under a common precision; the head stays float32."""
+    if is_transformer(graph.tower) and precision in mixed.PRECISIONS:
+        return mixed.uniform_types(graph, "int4" if precision == "int4" else "int8")
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     return {
         name: "float32" if name.startswith("head.") else tower[precision]
