@@ -8,7 +8,7 @@ have instructions for (int8 activations were 17 times slower on x86).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -27,6 +27,7 @@ _TYPES = {
     onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.FLOAT16: "float16",
     onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.INT4: "int4",
 }
 
 
@@ -36,7 +37,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     Sums are float32, so that the file gives the same score on every computer; a runtime on a GPU
     may compute in float16 on its own.
     """
-    edit = _Edit(model)
+    edit = Edit(model)
     for name in edit.tower_weights():
         weight = edit.constant(name)
         if np.abs(weight).max() > np.finfo(np.float16).max:
@@ -48,7 +49,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def quantise_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store the tower's weights as int8, a step for every output channel; arithmetic is float32."""
-    edit = _Edit(model)
+    edit = Edit(model)
     for name in edit.tower_weights():
         edit.int8_weight(name)
     return edit.done()
@@ -64,7 +65,7 @@ def quantise(model: onnx.ModelProto, plan: Int8Plan) -> onnx.ModelProto:
     Raises:
         ExportError: If a layer of the tower would be left without an integer input.
     """
-    edit = _Edit(model)
+    edit = Edit(model)
     edit.read_pixels(plan.pixels)
     grids = {f"{_TOWER}{name}": grid for name, grid in plan.grids.items()}
     names: dict[str, str] = {}  # tensor -> layer it comes from
@@ -105,7 +106,7 @@ def weight_types(model: onnx.ModelProto) -> dict[str, str]:
     stored = {i.name: i.data_type for i in model.graph.initializer}
     found = {}
     for node in model.graph.node:
-        if node.op_type not in (*_LAYERS, "MatMul"):
+        if node.op_type not in (*_LAYERS, "MatMul", "MatMulInteger"):
             continue
         source = node.input[1]
         while source in makers:
@@ -118,7 +119,7 @@ def weight_types(model: onnx.ModelProto) -> dict[str, str]:
     return found
 
 
-class _Edit:
+class Edit:
     """A model under change: nodes in order, constants by name."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -139,6 +140,15 @@ class _Edit:
         """A constant's value."""
         value: NDArray[np.generic] = self._constants[name]
         return value
+
+    def set(self, name: str, value: NDArray[np.generic]) -> None:
+        """Add a constant, or give one another value."""
+        self._constants[name] = value
+
+    def replace(self, node: onnx.NodeProto, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Put nodes in the place of one."""
+        at = self.nodes.index(node)
+        self.nodes[at : at + 1] = nodes
 
     def users(self, tensor: str) -> list[onnx.NodeProto]:
         """Nodes that read a tensor."""
@@ -169,8 +179,8 @@ class _Edit:
         they keep, and compute before every photo (twice the time, on ONNX Runtime).
         """
         weight = self.constant(name).astype(np.float32)
-        steps = _steps(weight)
-        cast = self.before("Cast", name, _whole(weight, steps), to=onnx.TensorProto.FLOAT)
+        steps = steps_of(weight)
+        cast = self.before("Cast", name, whole_of(weight, steps), to=onnx.TensorProto.FLOAT)
         self._constants[f"{name}_step"] = steps.reshape(-1, *[1] * (weight.ndim - 1))
         wide = f"{name}_wide"
         at = next(i for i, n in enumerate(self.nodes) if cast in n.output)
@@ -182,7 +192,7 @@ class _Edit:
         """Give a convolution int8 weights and an int32 bias in the units of its products."""
         name = node.input[1]
         weight = self.constant(name).astype(np.float32)
-        steps = _steps(weight)
+        steps = steps_of(weight)
         if len(node.input) > 2:
             bias_name = node.input[2]
             bias = self.constant(bias_name).astype(np.float64)
@@ -194,7 +204,7 @@ class _Edit:
             whole = np.rint(bias / unit).astype(np.int32)
             self.before("DequantizeLinear", bias_name, whole, f"{bias_name}_step", axis=0)
         self._constants[f"{name}_step"] = steps
-        self.before("DequantizeLinear", name, _whole(weight, steps), f"{name}_step", axis=0)
+        self.before("DequantizeLinear", name, whole_of(weight, steps), f"{name}_step", axis=0)
 
     def int8_linear(self, node: onnx.NodeProto) -> onnx.NodeProto:
         """Turn a Gemm into an int8 MatMul whose bias is subtracted in float32.
@@ -204,10 +214,10 @@ class _Edit:
         """
         name, bias = node.input[1], node.input[2]
         weight = self.constant(name).astype(np.float32)
-        steps = _steps(weight)
+        steps = steps_of(weight)
         self._constants[f"{name}_step"] = steps
         wide = self.before(
-            "DequantizeLinear", name, _whole(weight, steps).T.copy(), f"{name}_step", axis=1
+            "DequantizeLinear", name, whole_of(weight, steps).T.copy(), f"{name}_step", axis=1
         )
         self._constants[bias] = -self.constant(bias).astype(np.float32)
         product = f"{node.output[0]}_product"
@@ -291,14 +301,14 @@ class _Edit:
         return low == 0.0 and grid.high <= high * (1 + 1e-6)
 
 
-def _steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def steps_of(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     # As `rounding.weight_steps`, in numpy.
     peak = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
     steps: NDArray[np.float32] = np.maximum(peak, np.float32(1e-8)) / np.float32(LEVELS)
     return steps
 
 
-def _whole(weight: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int8]:
+def whole_of(weight: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.int8]:
     whole = np.rint(weight / steps.reshape(-1, *[1] * (weight.ndim - 1)))
     clipped: NDArray[np.int8] = np.clip(whole, -LEVELS, LEVELS).astype(np.int8)
     return clipped
