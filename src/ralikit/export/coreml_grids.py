@@ -7,6 +7,7 @@ palette. Rounding then goes column by column, each error made up for by the colu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ Array = NDArray[Any]
 _DAMPING = 0.01
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8)
 _ROUNDS = 30
+_TOGETHER = 128
 
 
 class Grid(Protocol):
@@ -29,7 +31,11 @@ class Grid(Protocol):
         ...
 
     def values(self, codes: Tensor, column: int) -> Tensor:
-        """Float64 values of one column's codes, (C_out,)."""
+        """Values of one column's codes, (C_out,), in their type."""
+        ...
+
+    def nearest(self, weight: Tensor) -> Tensor:
+        """Codes of the entries nearest to a whole weight, (C_out, n)."""
         ...
 
 
@@ -47,16 +53,26 @@ class LinearGrid:
     columns: int
     limit: int
 
-    def _step(self, column: int) -> Tensor:
-        return self.steps[:, column * self.steps.shape[1] // self.columns].double()
+    @cached_property
+    def _by_block(self) -> Tensor:
+        return self.steps.float().T.contiguous()  # a float16 step is exact
+
+    def _step(self, column: int, like: Tensor) -> Tensor:
+        return self._by_block[column * self.steps.shape[1] // self.columns].to(like.dtype)
 
     def codes(self, values: Tensor, column: int) -> Tensor:
         """See `Grid`."""
-        return torch.round(values / self._step(column)).clamp_(-self.limit, self.limit)
+        return torch.round(values / self._step(column, values)).clamp_(-self.limit, self.limit)
 
     def values(self, codes: Tensor, column: int) -> Tensor:
         """See `Grid`."""
-        return codes * self._step(column)
+        return codes * self._step(column, codes)
+
+    def nearest(self, weight: Tensor) -> Tensor:
+        """See `Grid`."""
+        parts = weight.view(*self.steps.shape, -1)
+        rounded = torch.round(parts / self.steps[..., None].to(weight.dtype))
+        return rounded.clamp_(-self.limit, self.limit).view_as(weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,26 +81,34 @@ class PaletteGrid:
 
     Attributes:
         tables: (groups, size), each ascending.
-        rows: C_out; a group is C_out / groups consecutive rows.
     """
 
     tables: Tensor
-    rows: int
 
-    def _of_rows(self) -> Tensor:
-        return self.tables.double().repeat_interleave(self.rows // len(self.tables), dim=0)
+    @cached_property
+    def _entries(self) -> Tensor:
+        return self.tables.float().contiguous()  # a float16 entry is exact
+
+    @cached_property
+    def _middles(self) -> Tensor:
+        return ((self._entries[:, 1:] + self._entries[:, :-1]) / 2).contiguous()
 
     def codes(self, values: Tensor, column: int) -> Tensor:
         """See `Grid`."""
         del column  # a palette is the same for all columns
-        tables = self._of_rows()
-        middles = (tables[:, 1:] + tables[:, :-1]) / 2
-        return torch.searchsorted(middles, values[:, None].contiguous())[:, 0].double()
+        return self.nearest(values)
 
     def values(self, codes: Tensor, column: int) -> Tensor:
         """See `Grid`."""
         del column
-        return self._of_rows().gather(1, codes.long()[:, None])[:, 0]
+        places = codes.view(len(self.tables), -1).long()
+        return self._entries.gather(1, places).to(codes.dtype).view_as(codes)
+
+    def nearest(self, weight: Tensor) -> Tensor:
+        """See `Grid`."""
+        groups = weight.reshape(len(self.tables), -1).to(self._middles.dtype)
+        places = torch.searchsorted(self._middles, groups.contiguous())
+        return places.view_as(weight).to(weight.dtype)
 
 
 def linear_grid(weight: Tensor, *, bits: int, block: int | None) -> LinearGrid:
@@ -94,12 +118,12 @@ def linear_grid(weight: Tensor, *, bits: int, block: int | None) -> LinearGrid:
     """
     limit = 2 ** (bits - 1) - 1
     rows, columns = weight.shape
-    parts = weight.double().view(rows, columns // (block or columns), -1)
+    parts = weight.detach().float().view(rows, columns // (block or columns), -1)
     peak = parts.abs().amax(dim=-1, keepdim=True)
     best = torch.full_like(peak, float("inf"))
     steps = torch.ones_like(peak)
     for shrink in _SHRINK if bits < 8 else (1.0,):
-        step = (peak * shrink / limit).half().double()
+        step = (peak * shrink / limit).half().float()
         step[step == 0] = 1.0  # a dead channel: every code is 0 anyway
         rounded = torch.round(parts / step).clamp(-limit, limit) * step
         error = (parts - rounded).square().sum(dim=-1, keepdim=True)
@@ -111,18 +135,20 @@ def linear_grid(weight: Tensor, *, bits: int, block: int | None) -> LinearGrid:
 def palette_grid(weight: Tensor, *, bits: int, group: int | None) -> PaletteGrid:
     """Palettes for a weight (C_out, n): k-means in one dimension, started at the quantiles."""
     rows = len(weight)
-    parts = weight.detach().double().view(rows // (group or rows), -1).numpy()
+    parts = weight.detach().float().reshape(rows // (group or rows), -1).numpy()
     tables = np.stack([_k_means(part, 2**bits) for part in parts])
-    return PaletteGrid(tables=torch.from_numpy(tables), rows=rows)
+    return PaletteGrid(tables=torch.from_numpy(tables))
 
 
 def _k_means(values: Array, size: int) -> Array:
     # Lloyd's algorithm on sorted values: a cluster is a run, its sum a difference of running sums.
     values = np.sort(values)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    centres = np.quantile(values, (np.arange(size) + 0.5) / size)
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    places = np.round((np.arange(size) + 0.5) / size * (len(values) - 1)).astype(np.intp)
+    centres = values[places].astype(np.float64)
     for _ in range(_ROUNDS):
-        edges = np.searchsorted(values, (centres[1:] + centres[:-1]) / 2)
+        middles = (centres[1:] + centres[:-1]) / 2
+        edges = np.searchsorted(values, middles.astype(values.dtype))
         edges = np.concatenate([[0], edges, [len(values)]])
         counts = np.diff(edges)
         means = np.diff(sums[edges]) / np.maximum(counts, 1)
@@ -135,34 +161,59 @@ def _k_means(values: Array, size: int) -> Array:
 
 def nearest(weight: Tensor, grid: Grid) -> Tensor:
     """Codes of the nearest entries, (C_out, n)."""
-    work = weight.double()
-    return torch.stack([grid.codes(work[:, i], i) for i in range(work.shape[1])], dim=1)
+    return grid.nearest(weight.detach().float())
 
 
-def compensated(weight: Tensor, grid: Grid, gram: Tensor) -> Tensor:
+def spread_factor(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """What `compensated` needs of a layer's inputs; layers of one input can share it.
+
+    Args:
+        gram: Second moments of the inputs, (n, n), any scale.
+
+    Returns:
+        The columns in the order of their second moments, largest first, and the upper Cholesky
+        factor R of the damped H^-1 = R^T R in that order, float32.
+    """
+    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
+    h = gram.double()[order][:, order]
+    h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
+    # R = U^-1 where H = U U^T with U upper: Cholesky of H back to front, half an inversion's work.
+    lower = torch.linalg.cholesky(h.flip(0, 1))
+    eye = torch.eye(len(h), dtype=h.dtype)
+    inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
+    return order, inverse.flip(0, 1).float().contiguous()
+
+
+def compensated(
+    weight: Tensor, grid: Grid, gram: Tensor, *, factor: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """Codes chosen so that the layer's output, not each weight, is closest.
 
     GPTQ (Frantar et al. 2022, section 3): with the inputs' second moments H, the error of a column
     is spread over the columns still to come along a row of the Cholesky factor of H^-1. Inputs that
-    vary most go first, when most columns are left to make up for them.
+    vary most go first, when most columns are left to make up for them. Columns after the next 128
+    hear of the errors once for all 128 (section 3.3, step 2): the same codes up to rounding.
 
     Args:
         weight: (C_out, n).
         grid: What may be stored.
         gram: Second moments of the inputs, (n, n), any scale.
+        factor: `spread_factor` of them, where another layer needed it already.
 
     Returns:
-        Codes, (C_out, n).
+        Codes, (C_out, n), float64.
     """
-    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
-    work = weight.double()[:, order]
-    h = gram.double()[order][:, order]
-    h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
-    factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
+    order, spread = factor or spread_factor(gram)
+    work = weight.detach().float().T[order].contiguous()  # (n, C_out): a column lies in one piece
     codes = torch.empty_like(work)
-    for i, column in enumerate(order.tolist()):
-        chosen = grid.codes(work[:, i], column)
-        error = (work[:, i] - grid.values(chosen, column)) / factor[i, i]
-        work[:, i + 1 :] -= error[:, None] * factor[i, i + 1 :]
-        codes[:, column] = chosen
-    return codes
+    for first in range(0, len(work), _TOGETHER):
+        last = min(first + _TOGETHER, len(work))
+        part, near = work[first:last], spread[first:last, first:last]
+        errors = torch.empty_like(part)
+        for i, column in enumerate(order[first:last].tolist()):
+            chosen = grid.codes(part[i], column)
+            codes[column] = chosen
+            errors[i] = (part[i] - grid.values(chosen, column)) / near[i, i]
+            part[i + 1 :].addr_(near[i, i + 1 :], errors[i], alpha=-1.0)
+        work[last:].addmm_(spread[first:last, last:].T, errors, alpha=-1.0)
+    return codes.T.double()
