@@ -206,7 +206,7 @@ def test_a_score_that_is_no_number_is_refused(path: Path) -> None:
                 if op.type == "const" and len(floats) == 5:  # the scores of the basis
                     floats[0] = float("nan")
     write_spec(package)
-    with pytest.raises(BundleError, match="gives nan"):
+    with pytest.raises(BundleError, match="gave nan instead of a score"):
         CoreMlRuntime(path).run(made_photos(1)[0])
 
 

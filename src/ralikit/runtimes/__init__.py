@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.errors import UsageError
+from ralikit.errors import BundleError, UsageError
 from ralikit.extras import require
 
 Views = NDArray[np.uint8]
@@ -30,6 +31,34 @@ class Runtime(Protocol):
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale."""
         ...
+
+
+def check_views(views: Views, shape: tuple[int, ...], *, where: object) -> None:
+    """Refuse what a graph cannot take, before native code sees it.
+
+    Args:
+        views: One photo's.
+        shape: What the artifact's facts promise, (V, S, S, 3).
+        where: The artifact, named in the error.
+
+    Raises:
+        UsageError: If the views have another shape or type.
+    """
+    if views.dtype != np.uint8 or views.shape != shape:
+        raise UsageError(
+            f"{where} takes uint8 views of shape {shape}, not {views.dtype} of {views.shape}"
+        )
+
+
+def checked_score(score: float, *, where: object) -> float:
+    """A graph's score, if it is one.
+
+    Raises:
+        BundleError: If it is NaN or infinite.
+    """
+    if not math.isfinite(score):
+        raise BundleError(f"{where} gave {score} instead of a score; export it again")
+    return score
 
 
 def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.runtimes import Views
+from ralikit.runtimes import Views, check_views, checked_score
 from ralikit.runtimes.mil.package import Package, open_package
 from ralikit.runtimes.mil.quiet import coremltools, quiet
 
@@ -40,6 +40,7 @@ class CoreMlRuntime:
 
     def __init__(self, path: Path, *, compute_units: str = "ALL") -> None:
         package = open_package(path)
+        self._path = path
         self.facts: dict[str, Any] = parse_facts(package.metadata.get(KEY), where=str(path))
         self._shape = _declared_shape(package, self.facts)
         version = coremltools("Running a Core ML package").__version__
@@ -58,16 +59,10 @@ class CoreMlRuntime:
 
         Raises:
             UsageError: If the views have another shape or type.
+            BundleError: If the score is NaN or infinite.
         """
-        if views.dtype != np.uint8 or views.shape != self._shape:
-            raise UsageError(
-                f"this package takes uint8 views of shape {self._shape}, "
-                f"not {views.dtype} of {views.shape}"
-            )
-        score = self._model.predict(views.astype(np.float32))
-        if not np.isfinite(score):
-            raise BundleError(f"the package gives {score} as this photo's score")
-        return score
+        check_views(views, self._shape, where=self._path)
+        return checked_score(self._model.predict(views.astype(np.float32)), where=self._path)
 
 
 class _OffDevice:

@@ -24,7 +24,7 @@ import numpy as np
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.runtimes import Views
+from ralikit.runtimes import Views, check_views, checked_score
 
 DIGEST_KEY = f"{KEY}.digest"
 """Metadata entry of the digest: `DIGEST_MARK` and 64 hexadecimal digits."""
@@ -60,23 +60,17 @@ class LiteRtRuntime:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
 
         Raises:
-            ValueError: If the views have another shape or type.
+            UsageError: If the views have another shape or type.
             BundleError: If the graph fails, or its score is NaN or infinite.
         """
-        if views.dtype != np.uint8 or views.shape != self._shape:
-            raise ValueError(
-                f"{self._path} takes uint8 views of shape {self._shape}, "
-                f"not {views.dtype} of {views.shape}"
-            )
+        check_views(views, self._shape, where=self._path)
         try:
             self._interpreter.set_tensor(self._input, views)
             self._interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
         score = float(self._interpreter.get_tensor(self._output).reshape(-1)[0])
-        if not math.isfinite(score):
-            raise BundleError(f"{self._path} gave {score} instead of a score; export it again")
-        return score
+        return checked_score(score, where=self._path)
 
     def placement(self) -> Placement:
         """Which operators XNNPACK runs, as the interpreter planned it."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ralikit.artifact import preprocess_of
 from ralikit.errors import BundleError
-from ralikit.runtimes import Views
+from ralikit.runtimes import Views, check_views, checked_score
 
 
 class OpenVinoRuntime:
@@ -24,6 +25,9 @@ class OpenVinoRuntime:
         from ralikit.runtimes.onnx import read_facts
 
         self.facts: dict[str, Any] = read_facts(path)
+        wanted = preprocess_of(self.facts, where=str(path))
+        self._shape = (wanted.views, wanted.size, wanted.size, 3)
+        self._path = path
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
             "PERFORMANCE_HINT": "LATENCY",
@@ -36,11 +40,17 @@ class OpenVinoRuntime:
             summary = str(error).strip().splitlines()[-1]
             raise BundleError(f"OpenVINO cannot load {path}: {summary}") from error
         self._request = compiled.create_infer_request()
-        self._input = compiled.input(0)
+        self._input, self._score = compiled.input(0), compiled.output(0)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
         self.note = ""
 
     def run(self, views: Views) -> float:
-        """Score one photo's views, (V, S, S, 3) uint8 RGB."""
+        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
+
+        Raises:
+            UsageError: If the views have another shape or type.
+            BundleError: If the score is NaN or infinite.
+        """
+        check_views(views, self._shape, where=self._path)
         result = self._request.infer({self._input: np.ascontiguousarray(views)})
-        return float(next(iter(result.values())).reshape(-1)[0])
+        return checked_score(float(result[self._score].reshape(-1)[0]), where=self._path)

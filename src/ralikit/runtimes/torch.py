@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
 import torch
 
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
-from ralikit.errors import BundleError
 from ralikit.export.graph import fold
-from ralikit.runtimes import Views
+from ralikit.runtimes import Views, check_views, checked_score
 
 
 class TorchRuntime:
@@ -38,16 +35,10 @@ class TorchRuntime:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the bundle's scale.
 
         Raises:
-            ValueError: If the views have another shape or type.
+            UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
-        if views.dtype != np.uint8 or views.shape != self._shape:
-            raise ValueError(
-                f"{self._root} takes uint8 views of shape {self._shape}, "
-                f"not {views.dtype} of {views.shape}"
-            )
+        check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
             score = float(self._graph(torch.tensor(views)))
-        if not math.isfinite(score):
-            raise BundleError(f"{self._root} gave {score} instead of a score")
-        return score
+        return checked_score(score, where=self._root)
