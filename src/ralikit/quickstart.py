@@ -229,6 +229,7 @@ def _files_section(
     bundle: Bundle,
 ) -> Section:
     from ralikit.bench.stats import summarise
+    from ralikit.export.manifest import manifest_path
     from ralikit.files import read_json
     from ralikit.report.page import Section, Table, megabytes, milliseconds, number
 
@@ -280,13 +281,6 @@ def _files_section(
         ),
     )
     return Section(title="Exported files", tables=(table,))
-
-
-def manifest_path(file: Path) -> Path:
-    """The manifest beside an exported file."""
-    from ralikit.export.manifest import manifest_path as beside
-
-    return beside(file)
 
 
 def _next_section(out: Path, files: Mapping[str, Path], bundle: Bundle) -> Section:
