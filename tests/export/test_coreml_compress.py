@@ -8,7 +8,7 @@ import torch
 from support_tflite import made_photos, tiny_request, torch_scores
 from torch import Tensor
 
-from ralikit.export.coreml_compress import SCHEMES, chosen_layers, compress
+from ralikit.export.coreml_compress import compress
 from ralikit.export.coreml_grids import (
     Grid,
     compensated,
@@ -16,6 +16,7 @@ from ralikit.export.coreml_grids import (
     nearest,
     palette_grid,
 )
+from ralikit.export.coreml_schemes import chosen_layers, plan
 from ralikit.towers.mobilenet_v2 import MobileNetV2
 
 PRECISIONS = ("int8", "pal6", "pal4", "int4")
@@ -124,14 +125,15 @@ def test_photos_make_up_for_most_of_the_loss(precision: str) -> None:
     exact = np.array(torch_scores(request.graph, photos))
     drift = {}
     for name, calibration in (("with", made_photos(24, seed=8)), ("without", [])):
-        graph, _ = compress(request.graph, SCHEMES[precision], calibration)
+        graph, _ = compress(request.graph, plan(request.graph, precision), calibration)
         drift[name] = np.abs(np.array(torch_scores(graph, photos)) - exact).mean()
     assert drift["with"] < drift["without"]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_graph_computes_with_the_values_to_be_restored(precision: str) -> None:
-    graph, stored = compress(tiny_request(precision).graph, SCHEMES[precision], made_photos(4))
+    request = tiny_request(precision)
+    graph, stored = compress(request.graph, plan(request.graph, precision), made_photos(4))
     modules = dict(graph.named_modules())
     assert stored
     for name, weight in stored.items():

@@ -30,29 +30,40 @@ from ralikit.export.coreml_names import (
     constant_names,
     layer_name,
     read_names,
+    stored_sizes,
     stored_types,
 )
-from ralikit.export.graph import FoldedScorer
+from ralikit.export.coreml_schemes import SCHEMES, Scheme, Stored, plan
+from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.target import Request
-from ralikit.files import to_json
+from ralikit.files import size_bytes, to_json
 from ralikit.runtimes.mil.package import open_package, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
 from ralikit.runtimes.mil.quiet import coremltools, quiet
 
 NAME = "coreml"
 SUFFIX = ".mlpackage"
-PRECISIONS = ("fp32", "fp16", *compress.SCHEMES)
+PRECISIONS = ("fp32", "fp16", *SCHEMES, "auto")
+FUNCTIONS = ("score", "embedding")
+"""Two outputs of one program; see docs/coreml.md for why not two programs."""
 
 MEANING = {
     "fp32": "float32 weights and activations",
     "fp16": "float16 weights and activations; read-out float32",
-    **{name: scheme.meaning for name, scheme in compress.SCHEMES.items()},
+    **{name: scheme.meaning for name, scheme in SCHEMES.items()},
+    "auto": "a type for every large matrix of the tower, float16 activations; read-out float32",
 }
 """What each precision stores and computes with, for manifests and reports."""
-CALIBRATED = tuple(compress.SCHEMES)
+CALIBRATED = (*SCHEMES, "auto")
 """Precisions whose weights are chosen on photos."""
 
 _JOB = "Export to Core ML"
+_OUTPUTS = {
+    "score": "The photo's score, one number",
+    "embedding": "The tower's embedding, averaged over the views, (1, D)",
+}
+_SLACK = 1.01
+_ALIGNMENT = 1 << 16
 _DATE = "com.github.apple.coremltools.conversion_date"
 # What coremltools raises on a graph it cannot convert; it has no error type of its own.
 _CONVERTER_ERRORS = (
@@ -74,19 +85,16 @@ def convert(request: Request, path: Path) -> None:
         MissingExtraError: If coremltools is not installed.
     """
     ct = coremltools(_JOB)
-    scheme = compress.SCHEMES.get(request.precision)
+    if request.precision == "auto" and request.types is None:
+        raise ExportError("auto stores layers in types chosen beforehand, and none were given")
+    schemes = plan(request.graph, request.precision, request.types)
     graph: FoldedScorer = request.graph
-    stored: dict[str, compress.Stored] = {}
-    if scheme is not None:
-        graph, stored = compress.compress(graph, scheme, request.calibration)
+    stored: dict[str, Stored] = {}
+    if schemes:
+        graph, stored = compress.compress(graph, schemes, request.calibration)
     try:
         with quiet():
-            model = _convert(
-                ct,
-                replace(request, graph=graph),
-                stored,
-                minimum_ios=scheme.minimum_ios if scheme else 16,
-            )
+            model = _convert(ct, replace(request, graph=graph), stored, schemes)
             model.save(str(path))
     except _CONVERTER_ERRORS as error:
         summary = " ".join(str(error).split())
@@ -95,21 +103,20 @@ def convert(request: Request, path: Path) -> None:
             gc.collect()
         raise ExportError(f"coremltools cannot convert this graph: {summary}") from error
     _describe(request, path)
-    _check_layers(layers(path), request)
+    _check(path, request, stored)
 
 
 def promises(graph: FoldedScorer, precision: str) -> dict[str, str]:
-    """Stored type of every convolution and linear layer under a precision, by name."""
+    """Stored type of every convolution and linear layer under a precision, by name.
+
+    For ``auto`` the types are in `Request.types`, and this is what it starts from: float16.
+    """
     wanted = {
         name: "float32" if name.startswith("head.") or precision == "fp32" else "float16"
         for name, module in graph.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
-    scheme = compress.SCHEMES.get(precision)
-    if scheme is not None:
-        chosen = compress.chosen_layers(graph.tower)
-        wanted |= {f"tower.{name}": scheme.stored for name in chosen}
-    return wanted
+    return wanted | {name: s.stored for name, s in plan(graph, precision).items()}
 
 
 def layers(path: Path) -> dict[str, str]:
@@ -139,15 +146,16 @@ def tools() -> dict[str, str]:
 
 
 def _convert(
-    ct: Any, request: Request, stored: dict[str, compress.Stored], *, minimum_ios: int
+    ct: Any, request: Request, stored: dict[str, Stored], schemes: dict[str, Scheme]
 ) -> Any:
     from ralikit.export.coreml_passes import MERGE_PADS, STORE_WEIGHTS, restart_names
 
     restart_names()
     preprocess = request.bundle.info.preprocess
     example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
-    exported = torch.export.export(request.graph, (example,)).run_decompositions({})
-    float32 = request.precision == "fp32"
+    graph = with_functions(request.graph, request.functions)
+    exported = torch.export.export(graph, (example,)).run_decompositions({})
+    minimum_ios = max((scheme.minimum_ios for scheme in schemes.values()), default=16)
     pipeline = ct.PassPipeline.DEFAULT
     names = pipeline.passes
     pipeline.insert_pass(names.index("common::add_fp16_cast"), MERGE_PADS)
@@ -158,11 +166,11 @@ def _convert(
     return ct.convert(
         exported,
         inputs=[ct.TensorType(name="image", shape=tuple(example.shape), dtype=np.float32)],
-        outputs=[ct.TensorType(name="score", dtype=np.float32)],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in request.functions],
         minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
         compute_precision=(
             ct.precision.FLOAT32
-            if float32
+            if request.precision == "fp32"
             else ct.transform.FP16ComputePrecision(op_selector=tower_selector())
         ),
         pass_pipeline=pipeline,
@@ -227,7 +235,7 @@ def _describe(request: Request, path: Path) -> None:
             f"{views} view(s) of one photo, ({views}, {size}, {size}, 3), RGB as floats, 0 to 255"
         )
     for feature in description.output:
-        feature.shortDescription = "The photo's score, one number"
+        feature.shortDescription = _OUTPUTS[feature.name]
     description.metadata.userDefined.pop(_DATE, None)
     description.metadata.userDefined[NAMES] = to_json(constant_names(request.graph), indent=None)
     _drop_dates(package.spec.mlProgram)
@@ -247,15 +255,43 @@ def _words(value: Any) -> list[str]:
     return list(value.immediateValue.tensor.strings.values)
 
 
-def _check_layers(found: dict[str, str], request: Request) -> None:
-    """Nobody asks for a type and silently gets another.
+def _check(path: Path, request: Request, stored: dict[str, Stored]) -> None:
+    """Nobody asks for a type and silently gets another, or its name with the bytes of a wider one.
 
     Raises:
-        ExportError: If a weight's stored type is not the one promised.
+        ExportError: If a weight's stored type or size is not the one promised, or the weight file
+            is larger than all of them together.
     """
-    for name, kind in promises(request.graph, request.precision).items():
+    package = open_package(path)
+    names = read_names(package.metadata, where=str(path))
+    block = load_block(package)
+    found, sizes = stored_types(block, names), stored_sizes(block, names)
+    for name, kind in (request.types or promises(request.graph, request.precision)).items():
         if found.get(name) != kind:
-            stored = f"is stored as {found[name]}" if name in found else "is missing"
+            state = f"is stored as {found[name]}" if name in found else "is missing"
             raise ExportError(
-                f"layer {name} {stored} in the package; {request.precision} wants {kind}"
+                f"layer {name} {state} in the package; {request.precision} wants {kind}"
             )
+    for name, weight in stored.items():
+        if sizes[name] != weight.size:
+            raise ExportError(
+                f"layer {name} takes {sizes[name]} bytes in the package, not {weight.size}"
+            )
+    promised = _promised_bytes(request, stored)
+    there = size_bytes(package.weights)
+    if there > _SLACK * promised + _ALIGNMENT:
+        raise ExportError(
+            f"the weights take {there} bytes in the package where {promised} were promised: "
+            "something is stored wider than asked for, or twice"
+        )
+
+
+def _promised_bytes(request: Request, stored: dict[str, Stored]) -> int:
+    width = 4 if request.precision == "fp32" else 2
+    small = {f"{name}.weight" for name in stored}
+    rest = sum(
+        value.numel() * (4 if name.startswith("head.") else width)
+        for name, value in (*request.graph.named_parameters(), *request.graph.named_buffers())
+        if name not in small
+    )
+    return rest + sum(weight.size for weight in stored.values())

@@ -185,7 +185,11 @@ def spread_factor(gram: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def compensated(
-    weight: Tensor, grid: Grid, gram: Tensor, *, factor: tuple[Tensor, Tensor] | None = None
+    weight: Tensor,
+    grid: Grid,
+    gram: Tensor | None = None,
+    *,
+    factor: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Codes chosen so that the layer's output, not each weight, is closest.
 
@@ -198,12 +202,19 @@ def compensated(
         weight: (C_out, n).
         grid: What may be stored.
         gram: Second moments of the inputs, (n, n), any scale.
-        factor: `spread_factor` of them, where another layer needed it already.
+        factor: `spread_factor` of them, instead, where another layer needed it already.
 
     Returns:
         Codes, (C_out, n), float64.
+
+    Raises:
+        ValueError: If neither gram nor factor is given.
     """
-    order, spread = factor or spread_factor(gram)
+    if factor is None:
+        if gram is None:
+            raise ValueError("compensation needs the inputs' second moments, or their factor")
+        factor = spread_factor(gram)
+    order, spread = factor
     work = weight.detach().float().T[order].contiguous()  # (n, C_out): a column lies in one piece
     codes = torch.empty_like(work)
     for first in range(0, len(work), _TOGETHER):

@@ -52,6 +52,19 @@ def stored_types(block: Any, names: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def stored_sizes(block: Any, names: Mapping[str, str]) -> dict[str, int]:
+    """Bytes that every named weight takes, codes, scales and palettes together, by layer."""
+    found: dict[str, int] = {}
+    for op in block.operations:
+        if op.op_type == "const" or op.op_type.startswith("constexpr_"):
+            continue
+        for var in _inputs(op):
+            name = names.get(base_name(var.name))
+            if name is not None and var.op is not None:
+                found[layer_name(name)] = _stored_size(var)
+    return found
+
+
 def read_names(metadata: Mapping[str, str], *, where: str) -> dict[str, str]:
     """The metadata entry `NAMES`, untrusted.
 
@@ -87,3 +100,17 @@ def _stored_type(var: Any) -> str:
         return str(op.op_type)
     stored: str = types.builtin_to_string(op.inputs[data].dtype if data else var.dtype)
     return _FLOATS.get(stored, stored)
+
+
+def _stored_size(var: Any) -> int:
+    if var.op.op_type == "const":
+        return _bytes(var)
+    parts = [
+        var.op.inputs.get(key) for key in ("quantized_data", "data", "indices", "lut", "scale")
+    ]
+    return sum(_bytes(part) for part in parts if part is not None)
+
+
+def _bytes(var: Any) -> int:
+    bits = var.dtype.get_bitwidth()
+    return int(math.prod(var.shape)) * int(bits) // 8

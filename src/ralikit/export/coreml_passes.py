@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.mil import Builder as mb  # noqa: N813 (coremltools' own idiom)
 from coremltools.converters.mil.mil import types
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, register_pass
 
 from ralikit.errors import ExportError
-from ralikit.export.coreml_compress import Stored
 from ralikit.export.coreml_names import base_name
+from ralikit.export.coreml_schemes import Stored
 
 MERGE_PADS = "ralikit::merge_pads"
 STORE_WEIGHTS = "ralikit::store_weights"
@@ -80,18 +81,20 @@ def _store(block: Any, const: Any, stored: Stored) -> None:
             f"constant {const.name} of the converted graph is not the weight that was compressed"
         )
     name = f"{const.name}_palettized" if stored.tables is not None else f"{const.name}_quantized"
-    var = _constexpr(stored, name, const)
+    newer = block.opset_version >= AvailableTarget.iOS18
+    var = _constexpr(stored, name, const, newer=newer)
     block.replace_uses_of_var_after_op(
         anchor_op=const, old_var=const.outputs[0], new_var=var, no_check_var_types=True
     )
     block.remove_ops([const])
 
 
-def _constexpr(stored: Stored, name: str, const: Any) -> Any:
+def _constexpr(stored: Stored, name: str, const: Any, *, newer: bool) -> Any:
+    # iOS 18 has blocks, and palettes for groups, in layouts of their own; a program keeps to one.
     codes = stored.codes
     place = {"name": name, "before_op": const}
     if stored.tables is None:
-        if stored.bits == 8:
+        if not newer:
             return mb.constexpr_affine_dequantize(
                 quantized_data=codes,
                 zero_point=np.int8(0),
@@ -104,7 +107,7 @@ def _constexpr(stored: Stored, name: str, const: Any) -> Any:
             scale=stored.block_scale(),
             **place,
         )
-    if stored.tables.ndim == 1:  # the layout of iOS 16
+    if not newer:
         return mb.constexpr_lut_to_dense(
             indices=_packed(codes, stored.bits),
             lut=stored.tables,
