@@ -14,15 +14,24 @@ from torch import Tensor, nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export.graph import FoldedScorer
+from ralikit.export import tflite_vit as vit
+from ralikit.export.graph import FoldedScorer, with_functions
+from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
-from ralikit.export.tflite_graph import Graph, name_layers, tidy
+from ralikit.export.tflite_graph import Graph
+from ralikit.export.tflite_layout import laid_out
+from ralikit.export.tflite_names import layers_of, name_layers
+from ralikit.export.tflite_tidy import tidy
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, quiet, sealed
 
 NAME = "tflite"
 SUFFIX = ".tflite"
-PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
+PRECISIONS = ("fp32", "fp16", "int8-weights", "int8", "int4")
+FUNCTIONS = ("score", "embedding")
+ACTIVATIONS = "token"
+"""What shares a dynamic scale in a transformer's int8: XNNPACK rounds every token by itself."""
+
 _FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 _TOOLS = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "flatbuffers")
 
@@ -34,26 +43,47 @@ def convert(request: Request, path: Path) -> None:
         ExportError: If the precision is unknown, the converter fails, or int8 cannot reach every
             layer of the tower.
     """
-    from ralikit.export import tflite_quant as quant
-
-    views = request.bundle.info.preprocess.views
-    size = request.bundle.info.preprocess.size
-    shape = (views, size, size, 3)
-    if request.precision == "fp32":
-        graph = to_graph(request.graph, shape)
-    elif request.precision == "fp16":
-        graph = quant.half(to_graph(request.graph, shape))
-    elif request.precision == "int8-weights":
-        rounded = prepare_weights(request.graph, request.calibration)
-        graph = quant.weights_only(to_graph(rounded, shape))
-    elif request.precision == "int8":
-        plan = prepare_int8(request.graph, request.calibration)
-        graph = quant.static(to_graph(plan.graph, shape), plan, request.calibration)
-    else:
+    if request.precision not in PRECISIONS:
         raise ExportError(
             f"TFLite has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
         )
+    transformer = is_transformer(request.graph.tower)
+    graph = _transformer(request) if transformer else _convolutional(request)
     path.write_bytes(graph.pack())
+
+
+def _transformer(request: Request) -> Graph:
+    types = vit.types_of(request)
+    plan = vit.rounded(request, types)
+    graph = to_graph(with_functions(plan.graph, request.functions), _shape(request))
+    vit.stored(graph, plan, dynamic=request.precision != "int8-weights")
+    return graph
+
+
+def _convolutional(request: Request) -> Graph:
+    from ralikit.export import tflite_quant as quant
+
+    def converted(scorer: FoldedScorer) -> Graph:
+        return to_graph(with_functions(scorer, request.functions), _shape(request))
+
+    if request.precision == "fp32":
+        return converted(request.graph)
+    if request.precision == "fp16":
+        return quant.half(converted(request.graph))
+    if request.precision == "int8-weights":
+        return quant.weights_only(converted(prepare_weights(request.graph, request.calibration)))
+    if request.precision == "int8":
+        plan = prepare_int8(request.graph, request.calibration)
+        return quant.static(converted(plan.graph), plan, request.calibration)
+    raise ExportError(
+        f"{request.precision} is for vision transformers; a {request.graph.tower.kind} tower "
+        "exports to TFLite as fp32, fp16, int8-weights or int8"
+    )
+
+
+def _shape(request: Request) -> tuple[int, int, int, int]:
+    preprocess = request.bundle.info.preprocess
+    return (preprocess.views, preprocess.size, preprocess.size, 3)
 
 
 def layers(path: Path) -> dict[str, str]:
@@ -95,17 +125,13 @@ def to_graph(scorer: FoldedScorer, shape: tuple[int, int, int, int]) -> Graph:
     Raises:
         ExportError: If litert-torch cannot convert it.
     """
+    scorer = laid_out(scorer)
     data = _litert_torch(_Named(scorer).eval(), torch.zeros(shape, dtype=torch.uint8))
     graph = Graph(data)
+    del data
     tidy(graph)
-    name_layers(
-        graph,
-        {
-            name: module.weight.detach().numpy()
-            for name, module in scorer.named_modules()
-            if isinstance(module, nn.Conv2d | nn.Linear)
-        },
-    )
+    name_layers(graph, layers_of(scorer))
+    graph.release()
     return graph
 
 
@@ -117,7 +143,10 @@ class _Named(nn.Module):
         self.scorer = scorer
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return {"score": self.scorer(image)}
+        given = self.scorer(image)
+        if isinstance(given, Tensor):
+            return {"score": given}
+        return dict(zip(self.scorer.functions, given, strict=True))
 
 
 def _litert_torch(module: nn.Module, example: Tensor) -> bytes:

@@ -1,13 +1,8 @@
-"""A .tflite flatbuffer as an editable graph: operators by name, constants as arrays, few rewrites.
-
-The converter keeps convolutions in NHWC but leaves a transpose on either side of what it does not
-know to move: a zero padding before the first convolution, a mean after the last. Each costs a pass
-over memory outside the integer kernels, so they are rewritten here; every rewrite is exact.
-"""
+"""A .tflite flatbuffer as an editable graph: operators by name, constants as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +31,7 @@ LINEAR = schema.ActivationFunctionType.NONE
 SAME = schema.Padding.SAME
 VALID = schema.Padding.VALID
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_DEPRECATED_LAST = 127  # codes above it do not fit the field that old readers look at
 
 
 class _Builder(flatbuffer_utils.flatbuffers.Builder):  # type: ignore[misc]
@@ -76,7 +72,9 @@ class Graph:
 
     def pack(self) -> bytes:
         """Serialise; the same graph gives the same bytes."""
-        builder = _Builder(1024)
+        # A builder that is too small doubles, holding a gigabyte of weights twice.
+        weights = sum(len(b.data) for b in self.model.buffers if b.data is not None)
+        builder = _Builder(weights + weights // 50 + (1 << 20))
         builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
 
@@ -93,8 +91,7 @@ class Graph:
 
     def name(self, tensor: int) -> str:
         """A tensor's name; the converter spells the module path in it."""
-        raw = self.main.tensors[tensor].name
-        return raw.decode() if isinstance(raw, bytes) else str(raw)
+        return _text(self.main.tensors[tensor].name)
 
     def dtype(self, tensor: int) -> str:
         """A tensor's stored type in lower case, e.g. ``"float32"``."""
@@ -103,6 +100,16 @@ class Graph:
     def shape(self, tensor: int) -> tuple[int, ...]:
         """A tensor's shape; () for a scalar."""
         return tuple(int(n) for n in self.main.tensors[tensor].shape or ())
+
+    def set_shape(self, tensor: int, shape: list[int]) -> None:
+        """Say what shape a computed tensor has."""
+        self.main.tensors[tensor].shape = shape
+        self.main.tensors[tensor].shapeSignature = None
+
+    def outputs(self) -> dict[str, int]:
+        """The model's outputs by the names of its signature, in the signature's order."""
+        found = self.model.signatureDefs[0].outputs
+        return {_text(entry.name): int(entry.tensorIndex) for entry in found}
 
     def constant(self, tensor: int) -> Array | None:
         """A constant's values (a copy), or None for what is computed."""
@@ -136,6 +143,28 @@ class Graph:
         self.set_constant(len(self.main.tensors) - 1, values)
         return len(self.main.tensors) - 1
 
+    def add_operator(
+        self, kind: str, version: int, source: int, result: int, *, before: Any
+    ) -> None:
+        """Put an operator of one input and one output, without options, before another one."""
+        entry = schema.OperatorT()
+        entry.opcodeIndex = self.opcode(kind, version)
+        entry.inputs, entry.outputs = [source], [result]
+        self.operators.insert(self.operators.index(before), entry)
+
+    def opcode(self, kind: str, version: int) -> int:
+        """Index of an operator's code at a version, added where there is none."""
+        builtin = getattr(schema.BuiltinOperator, kind)
+        for index, code in enumerate(self.model.operatorCodes):
+            found = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if found == builtin and code.version == version:
+                return index
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.version = builtin, version
+        code.deprecatedBuiltinCode = min(builtin, _DEPRECATED_LAST)
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
+
     def producers(self) -> dict[int, Any]:
         """Computed tensor -> the operator that writes it."""
         return {int(t): op for op in self.operators for t in op.outputs}
@@ -164,6 +193,23 @@ class Graph:
                 wanted |= {int(t) for t in op.inputs if t >= 0}
         self.main.operators = kept[::-1]
 
+    def release(self) -> None:
+        """Empty the buffers of constants that nobody reads; they would stay in the file."""
+        read = {int(t) for op in self.operators for t in (*op.inputs, *op.outputs)}
+        read |= {int(t) for t in (*self.main.inputs, *self.main.outputs)}
+        for index in list(read):
+            details = getattr(self.main.tensors[index].quantization, "details", None)
+            if details is not None and getattr(details, "scales", -1) >= 0:
+                read.add(int(details.scales))
+        for index, entry in enumerate(self.main.tensors):
+            if index not in read:
+                entry.buffer = 0
+        used = {entry.buffer for entry in self.main.tensors}
+        used |= {entry.buffer for entry in self.model.metadata or []}
+        for index, buffer in enumerate(self.model.buffers):
+            if index not in used:
+                buffer.data = None
+
     def metadata(self, key: str) -> bytes | None:
         """One metadata entry's bytes."""
         for entry in self.model.metadata or []:
@@ -186,132 +232,5 @@ class Graph:
         self.model.metadata = [*(self.model.metadata or []), entry]
 
 
-def name_layers(graph: Graph, weights: dict[str, Array]) -> None:
-    """Name tensors as the model names its layers; whatever no layer owns gets a number.
-
-    A layer is recognised by its weights, not by the order or the converter's spelling. The output
-    of layer ``tower.stem`` is then called ``tower.stem``, its constants ``tower.stem.weight`` and
-    ``tower.stem.bias``; a sum and a mean are called after what goes into them, ``.add``, ``.mean``.
-
-    Args:
-        graph: A converted float model.
-        weights: Weights by layer, as torch stores them: (O, I, h, w), (C, 1, h, w) or (O, I).
-    """
-    left = {name: _as_stored(array) for name, array in weights.items()}
-    names = {int(t): "image" for t in graph.main.inputs}
-    for number, op in enumerate(graph.operators):
-        output = int(op.outputs[0])
-        kind, sources = graph.kind(op), [names.get(int(t), "") for t in op.inputs]
-        name = f"{kind.lower()}.{number}"
-        if kind in (*CONVOLUTIONS, "FULLY_CONNECTED"):
-            values = graph.constant(int(op.inputs[1]))
-            owner = next((n for n, w in left.items() if _equal(w, values)), None)
-            if owner is not None:
-                name = owner
-                del left[owner]
-            for tensor, part in zip(op.inputs[1:], ("weight", "bias"), strict=False):
-                if tensor >= 0:
-                    names[int(tensor)] = f"{name}.{part}"
-        elif kind == "ADD" and sources[-1] in weights:
-            name = f"{sources[-1]}.add"
-        elif kind == "ADD" and sources[0] in weights:
-            name = f"{sources[0]}.add"
-        elif kind == "MEAN" and sources[0] in weights:
-            name = f"{sources[0]}.mean"
-        names[output] = name
-    names[int(graph.main.outputs[0])] = "score"
-    for index, entry in enumerate(graph.main.tensors):
-        entry.name = names.get(index, f"constant.{index}").encode()
-
-
-def _as_stored(weight: Array) -> Array:
-    if weight.ndim != 4:
-        return weight
-    # (O, I, h, w) -> (O, h, w, I); depthwise (C, 1, h, w) -> (1, h, w, C).
-    return weight.transpose((1, 2, 3, 0) if weight.shape[1] == 1 else (0, 2, 3, 1))
-
-
-def _equal(weight: Array, stored: Array | None) -> bool:
-    return stored is not None and weight.shape == stored.shape and np.array_equal(weight, stored)
-
-
-def tidy(graph: Graph) -> None:
-    """Rewrite what the converter left in NCHW; scores do not change.
-
-    ``TRANSPOSE, PAD, TRANSPOSE back`` becomes one PAD, a PAD that is SAME padding goes into its
-    convolution, and ``TRANSPOSE, MEAN`` becomes a MEAN over the original axes.
-    """
-    for op in list(graph.operators):
-        if graph.kind(op) == "PAD":
-            _pad_in_place(graph, op)
-        elif graph.kind(op) == "MEAN":
-            _mean_in_place(graph, op)
-    for op in graph.operators:
-        if graph.kind(op) in CONVOLUTIONS:
-            _absorb_padding(graph, op)
-    graph.prune()
-
-
-def _permutation(graph: Graph, op: Any) -> list[int] | None:
-    if op is None or graph.kind(op) != "TRANSPOSE":
-        return None
-    values = graph.constant(op.inputs[1])
-    return None if values is None else [int(v) for v in values]
-
-
-def _pad_in_place(graph: Graph, pad: Any) -> None:
-    before = graph.producers().get(pad.inputs[0])
-    readers = graph.consumers().get(pad.outputs[0], [])
-    if len(readers) != 1:
-        return
-    there, back = _permutation(graph, before), _permutation(graph, readers[0])
-    pads = graph.constant(pad.inputs[1])
-    if (
-        before is None
-        or there is None
-        or back is None
-        or pads is None
-        or [there[i] for i in back] != [0, 1, 2, 3]
-    ):
-        return
-    pad.inputs = [before.inputs[0], graph.add_constant("ralikit/pads", pads[back])]
-    pad.outputs = [readers[0].outputs[0]]
-    graph.operators.remove(readers[0])
-
-
-def _mean_in_place(graph: Graph, mean: Any) -> None:
-    before = graph.producers().get(mean.inputs[0])
-    order = _permutation(graph, before)
-    axes = graph.constant(mean.inputs[1])
-    if before is None or order is None or axes is None or mean.builtinOptions.keepDims:
-        return
-    reduced = [order[int(a)] for a in np.ravel(axes)]
-    if [a for a in order if a not in reduced] != sorted(set(order) - set(reduced)):
-        return  # what is left would come out in another order
-    values = np.array(sorted(reduced), dtype=np.int32)
-    mean.inputs = [before.inputs[0], graph.add_constant("ralikit/axes", values)]
-
-
-def _absorb_padding(graph: Graph, conv: Any) -> None:
-    pad = graph.producers().get(conv.inputs[0])
-    options = conv.builtinOptions
-    if pad is None or graph.kind(pad) != "PAD" or options.padding != VALID:
-        return
-    if options.dilationHFactor != 1 or options.dilationWFactor != 1:
-        return
-    pads, weight = graph.constant(pad.inputs[1]), graph.shape(conv.inputs[1])
-    _, height, width, _ = graph.shape(pad.inputs[0])
-    wanted = [
-        [0, 0],
-        _same(height, weight[1], options.strideH),
-        _same(width, weight[2], options.strideW),
-        [0, 0],
-    ]
-    if pads is not None and pads.tolist() == wanted:
-        conv.inputs = [pad.inputs[0], *conv.inputs[1:]]
-        options.padding = SAME
-
-
-def _same(extent: int, kernel: int, stride: int) -> Sequence[int]:
-    total = max((-(-extent // stride) - 1) * stride + kernel - extent, 0)
-    return [total // 2, total - total // 2]
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else str(raw)

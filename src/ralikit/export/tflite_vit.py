@@ -1,0 +1,95 @@
+"""Precisions of a vision transformer's .tflite: which layer is stored how, from rounding to bytes.
+
+int8 and int4 are dynamic: XNNPACK rounds each token's activations to 8 bits with a scale of their
+own while it runs, and multiplies whole numbers. Static ranges would not do: a photo's few massive
+tokens take all of them. Everything but the encoder's linear layers stays float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ralikit.errors import ExportError
+from ralikit.export import mixed
+from ralikit.export.target import Request
+from ralikit.export.tflite_graph import Graph
+from ralikit.export.tflite_store import store, stored_codes
+
+BLOCK: int | None = None
+"""Inputs that share a step of an int4 weight; None: all of an output channel's."""
+
+_TOLERANCE = 1e-6
+
+
+def types_of(request: Request) -> dict[str, str]:
+    """Stored type of every layer that the file will have.
+
+    Raises:
+        ExportError: If int8 is asked for without photos.
+    """
+    graph, precision = request.graph, request.precision
+    if request.types is not None:
+        return dict(request.types)
+    if precision == "fp16":
+        return {
+            name: "float32" if name.startswith("head.") else "float16"
+            for name in mixed.uniform_types(graph, "float32")
+        }
+    if precision == "int8":
+        return mixed.int8_types(graph, request.calibration, activations="token")
+    kinds = {"int8-weights": "int8", "int4": "int4", "fp32": "float32"}
+    return mixed.uniform_types(graph, kinds[precision])
+
+
+def rounded(request: Request, types: Mapping[str, str]) -> mixed.Mixed:
+    """The scorer whose weights lie on the grids of their types.
+
+    Raises:
+        ExportError: If there are no photos, or a type is unknown.
+    """
+    if not set(types.values()) & {"int8", "int4"}:
+        return mixed.Mixed(graph=request.graph, types=dict(types), steps={}, errors={})
+    computed = request.precision != "int8-weights"
+    return mixed.prepare_mixed(
+        request.graph,
+        types,
+        request.calibration,
+        int4_block=BLOCK,
+        activations="token" if computed else None,
+    )
+
+
+def stored(graph: Graph, plan: mixed.Mixed, *, dynamic: bool) -> None:
+    """Store a converted float graph's layers as planned, and check every code against the plan.
+
+    Args:
+        graph: The converted `plan.graph`, its layers named; changed in place.
+        plan: From `rounded`.
+        dynamic: Whether integer layers compute with integers.
+
+    Raises:
+        ExportError: If a layer lies off its grid or is stored otherwise than planned.
+    """
+    steps = {name: value.numpy() for name, value in plan.steps.items()}
+    store(graph, plan.types, steps=steps, dynamic=dynamic)
+    check_codes(graph, plan)
+
+
+def check_codes(graph: Graph, plan: mixed.Mixed) -> None:
+    """Compare every stored integer weight with the planned one.
+
+    Raises:
+        ExportError: If a stored weight stands for other values.
+    """
+    modules = dict(plan.graph.named_modules())
+    for tensor in range(len(graph.main.tensors)):
+        name = graph.name(tensor).removesuffix(".weight")
+        kind = plan.types.get(name)
+        if kind not in ("int8", "int4") or graph.dtype(tensor) != kind:
+            continue
+        wanted = modules[name].weight.detach().numpy()
+        found = stored_codes(graph, tensor).expanded()
+        if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(wanted).max()):
+            raise ExportError(f"layer {name} is stored as other weights than planned")
