@@ -157,7 +157,7 @@ def test_a_converter_that_changes_the_model_is_refused(
 ) -> None:
     right = onnx_target.to_model
 
-    def wrong(graph: Any, shape: tuple[int, int, int, int]) -> Any:
+    def wrong(graph: Any, shape: tuple[int, int, int, int], **more: Any) -> Any:
         graph = copy.deepcopy(graph)
         if fault == "channels":
             graph.tower.stem.weight.data = graph.tower.stem.weight.data.flip(1)
@@ -165,7 +165,7 @@ def test_a_converter_that_changes_the_model_is_refused(
             graph.offset += 0.02
         else:
             graph.tower.stem.weight.data[0, 0, 0, 0] = float("nan")
-        return right(graph, shape)
+        return right(graph, shape, **more)
 
     monkeypatch.setattr(onnx_target, "to_model", wrong)
     words = "does not score" if fault == "nan" else r"tiny as onnx, fp32: off by [\d.]+ on gate 0"

@@ -1,8 +1,8 @@
 """Stand-ins: a real architecture with random weights, where trained ones are not at hand.
 
-Cost does not depend on what the weights are, and neither does whether a graph converts. The basis is
-fitted to the tower's own embeddings of real photos, so that scores move when embeddings do. What a
-stand-in says of accuracy is how far a conversion moves embeddings against the spread between
+Cost does not depend on what the weights are, and neither does whether a graph converts. The basis
+is fitted to the tower's own embeddings of real photos, so that scores move when embeddings do. What
+a stand-in says of accuracy is how far a conversion moves embeddings against the spread between
 photos, never how well it rates photos; its bundle says ``weights: random`` wherever it goes.
 """
 
@@ -37,7 +37,15 @@ KINDS: dict[str, tuple[str, dict[str, Any], tuple[float, ...], tuple[float, ...]
     "clip-vit-l-14-336": ("clip", {}, CLIP_MEAN, CLIP_STD),
     "clip-vit-b-16-224": (
         "clip",
-        {"size": 224, "patch": 16, "width": 768, "depth": 12, "heads": 12, "hidden": 3072, "dim": 512},
+        {
+            "size": 224,
+            "patch": 16,
+            "width": 768,
+            "depth": 12,
+            "heads": 12,
+            "hidden": 3072,
+            "dim": 512,
+        },
         CLIP_MEAN,
         CLIP_STD,
     ),
@@ -88,7 +96,11 @@ def make_standin(
     plant(tower, outliers)
     size = tower.config()["size"]
     preprocess = Preprocess(
-        size=size, shortest_edge=size, anchors=((0.5, 0.5),), mean=mean, std=std  # type: ignore[arg-type]
+        size=size,
+        shortest_edge=size,
+        anchors=((0.5, 0.5),),
+        mean=mean,
+        std=std,  # type: ignore[arg-type]
     )
     fitting = built_in("calibration", preprocess, photos)
     others = built_in("gate", preprocess, max(8, photos // 6))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,15 +13,16 @@ from ralikit.bundle import Bundle
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
 from ralikit.export import mixed
 from ralikit.export.gate import Gate, Tell
-from ralikit.export.lean import is_transformer
+from ralikit.export.lean import TRANSFORMERS, is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
-from ralikit.export.parity import LIMITS, Limits, Parity, assert_parity
+from ralikit.export.parity import LIMITS, RANDOM_LIMITS, Limits, Parity, assert_parity
+from ralikit.export.smooth import Activations
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
 from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
 from ralikit.runtimes import open_runtime
-from ralikit.runtimes.litert import quiet as quiet_natively
+from ralikit.runtimes.quiet import quiet as quiet_natively
 from ralikit.runtimes.mil.quiet import quiet
 
 TARGETS = ("onnx", "tflite", "coreml")
@@ -114,17 +115,12 @@ def export(
         ParityError: If the converted file drifts over the limit; nothing is published.
         ExportError: If the conversion fails or leaves a layer in another type.
     """
-    module = target_of(target)
-    if precision not in module.PRECISIONS:
-        raise UsageError(
-            f"{target} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
-        )
-    _check_functions(module, functions)
+    module = checked_target(target, precision, bundle, functions)
     file = out / file_name(bundle, module, precision)
     what = f"{bundle.info.name} as {target}, {precision}"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
         gate = gate or Gate(bundle, calibration=calibration, tell=tell)
-        facts, parity = _made(module, precision, functions, gate, draft, what=what, tell=tell)
+        facts, parity = made(module, precision, functions, gate, draft, what=what, tell=tell)
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
     return Exported(
         target=target,
@@ -154,12 +150,7 @@ def export_all(
     where a later one fails.
     """
     for name in targets:
-        module = target_of(name)
-        if precision not in module.PRECISIONS:
-            raise UsageError(
-                f"{name} has no precision {precision!r}; it has {', '.join(module.PRECISIONS)}"
-            )
-        _check_functions(module, functions)
+        module = checked_target(name, precision, bundle, functions)
         file = out / file_name(bundle, module, precision)
         if file.exists() and not overwrite:
             raise UsageError(f"{file} exists already; pass --overwrite to replace it")
@@ -179,15 +170,38 @@ def export_all(
     ]
 
 
-def _check_functions(target: Target, functions: tuple[str, ...]) -> None:
+def checked_target(
+    name: str, precision: str, bundle: Bundle, functions: tuple[str, ...] = ("score",)
+) -> Target:
+    """The target of a name, once it is known to have what is asked of it.
+
+    Raises:
+        UsageError: If there is no such target, or it lacks the precision or a function.
+        MissingExtraError: If its libraries are not installed.
+    """
+    module = target_of(name)
+    has = precisions_of(module, bundle)
+    if precision not in has:
+        raise UsageError(
+            f"{name} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
+            f"{', '.join(has)}"
+        )
     # A target that gives more than the score says so in its `FUNCTIONS`.
-    given: tuple[str, ...] = getattr(target, "FUNCTIONS", ("score",))
-    lacking = [name for name in functions if name not in given]
+    given: tuple[str, ...] = getattr(module, "FUNCTIONS", ("score",))
+    lacking = [function for function in functions if function not in given]
     if lacking:
-        raise UsageError(f"{target.NAME} files give {', '.join(given)}, not {lacking[0]!r}")
+        raise UsageError(f"{name} files give {', '.join(given)}, not {lacking[0]!r}")
+    return module
 
 
-def _made(
+def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
+    """The precisions that a target has for a bundle's tower, with ``auto``."""
+    # int4 in ONNX and TFLite is for a transformer's wide layers.
+    narrow = not isinstance(target, Mixing) and bundle.info.tower.kind not in TRANSFORMERS
+    return (*(p for p in target.PRECISIONS if not (narrow and p == "int4")), "auto")
+
+
+def made(
     target: Target,
     precision: str,
     functions: tuple[str, ...],
@@ -195,10 +209,36 @@ def _made(
     draft: Path,
     *,
     what: str,
+    types: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+    more: dict[str, Any] | None = None,
     tell: Tell | None,
 ) -> tuple[dict[str, Any], Parity]:
-    # Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
-    calibrates = precision in (target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED)
+    """Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
+
+    Args:
+        target: What converts.
+        precision: One of its precisions, or ``auto`` with `types`.
+        functions: What the file gives.
+        gate: The graph, the photos, the reference.
+        draft: Where to write.
+        what: Names the export in errors.
+        types: Stored type of every layer; None: what the precision says.
+        limits: How far it may drift; None: what the precision and the weights say.
+        more: Further facts.
+        tell: Told the stage.
+
+    Raises:
+        ParityError: If it drifts over the limits.
+        ExportError: If the conversion fails or leaves a layer in another type.
+    """
+    calibrates = precision in (
+        *(target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED),
+        "auto",
+    )
+    random = gate.bundle.info.tower.weights == "random"
+    if random and "embedding" in getattr(target, "FUNCTIONS", ()):
+        functions = ("score", "embedding")  # what a stand-in is judged by
     if tell is not None:
         tell(f"converting to {target.NAME}, {precision}", 0.0)
     request = Request(
@@ -207,26 +247,28 @@ def _made(
         precision=precision,
         calibration=gate.calibration.views if calibrates else (),
         functions=functions,
-        types=_types(target, precision, gate),
+        types=types or _types(target, precision, gate),
     )
     target.convert(request, draft)
     found = target.layers(draft)
     promises = target.promises if isinstance(target, Mixing) else promised_types
     check_layers(request.types or promises(gate.graph, precision), found, what=what)
+    limits = limits or limits_of(precision, random=random)
     facts = {
         **facts_of(gate.bundle),
         **gate.facts(),
         "target": target.NAME,
         "precision": precision,
-        **({"meaning": target.MEANING[precision]} if isinstance(target, Mixing) else {}),
+        **({"meaning": meaning} if (meaning := _meaning(target, precision)) else {}),
         "functions": list(functions),
         "layers": found,
         "tools": target.tools(),
         "calibration": gate.calibration_facts() if calibrates else None,
+        "limits": limits.figures(),
+        **(more or {}),
     }
     # A runtime opens no file without facts; the parity figures come once it has run.
     target.write_facts(draft, facts)
-    limits = limits_of(precision)
     try:
         parity = gate.compare(open_runtime(draft), tell=tell)
     except BundleError as error:
@@ -240,6 +282,10 @@ def _made(
     return facts, parity
 
 
+def _meaning(target: Target, precision: str) -> str | None:
+    return target.MEANING.get(precision) if isinstance(target, Mixing) else None
+
+
 def _types(target: Target, precision: str, gate: Gate) -> dict[str, str] | None:
     # Integer arithmetic spoils some layers of some transformers: those stay in float, by name.
     activations: Activations | None = getattr(target, "ACTIVATIONS", None)
@@ -248,11 +294,18 @@ def _types(target: Target, precision: str, gate: Gate) -> dict[str, str] | None:
     return mixed.int8_types(gate.graph, gate.calibration.views, activations=activations)
 
 
-def limits_of(precision: str) -> Limits:
+def limits_of(precision: str, *, random: bool = False) -> Limits:
     """How far a file of this precision may drift.
 
     Precisions beyond the four are weight compressions that some targets add: as int8-weights.
+
+    Args:
+        precision: A precision's name.
+        random: Whether the weights are random: the scores then mean nothing, and what may not move
+            is the embedding.
     """
+    if random:
+        return RANDOM_LIMITS.get(precision, RANDOM_LIMITS["int4"])
     return LIMITS.get(precision, LIMITS["int8-weights"])
 
 

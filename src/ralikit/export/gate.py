@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ralikit.bundle import Bundle
+from ralikit.bundle import TOWER, Bundle
 from ralikit.errors import ParityError
+from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.lean import lean
-from ralikit.export.parity import FOLD, Parity, compare
-from ralikit.export.photos import CALIBRATION, GATE, PhotoSet, built_in, from_folder
+from ralikit.export.parity import FOLD, Parity, compare, embedding_shift
+from ralikit.export.photos import (
+    CALIBRATION,
+    CALIBRATION_LARGE,
+    GATE,
+    GATE_LARGE,
+    PhotoSet,
+    built_in,
+    from_folder,
+)
+from ralikit.files import size_bytes
 from ralikit.golden import Golden, golden_photos
 from ralikit.preprocess import make_views
 from ralikit.runtimes import Runtime, Views
@@ -25,7 +36,12 @@ from ralikit.towers import load_tower
 Scores = NDArray[np.float64]
 Tell = Callable[[str, float], None]
 
+LARGE = 200e6
+"""Bytes of a tower's file from which it counts as large: a photo takes seconds."""
+
 _FOLD_PHOTOS = 16
+_SHIFT_PHOTOS = 40
+_FOLD_PHOTOS_LARGE = 4
 
 
 def unfolded_scores(bundle: Bundle, views: Sequence[Views], *, tell: Tell | None = None) -> Scores:
@@ -76,8 +92,10 @@ class Gate:
     Args:
         bundle: The model.
         calibration: A folder of the user's photos; None: the built-in set.
-        count: Photos to compare on, at least `GATE` for anything that is published.
-        calibration_count: Photos to take int8 ranges from.
+        count: Photos to compare on; None: `GATE`, or `GATE_LARGE` where a tower is large.
+        calibration_count: Photos to take int8 ranges from; None: `CALIBRATION`, or
+            `CALIBRATION_LARGE`.
+        thorough: Take a small tower's counts for a large one too.
         tell: Told the stage and the share done, 0..1.
 
     Raises:
@@ -92,11 +110,16 @@ class Gate:
         bundle: Bundle,
         *,
         calibration: Path | None = None,
-        count: int = GATE,
-        calibration_count: int = CALIBRATION,
+        count: int | None = None,
+        calibration_count: int | None = None,
+        thorough: bool = False,
         tell: Tell | None = None,
     ) -> None:
         self.bundle = bundle
+        self.large = size_bytes(bundle.root / TOWER) > LARGE
+        few = self.large and not thorough
+        count = count or (GATE_LARGE if few else GATE)
+        calibration_count = calibration_count or (CALIBRATION_LARGE if few else CALIBRATION)
         self._calibration_count = calibration_count
         self._own: PhotoSet | None = None
         preprocess = bundle.info.preprocess
@@ -112,11 +135,11 @@ class Gate:
         self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
         self.graph = lean(fold(bundle))
         self.golden_reference = unfolded_scores(bundle, self.golden_views)
-        self._prove_fold()
         self.reference = unfolded_scores(bundle, self.photos.views, tell=tell)
         if not np.isfinite(self.reference).all():
             bad = self.photos.names[int(np.flatnonzero(~np.isfinite(self.reference))[0])]
             raise ParityError(f"the bundle itself gives no finite score on {bad}")
+        self._prove_fold()
 
     @cached_property
     def calibration(self) -> PhotoSet:
@@ -133,7 +156,24 @@ class Gate:
             BundleError: If the runtime fails.
         """
         scores = runtime_scores(runtime, self.photos.views, tell=tell, what="comparing scores")
-        return compare(self.photos.names, scores, self.reference)
+        parity = compare(self.photos.names, scores, self.reference)
+        outputs = getattr(runtime, "outputs", None)
+        if outputs is None or "embedding" not in runtime.facts.get("functions", ()):
+            return parity
+        seen = self.photos.views[:_SHIFT_PHOTOS]
+        found = np.concatenate([outputs(views)["embedding"] for views in seen]).astype(np.float64)
+        return replace(parity, shift=embedding_shift(found, self.embeddings))
+
+    @cached_property
+    def embeddings(self) -> Scores:
+        """The float32 tower's embeddings of the first photos, averaged over views, (n, D)."""
+        with torch.inference_mode():
+            return np.stack(
+                [
+                    self.graph.tower(pixels_of(self.graph, views)).mean(0).double().numpy()
+                    for views in self.photos.views[:_SHIFT_PHOTOS]
+                ]
+            )
 
     def facts(self) -> dict[str, Any]:
         """What a file says of its photos: the sets' hashes, golden photos and their scores."""
@@ -150,12 +190,12 @@ class Gate:
         return _set_facts(self.calibration)
 
     def _prove_fold(self) -> None:
-        views = [*self.golden_views, *self.photos.views[:_FOLD_PHOTOS]]
-        names = [*(f"golden photo {g.name}" for g in self.golden), *self.photos.names]
-        wanted = np.concatenate(
-            [self.golden_reference, unfolded_scores(self.bundle, views[len(self.golden) :])]
-        )
-        parity = compare(names[: len(views)], folded_scores(self.graph, views), wanted)
+        few = _FOLD_PHOTOS_LARGE if self.large else _FOLD_PHOTOS
+        golden = self.golden_views[:few]
+        names = [*(f"golden photo {g.name}" for g in self.golden[:few]), *self.photos.names[:few]]
+        wanted = np.concatenate([self.golden_reference[:few], self.reference[:few]])
+        scores = folded_scores(self.graph, [*golden, *self.photos.views[:few]])
+        parity = compare(names, scores, wanted)
         if parity.max_drift > FOLD:
             raise ParityError(
                 f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "

@@ -28,6 +28,9 @@ from ralikit.towers.clip import Clip
 from ralikit.towers.siglip import Siglip
 from ralikit.towers.vit import Attention, Mlp
 
+TRANSFORMERS = (Clip.kind, Siglip.kind)
+"""Kinds of towers that are vision transformers."""
+
 _QUICK = 1.702
 
 

@@ -1,11 +1,13 @@
-"""A transformer's weights in several types: which layer gets which, and the values they then have.
+"""A tower's weights in several types: which layer gets which, and the values they then have.
 
-Only the encoder's linear layers are stored small; the patch convolution, the position embedding,
-the projection and the head stay float32: together a fortieth of the weights, and errors there
-reach every token or are the last thing before the score.
+Of a transformer only the encoder's linear layers are stored small; the patch convolution, the
+position embedding, the projection and the head stay float32: together a fortieth of the weights,
+and errors there reach every token or are the last thing before the score. int8 activations are
+dynamic: their scale comes with every photo. Layers whose output int8 would still spoil after
+smoothing keep float16 weights and float arithmetic.
 
-int8 activations are dynamic: their scale comes with every photo. Layers whose output int8 would
-still spoil after smoothing keep float16 weights and float arithmetic.
+A convolutional tower takes part with its weights alone: float16 or int8, layer by layer, arithmetic
+in float. (Its int8 arithmetic is planned as a whole, in `ralikit.export.rounding`.)
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_grids import compensated, linear_grid
-from ralikit.export.equalise import pixels_of
+from ralikit.export.equalise import equalise, pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
@@ -35,6 +37,7 @@ PRECISIONS = ("int8", "int8-weights", "int4")
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
+Layer = nn.Conv2d | nn.Linear
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 1.2e9
 _ROWS = 1 << 13
@@ -68,7 +71,7 @@ class _Smoothed:
 _SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[str, _Smoothed]] = WeakKeyDictionary()
 
 
-def weighted(graph: FoldedScorer) -> dict[str, nn.Conv2d | nn.Linear]:
+def weighted(graph: FoldedScorer) -> dict[str, Layer]:
     """Every convolution and linear layer, by its name in the scorer."""
     return {
         name: module
@@ -77,18 +80,24 @@ def weighted(graph: FoldedScorer) -> dict[str, nn.Conv2d | nn.Linear]:
     }
 
 
-def encoder_layers(graph: FoldedScorer) -> dict[str, nn.Linear]:
-    """A transformer's linear layers that are stored small, by their names in the scorer."""
-    return {
-        name: module
-        for name, module in weighted(graph).items()
-        if isinstance(module, nn.Linear) and name.startswith(_ENCODER)
-    }
+def small_layers(graph: FoldedScorer) -> dict[str, Layer]:
+    """Layers that can be stored small, by their names in the scorer.
+
+    A transformer's encoder, or all of a convolutional tower.
+    """
+    prefixes = _ENCODER if is_transformer(graph.tower) else ("tower.",)
+    return {name: m for name, m in weighted(graph).items() if name.startswith(prefixes)}
+
+
+def known_types(graph: FoldedScorer) -> tuple[str, ...]:
+    """Types that a small layer of this scorer can be stored in."""
+    few = ("int4",) if is_transformer(graph.tower) else ()
+    return ("float32", "float16", "int8", *few)
 
 
 def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
-    """Every encoder layer in one type, everything else float32."""
-    return dict.fromkeys(weighted(graph), "float32") | dict.fromkeys(encoder_layers(graph), stored)
+    """Every small layer in one type, everything else float32."""
+    return dict.fromkeys(weighted(graph), "float32") | dict.fromkeys(small_layers(graph), stored)
 
 
 def int8_types(
@@ -106,7 +115,7 @@ def int8_types(
     """
     types = uniform_types(graph, "int8")
     spoilt = {n for n, e in _smoothed(graph, calibration, activations).errors.items() if e > SPOILT}
-    if len(spoilt) == len(encoder_layers(graph)):
+    if len(spoilt) == len(small_layers(graph)):
         raise ExportError(
             "int8 would spoil every layer of this tower on these photos: export it as fp16"
         )
@@ -137,22 +146,34 @@ def prepare_mixed(
     Raises:
         ExportError: If a type is unknown, there are no photos, or blocks do not divide a layer.
     """
-    layers = encoder_layers(graph)
+    layers = small_layers(graph)
     for name, kind in types.items():
-        known = ("float32", "float16", "int8", "int4") if name in layers else ("float32", "float16")
+        known = known_types(graph) if name in layers else ("float32", "float16")
         if kind not in known:
             raise ExportError(f"layer {name} cannot be stored as {kind}: {', '.join(known)}")
-    errors: dict[str, float] = {}
-    if activations is None:
-        rounded = copy.deepcopy(graph)
-    else:
-        even = _smoothed(graph, calibration, activations)
-        rounded, errors = copy.deepcopy(even.graph), even.errors
+    even, errors = evened(graph, calibration, activations)
+    rounded = copy.deepcopy(even)
     steps: dict[str, Tensor] = {}
     small = {n: types.get(n, "float32") for n in layers if types.get(n) in ("int8", "int4")}
     if small:
         _round_in_step(rounded, small, calibration, int4_block, steps)
     return Mixed(graph=rounded, types=dict(types), steps=steps, errors=errors)
+
+
+def evened(
+    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations | None
+) -> tuple[FoldedScorer, dict[str, float]]:
+    """The scorer with its channels evened out for a kind of arithmetic, and int8's errors by layer.
+
+    Kept as long as `graph` lives: it is not to be changed.
+
+    Raises:
+        ExportError: If there are no photos, or int8 activations are asked of a convolutional tower.
+    """
+    if activations is None:
+        return (graph if is_transformer(graph.tower) else equalise(graph, calibration)), {}
+    even = _smoothed(graph, calibration, activations)
+    return even.graph, even.errors
 
 
 def _smoothed(
@@ -185,13 +206,13 @@ def _round_in_step(
     wanted: dict[str, Tensor] = {}
 
     def note(name: str) -> Callable[..., None]:
-        def hook(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            wanted[name] = output.flatten(0, -2).mean(0)
+        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            wanted[name] = _means(module, output)
 
         return hook
 
     def choose(name: str) -> Callable[..., None]:
-        def hook(module: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
+        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> None:
             if small[name] == "int8":
                 module.weight.copy_(round_weight(module.weight))
             else:
@@ -200,12 +221,12 @@ def _round_in_step(
         return hook
 
     def correct(name: str) -> Callable[..., Tensor | None]:
-        def hook(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             if module.bias is None:
                 return None
-            error = wanted[name] - output.flatten(0, -2).mean(0)
+            error = wanted[name] - _means(module, output)
             module.bias += error
-            return output + error
+            return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
 
         return hook
 
@@ -214,6 +235,11 @@ def _round_in_step(
         handles = [m.register_forward_pre_hook(choose(n)) for n, m in chosen.items()]
         handles += [m.register_forward_hook(correct(n)) for n, m in chosen.items()]
         _pass(graph, pixels, handles)
+
+
+def _means(module: Layer, output: Tensor) -> Tensor:
+    channels = output.movedim(1, -1) if isinstance(module, nn.Conv2d) else output
+    return channels.flatten(0, -2).mean(0)
 
 
 def _pass(graph: FoldedScorer, pixels: Tensor, handles: Sequence[RemovableHandle]) -> None:
@@ -242,7 +268,10 @@ def _int4(
 def _views(graph: FoldedScorer, calibration: Sequence[Views]) -> Views:
     # As many photos at once as their widest tensors fit in memory, one view of each.
     config = graph.tower.config()
-    tokens = (config["size"] // config["patch"]) ** 2 + 1
-    floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
+    if is_transformer(graph.tower):
+        tokens = (config["size"] // config["patch"]) ** 2 + 1
+        floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
+    else:  # the widest tensors of a small tower hold this many numbers a pixel
+        floats = 100 * int(np.prod(calibration[0].shape[1:3]))
     count = max(1, int(_BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

@@ -57,9 +57,8 @@ def convert(request: Request, path: Path) -> None:
 
 
 def _converted(request: Request) -> onnx.ModelProto:
-    if is_transformer(request.graph.tower) and (
-        request.types is not None or request.precision in mixed.PRECISIONS
-    ):
+    transformer = is_transformer(request.graph.tower)
+    if request.types is not None or (transformer and request.precision in mixed.PRECISIONS):
         return _mixed(request)
     shape, functions = _shape(request), request.functions
     if request.precision == "fp32":
@@ -81,7 +80,8 @@ def _converted(request: Request) -> onnx.ModelProto:
 def _mixed(request: Request) -> onnx.ModelProto:
     # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
     types = request.types or promised_types(request.graph, request.precision)
-    integers = request.precision in ("int8", "auto") and "int8" in types.values()
+    transformer = is_transformer(request.graph.tower)
+    integers = transformer and request.precision in ("int8", "auto") and "int8" in types.values()
     plan = mixed.prepare_mixed(
         request.graph,
         types,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,19 @@ class Limits:
         max_drift: Largest difference on any photo, or None: it is only reported.
         p95_drift: 95th percentile of the differences, or None.
         srcc: Least rank correlation with the reference, or None.
+        shift: Largest error of the embeddings, relative to their spread between photos, or None.
         golden: Largest difference on any golden photo, whenever `ralikit verify` asks.
     """
 
     max_drift: float | None = None
     p95_drift: float | None = None
     srcc: float | None = None
+    shift: float | None = None
     golden: float
+
+    def figures(self) -> dict[str, float]:
+        """Those that are set. JSON-ready."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
 
 
 # int8 rounds every activation: a photo now and then drifts further than the rest, so the limit is
@@ -41,6 +47,18 @@ LIMITS = {
     "int8-weights": Limits(max_drift=0.05, golden=0.05),
     "int8": Limits(p95_drift=0.05, srcc=0.995, golden=0.15),
 }
+
+# A stand-in's scores hang on a basis fitted to a hundred photos: they are only reported.
+_ANY = 4.0
+RANDOM_LIMITS = {
+    "fp32": Limits(max_drift=1e-3, shift=1e-3, golden=1e-3),
+    "fp16": Limits(max_drift=0.05, shift=0.03, golden=0.1),
+    "int8-weights": Limits(shift=0.1, golden=_ANY),
+    "int8": Limits(shift=0.15, golden=_ANY),
+    "pal6": Limits(shift=0.3, golden=_ANY),
+    "int4": Limits(shift=0.8, golden=_ANY),
+}
+"""How far a file of random weights may drift, by precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +73,8 @@ class Parity:
         srcc: Rank correlation with the reference; None where the reference does not vary.
         worst: Name of the photo with the largest difference.
         spread: Standard deviation of the reference scores: what the drift is to be read against.
+        shift: Error of the embeddings over their spread between photos, both root mean squares;
+            None where the file gives none.
     """
 
     photos: int
@@ -64,6 +84,7 @@ class Parity:
     srcc: float | None
     worst: str
     spread: float
+    shift: float | None = None
 
     def problem(self, limits: Limits) -> str | None:
         """What is over a limit, in words, or None."""
@@ -79,6 +100,11 @@ class Parity:
                 f"it ranks the photos with SRCC {self.srcc:.5f} against the reference, the limit "
                 f"is {limits.srcc:g}; worst by {self.max_drift:.4f} on {self.worst}"
             )
+        if limits.shift is not None and self.shift is not None and not self.shift <= limits.shift:
+            return (
+                f"its embeddings are off by {self.shift:.4f} of their spread between photos, the "
+                f"limit is {limits.shift:g}"
+            )
         return None
 
     def figures(self) -> dict[str, Any]:
@@ -91,6 +117,7 @@ class Parity:
             "srcc": None if self.srcc is None else round(self.srcc, 6),
             "worst": self.worst,
             "spread": round(self.spread, 4),
+            "shift": None if self.shift is None else round(self.shift, 5),
         }
 
 
@@ -117,6 +144,18 @@ def compare(
         worst=names[int(drift.argmax())],
         spread=float(reference.std()),
     )
+
+
+def embedding_shift(found: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Error of embeddings over their spread between photos, both root mean squares.
+
+    Args:
+        found: The converted file's, (n, D).
+        reference: The float32 pipeline's, (n, D).
+    """
+    error = np.square(found - reference).sum(axis=1).mean()
+    spread = np.square(reference - reference.mean(axis=0)).sum(axis=1).mean()
+    return float(np.sqrt(error / max(spread, 1e-30)))
 
 
 def assert_parity(parity: Parity, limits: Limits, *, what: str) -> None:

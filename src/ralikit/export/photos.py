@@ -28,8 +28,14 @@ Pixels = NDArray[np.uint8]
 GATE = 200
 """Photos a converted file is compared on."""
 
+GATE_LARGE = 16
+"""The same for a tower of hundreds of megabytes, without ``--thorough``."""
+
 CALIBRATION = 64
 """Photos that int8 ranges are taken from."""
+
+CALIBRATION_LARGE = 32
+"""The same for a tower of hundreds of megabytes, without ``--thorough``."""
 
 _SEED = 20251120
 _SKIMAGE = (

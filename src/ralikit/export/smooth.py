@@ -223,9 +223,7 @@ def _divided(place: Place, scale: Tensor) -> Place:
     )
 
 
-def _divide(
-    tower: nn.Module, place: Place, readers: Sequence[nn.Linear], scale: Tensor
-) -> None:
+def _divide(tower: nn.Module, place: Place, readers: Sequence[nn.Linear], scale: Tensor) -> None:
     for reader in readers:
         reader.weight.mul_(scale)
     place.rows, place.low, place.high = place.rows / scale, place.low / scale, place.high / scale

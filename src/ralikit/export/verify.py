@@ -96,7 +96,7 @@ def verify(
     facts = runtime.facts
     checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
     checks.append(_facts_check(file, facts))
-    limits = LIMITS.get(str(facts.get("precision")), LIMITS["int8-weights"])
+    limits = _limits(facts)
     golden, golden_check = _golden(file, runtime, limits)
     checks.append(golden_check)
     parity = None
@@ -117,6 +117,18 @@ def verify(
         golden=golden,
         parity=parity,
     )
+
+
+def _limits(facts: dict[str, Any]) -> Limits:
+    # A file may hold itself to other limits than its precision's, and says so in its metadata.
+    usual = LIMITS.get(str(facts.get("precision")), LIMITS["int8-weights"])
+    own = facts.get("limits")
+    if not isinstance(own, dict):
+        return usual
+    try:
+        return Limits(**{name: float(value) for name, value in own.items()})
+    except (TypeError, ValueError):
+        return usual
 
 
 def _hash_check(file: Path) -> Check:

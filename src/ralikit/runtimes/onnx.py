@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
@@ -86,14 +87,25 @@ class OnnxRuntime:
                 f"{self._path} takes uint8 views of shape {self._shape}, "
                 f"not {views.dtype} of {views.shape}"
             )
-        try:
-            (output,) = self._session.run(["score"], {"image": views})
-        except ERRORS as error:
-            raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
-        score = float(np.asarray(output).reshape(-1)[0])
+        score = float(self._run(["score"], views)[0].reshape(-1)[0])
         if not math.isfinite(score):
             raise BundleError(f"{self._path} gave {score} instead of a score; export it again")
         return score
+
+    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+        """Everything the file gives for one photo, by name: the score, and what else it has.
+
+        Raises:
+            BundleError: If the graph fails.
+        """
+        names = [output.name for output in self._session.get_outputs()]
+        return dict(zip(names, self._run(names, views), strict=True))
+
+    def _run(self, names: list[str], views: Views) -> list[NDArray[np.float32]]:
+        try:
+            return [np.asarray(o) for o in self._session.run(names, {"image": views})]
+        except ERRORS as error:
+            raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
@@ -104,8 +116,9 @@ class OnnxRuntime:
             [i.name for i in inputs] == ["image"]
             and inputs[0].type == "tensor(uint8)"
             and tuple(inputs[0].shape) == shape
-            and [o.name for o in outputs] == ["score"]
-            and outputs[0].type == "tensor(float)"
+            and [o.name for o in outputs] == self.facts.get("functions", ["score"])
+            and all(o.type == "tensor(float)" for o in outputs)
+            and outputs[0].name == "score"
             and all(extent == 1 for extent in outputs[0].shape)
         )
         if not fits:
