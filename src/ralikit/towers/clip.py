@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ralikit.towers.base import Tower
-from ralikit.towers.vit import Activation, Block, run_blocks
+from ralikit.towers.vit import Activation, Vit, run_blocks
 
 
-class Clip(Tower):
+class Clip(Vit):
     """CLIP ViT: (B, 3, size, size), normalised -> (B, dim), not at unit norm.
 
     The last block computes the class token alone: the other tokens of its output are never read.
@@ -44,42 +43,30 @@ class Clip(Tower):
         activation: Activation = "quick_gelu",
         eps: float = 1e-5,
     ) -> None:
-        super().__init__()
-        check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
-        self.dim = dim
-        self._config = {
-            "size": size,
-            "patch": patch,
-            "width": width,
-            "depth": depth,
-            "heads": heads,
-            "hidden": hidden,
-            "dim": dim,
-            "activation": activation,
-            "eps": eps,
-        }
-        self.patches = nn.Conv2d(3, width, patch, stride=patch, bias=False)
-        self.class_token = nn.Parameter(torch.zeros(width))
-        self.positions = nn.Parameter(torch.zeros((size // patch) ** 2 + 1, width))
-        self.norm_in = nn.LayerNorm(width, eps=eps)
-        self.blocks = nn.ModuleList(
-            Block(width, heads, hidden, activation, eps) for _ in range(depth)
+        super().__init__(
+            size=size,
+            patch=patch,
+            width=width,
+            depth=depth,
+            heads=heads,
+            hidden=hidden,
+            activation=activation,
+            eps=eps,
+            dim=dim,
+            extra=1,
+            bias=False,
         )
-        self.norm_out = nn.LayerNorm(width, eps=eps)
+        self._config["dim"] = dim
+        self.class_token = nn.Parameter(torch.zeros(width))
+        self.norm_in = nn.LayerNorm(width, eps=eps)
         self.projection = nn.Linear(width, dim, bias=False)
         nn.init.normal_(self.class_token, std=0.02)
-        nn.init.normal_(self.positions, std=0.02)
-
-    def config(self) -> dict[str, Any]:
-        """Plain values from which the same architecture is built."""
-        return dict(self._config)
 
     def features(self, pixels: Tensor) -> Tensor:
         """The class token after the last norm, (B, 3, size, size) -> (B, width)."""
         batch = pixels.shape[0]
-        patches = self.patches(pixels).flatten(2).transpose(1, 2)  # (B, N - 1, C)
         first = self.class_token.expand(batch, 1, -1)
-        x = torch.cat([first, patches], dim=1) + self.positions
+        x = torch.cat([first, self.tokens(pixels)], dim=1) + self.positions
         x = self.norm_in(x.flatten(0, 1))  # (B N, C)
         x = run_blocks(self.blocks[:-1], x, batch, recompute=self.recompute)
         x = self.blocks[-1].first(x, batch)  # type: ignore[operator]
@@ -92,20 +79,3 @@ class Clip(Tower):
             features = F.dropout(features, self.dropout, self.training)
         embedding: Tensor = self.projection(features)
         return embedding
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, size, size) -> (B, dim)."""
-        return self.project(self.features(pixels))
-
-
-def check_shape(*, size: int, patch: int, width: int, depth: int, heads: int) -> None:
-    """Refuse shapes that no vision transformer has.
-
-    Raises:
-        TypeError: As for any other config that does not fit the tower.
-    """
-    if min(size, patch, width, depth, heads) < 1 or size % patch or width % heads:
-        raise TypeError(
-            f"size {size}, patch {patch}, width {width}, depth {depth}, heads {heads}: size must "
-            "be a multiple of patch, width of heads, all at least 1"
-        )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ralikit.towers.base import Tower
-from ralikit.towers.clip import check_shape
-from ralikit.towers.vit import Activation, Attention, Block, Mlp, run_blocks
+from ralikit.towers.vit import Activation, Attention, Mlp, Vit, run_blocks
 
 
-class Siglip(Tower):
+class Siglip(Vit):
     """SigLIP ViT with its attention-pooling head: (B, 3, size, size) -> (B, width).
 
     Args:
@@ -41,40 +39,29 @@ class Siglip(Tower):
         activation: Activation = "gelu_tanh",
         eps: float = 1e-6,
     ) -> None:
-        super().__init__()
-        check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
-        self.dim = width
-        self._config = {
-            "size": size,
-            "patch": patch,
-            "width": width,
-            "depth": depth,
-            "heads": heads,
-            "hidden": hidden,
-            "activation": activation,
-            "eps": eps,
-        }
-        self.patches = nn.Conv2d(3, width, patch, stride=patch)
-        self.positions = nn.Parameter(torch.zeros((size // patch) ** 2, width))
-        self.blocks = nn.ModuleList(
-            Block(width, heads, hidden, activation, eps) for _ in range(depth)
+        super().__init__(
+            size=size,
+            patch=patch,
+            width=width,
+            depth=depth,
+            heads=heads,
+            hidden=hidden,
+            activation=activation,
+            eps=eps,
+            dim=width,
+            extra=0,
+            bias=True,
         )
-        self.norm_out = nn.LayerNorm(width, eps=eps)
         self.probe = nn.Parameter(torch.zeros(width))
         self.pool = Attention(width, heads)
         self.pool_norm = nn.LayerNorm(width, eps=eps)
         self.pool_mlp = Mlp(width, hidden, activation)
-        nn.init.normal_(self.positions, std=0.02)
         nn.init.normal_(self.probe, std=0.02)
-
-    def config(self) -> dict[str, Any]:
-        """Plain values from which the same architecture is built."""
-        return dict(self._config)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Pooled by attention, (B, 3, size, size) -> (B, width)."""
         batch = pixels.shape[0]
-        x = self.patches(pixels).flatten(2).transpose(1, 2) + self.positions  # (B, N, C)
+        x = self.tokens(pixels) + self.positions
         x = run_blocks(self.blocks, x.flatten(0, 1), batch, recompute=self.recompute)
         pooled = self.pool(self.probe.expand(batch, -1), self.norm_out(x), batch)
         features: Tensor = pooled + self.pool_mlp(self.pool_norm(pooled))
@@ -83,7 +70,3 @@ class Siglip(Tower):
     def project(self, features: Tensor) -> Tensor:
         """SigLIP has no projection: the features are the embedding, (B, width)."""
         return F.dropout(features, self.dropout, self.training) if self.dropout else features
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, size, size) -> (B, width)."""
-        return self.project(self.features(pixels))

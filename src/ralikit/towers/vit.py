@@ -8,12 +8,14 @@ weights as they are.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+
+from ralikit.towers.base import Tower
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh", "silu"]
 
@@ -105,6 +107,85 @@ class Block(nn.Module):
         y = self.norm1(x)
         x = first_tokens(x, batch) + self.attention(first_tokens(y, batch), y, batch)
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+
+class Vit(Tower):
+    """What the two towers have in common: patches, positions, blocks and the norm after them.
+
+    Args:
+        size: Edge of the input, pixels; a multiple of `patch`.
+        patch: Edge of a patch, pixels.
+        width: Width of the residual stream, C.
+        depth: Number of blocks.
+        heads: Attention heads; divide `width`.
+        hidden: Width inside the MLPs.
+        activation: Of the MLPs.
+        eps: Of the layer norms.
+        dim: Width of the embedding, D.
+        extra: Tokens beside the patches.
+        bias: Whether the patch convolution has one.
+
+    Raises:
+        TypeError: If no vision transformer has such a shape.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        hidden: int,
+        activation: Activation,
+        eps: float,
+        dim: int,
+        extra: int,
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        _check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
+        self.dim = dim
+        self._config: dict[str, Any] = {
+            "size": size,
+            "patch": patch,
+            "width": width,
+            "depth": depth,
+            "heads": heads,
+            "hidden": hidden,
+            "activation": activation,
+            "eps": eps,
+        }
+        self.patches = nn.Conv2d(3, width, patch, stride=patch, bias=bias)
+        self.positions = nn.Parameter(torch.zeros((size // patch) ** 2 + extra, width))
+        self.blocks = nn.ModuleList(
+            Block(width, heads, hidden, activation, eps) for _ in range(depth)
+        )
+        self.norm_out = nn.LayerNorm(width, eps=eps)
+        nn.init.normal_(self.positions, std=0.02)
+
+    def config(self) -> dict[str, Any]:
+        """Plain values from which the same architecture is built."""
+        return dict(self._config)
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """A token a patch, without its position, (B, 3, size, size) -> (B, N, C)."""
+        patches: Tensor = self.patches(pixels)
+        return patches.flatten(2).transpose(1, 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, size, size) -> (B, dim)."""
+        return self.project(self.features(pixels))
+
+
+def _check_shape(*, size: int, patch: int, width: int, depth: int, heads: int) -> None:
+    # A TypeError, as for any other config that does not fit the tower.
+    if min(size, patch, width, depth, heads) < 1 or size % patch or width % heads:
+        raise TypeError(
+            f"size {size}, patch {patch}, width {width}, depth {depth}, heads {heads}: size must "
+            "be a multiple of patch, width of heads, all at least 1"
+        )
 
 
 def first_tokens(x: Tensor, batch: int) -> Tensor:
