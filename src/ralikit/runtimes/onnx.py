@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import mmap
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.runtimes import Views
+from ralikit.runtimes import Views, check_views, checked_score
 
 _METADATA = 14  # ModelProto.metadata_props
 _LENGTH_DELIMITED = 2
@@ -79,18 +78,12 @@ class OnnxRuntime:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
 
         Raises:
-            ValueError: If the views have another shape or type.
+            UsageError: If the views have another shape or type.
             BundleError: If the graph fails, or its score is NaN or infinite.
         """
-        if views.dtype != np.uint8 or views.shape != self._shape:
-            raise ValueError(
-                f"{self._path} takes uint8 views of shape {self._shape}, "
-                f"not {views.dtype} of {views.shape}"
-            )
+        check_views(views, self._shape, where=self._path)
         score = float(self._run(["score"], views)[0].reshape(-1)[0])
-        if not math.isfinite(score):
-            raise BundleError(f"{self._path} gave {score} instead of a score; export it again")
-        return score
+        return checked_score(score, where=self._path)
 
     def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
         """Everything the file gives for one photo, by name: the score, and what else it has.

@@ -7,9 +7,10 @@ same recipe is not made again; decoded photos and features lie in ``cache`` besi
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,18 @@ from ralikit.data.triplets import Triplet, read_triplets
 from ralikit.errors import DataError, TrainingError, UsageError
 from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json, write_text
 from ralikit.head import Head
+from ralikit.importers.hf_tower import load_hf_tower
 from ralikit.metrics import plcc, srcc
 from ralikit.preprocess import Preprocess
 from ralikit.towers import build_tower, load_weights
 from ralikit.towers.base import Tower
 from ralikit.train.align import AlignData, Alignment, ridge
+from ralikit.train.describe_rules import describe_rules
 from ralikit.train.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.fit import Chains, fit_head
 from ralikit.train.photo_store import PhotoStore, open_store
 from ralikit.train.rali_recipe import RaliRecipe
+from ralikit.train.resolution import resolution
 from ralikit.train.scenes import group_scenes
 from ralikit.train.text_encoders import encode_texts, open_text_encoder
 from ralikit.train.world import World, open_world
@@ -86,8 +90,6 @@ class Run:
         samples: list[Sample] = []
         for spec in self.recipe.data:
             path, root = self.recipe.below(spec.path), self.recipe.below(spec.root)
-            from dataclasses import replace
-
             samples += replace(spec, path=path, root=root).read()
         require_images(samples)
         if len({(s.dataset, s.name) for s in samples}) < len(samples):
@@ -99,8 +101,6 @@ class Run:
         start = self.recipe.tower
         weights = self.recipe.below(start.weights)
         if start.kind == "hugging_face":
-            from ralikit.importers.hf_tower import load_hf_tower
-
             tower, preprocess = load_hf_tower(weights)
             return tower, self.recipe.preprocess or preprocess
         if self.recipe.preprocess is None:
@@ -211,8 +211,6 @@ class Run:
         spec = self.recipe.texts
         if spec.triplets:
             return read_triplets([self.recipe.below(p) for p in spec.triplets])
-        from ralikit.train.describe_rules import describe_rules
-
         if self.world.first:
             count = len(self.samples)
             describe_rules(
@@ -388,8 +386,6 @@ def _embeddings(
 
 def _validate(run: Run, embedder: Embedder, head: Head) -> None:
     """Agreement on the photos kept out, and how close scores may be (`resolution`)."""
-    from ralikit.train.resolution import resolution
-
     embeddings = _embeddings(run, embedder, run.held_out, "validation")
     predicted, mos = head.score(embeddings), run.scores[run.held_out]
     figures: dict[str, Any] = {
@@ -408,8 +404,6 @@ def _validate(run: Run, embedder: Embedder, head: Head) -> None:
 
 def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
     spec = run.recipe.bundle
-    import sklearn
-
     info = BundleInfo(
         name=spec.name,
         tower=TowerSpec(kind=run.tower.kind, config=run.tower.config(), weights="trained"),
@@ -435,7 +429,7 @@ def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "numpy": np.__version__,
-                "scikit-learn": sklearn.__version__,
+                "scikit-learn": importlib.metadata.version("scikit-learn"),
             },
         },
         licence=spec.licence,
