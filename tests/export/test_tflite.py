@@ -94,7 +94,7 @@ def test_smaller_weights_are_stored_and_score_nearly_the_same(
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"int2.*it has fp32, fp16"):
         tflite.convert(tiny_request("int2"), tmp_path / "x.tflite")
-    with pytest.raises(ExportError, match="int4 is for vision transformers.*fp32, fp16, int8"):
+    with pytest.raises(ExportError, match=r"int4 is for vision transformers.*fp32, fp16, int8"):
         tflite.convert(tiny_request("int4"), tmp_path / "x.tflite")
     assert not (tmp_path / "x.tflite").exists()
 

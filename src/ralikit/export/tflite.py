@@ -23,7 +23,8 @@ from ralikit.export.tflite_graph import Graph
 from ralikit.export.tflite_layout import laid_out
 from ralikit.export.tflite_names import layers_of, name_layers
 from ralikit.export.tflite_tidy import tidy
-from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, quiet, sealed
+from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
+from ralikit.runtimes.quiet import quiet
 
 NAME = "tflite"
 SUFFIX = ".tflite"

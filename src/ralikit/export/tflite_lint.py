@@ -17,7 +17,7 @@ from typing import Any
 
 from ralikit.errors import ExportError
 from ralikit.export.tflite_graph import Graph
-from ralikit.runtimes.litert import Placement
+from ralikit.runtimes.litert_engine import Placement
 
 GPU_OPERATORS = frozenset(
     {

@@ -27,7 +27,7 @@ from ralikit.export.graph import FoldedScorer
 from ralikit.export.rounding import Int8Plan
 from ralikit.export.tflite_graph import CONVOLUTIONS, Graph
 from ralikit.runtimes import Views
-from ralikit.runtimes.litert import quiet
+from ralikit.runtimes.quiet import quiet
 
 _TOWER = "tower."
 _WEIGHTED = (*CONVOLUTIONS, "FULLY_CONNECTED")

@@ -6,30 +6,36 @@ carries a digest of itself, which is checked before anything is parsed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import math
-import os
+import mmap
 import re
 import struct
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
 from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.runtimes.litert_engine import (
+    ERRORS,
+    Cached,
+    End,
+    Interpreted,
+    Placement,
+    cache_file,
+    one_line,
+)
 
 DIGEST_KEY = f"{KEY}.digest"
 """Metadata entry of the digest: `DIGEST_MARK` and 64 hexadecimal digits."""
 DIGEST_MARK = b"ralikit-sha256:"
 _DIGITS = 64
+_PIECE = 1 << 20
 
 
 class LiteRtRuntime:
@@ -40,21 +46,27 @@ class LiteRtRuntime:
     Args:
         path: The file.
         threads: Threads of the kernels; None leaves LiteRT's default.
+        weight_cache: Folder for packed weights, made if need be: with it a large file takes half
+            the memory, and less time to start from the second start on. None: none is kept.
 
     Raises:
         UsageError: If `threads` is below 1.
         BundleError: If the file is foreign, damaged, or does not fit its own facts.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, weight_cache: Path | None = None
+    ) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
-        self.facts: dict[str, Any] = read_facts(path)
+        digest = check_digest(path)
+        self.facts: dict[str, Any] = parse_facts(_metadata(path), where=str(path))
         self.name = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
         self.note = ""
         self._path = path
-        self._interpreter = _interpreter(path, threads)
-        self._input, self._output = self._ends()
+        self._threads = threads
+        self._engine = _engine(path, threads, weight_cache, digest)
+        self._shape = self._checked_shape()
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
@@ -63,53 +75,61 @@ class LiteRtRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the graph fails, or its score is NaN or infinite.
         """
+        return checked_score(float(self.outputs(views)["score"].reshape(-1)[0]), where=self._path)
+
+    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+        """Everything the file gives for one photo, by name: the score, and what else it has.
+
+        Raises:
+            UsageError: If the views have another shape or type.
+            BundleError: If the graph fails.
+        """
         check_views(views, self._shape, where=self._path)
         try:
-            self._interpreter.set_tensor(self._input, views)
-            self._interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
-        score = float(self._interpreter.get_tensor(self._output).reshape(-1)[0])
-        return checked_score(score, where=self._path)
+            return self._engine.run(views)
+        except ERRORS as error:
+            raise BundleError(f"{self._path} failed: {one_line(error)}") from error
 
     def placement(self) -> Placement:
-        """Which operators XNNPACK runs, as the interpreter planned it."""
-        return _placement(self._interpreter)
+        """Which operators XNNPACK runs, as the interpreter plans it."""
+        engine = self._engine
+        if not isinstance(engine, Interpreted):
+            engine = Interpreted(self._path, self._threads)
+        return engine.placement()
 
-    def _ends(self) -> tuple[int, int]:
+    def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
         wanted = preprocess_of(self.facts, where=str(self._path))
-        self._shape = (wanted.views, wanted.size, wanted.size, 3)
-        inputs, outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        shape = (wanted.views, wanted.size, wanted.size, 3)
+        inputs, outputs = self._engine.inputs, self._engine.outputs
+        promised = self.facts.get("functions", ["score"])
         fits = (
-            len(inputs) == len(outputs) == 1
-            and tuple(inputs[0]["shape"]) == self._shape
-            and inputs[0]["dtype"] is np.uint8
-            and math.prod(outputs[0]["shape"]) == 1
-            and outputs[0]["dtype"] is np.float32
+            inputs == {"image": End(shape, "uint8")}
+            and sorted(outputs) == sorted(promised)
+            and all(end.dtype == "float32" for end in outputs.values())
+            and "score" in outputs
+            and math.prod(outputs["score"].shape) == 1
         )
         if not fits:
             raise BundleError(
                 f"{self._path} does not fit its own facts: they promise uint8 views of shape "
-                f"{self._shape} and one score"
+                f"{shape} and {' and '.join(map(str, promised))}"
             )
-        return int(inputs[0]["index"]), int(outputs[0]["index"])
+        return shape
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a file's operators run.
-
-    Attributes:
-        partitions: Pieces handed to XNNPACK; 1 is best, each further one is a detour.
-        outside: Builtin names of operators that XNNPACK did not take, in execution order.
-    """
-
-    partitions: int
-    outside: tuple[str, ...]
+def _engine(
+    path: Path, threads: int | None, weight_cache: Path | None, digest: str
+) -> Interpreted | Cached:
+    if weight_cache is None:
+        return Interpreted(path, threads)
+    try:
+        weight_cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot keep packed weights in {weight_cache}: {error.strerror or error}"
+        ) from error
+    return Cached(path, threads, cache_file(weight_cache, path, digest))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -118,33 +138,76 @@ def read_facts(path: Path) -> dict[str, Any]:
     Raises:
         BundleError: If the file is missing, damaged, or carries no ralikit metadata.
     """
-    data = _read(path)
-    check_digest(data, where=str(path))
-    return parse_facts(_metadata(data, path), where=str(path))
+    check_digest(path)
+    return parse_facts(_metadata(path), where=str(path))
 
 
-def check_digest(data: bytes, *, where: str) -> None:
+def check_digest(path: Path) -> str:
     """Make sure that a file is the one that was written, to the last bit.
 
     This guards against damage, not against malice: whoever rewrites the file can rewrite the
-    digest.
+    digest. The file is read in pieces: a large model must not pass through memory twice.
+
+    Returns:
+        The digest, 64 hexadecimal digits.
 
     Raises:
-        BundleError: If it is no TFLite file, not ralikit's, or altered since.
+        BundleError: If it cannot be read, is no TFLite file, not ralikit's, or altered since.
     """
-    if len(data) < 16 or data[4:8] != b"TFL3":
+    try:
+        with path.open("rb") as file:
+            return _checked_digest(file, where=str(path))
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _checked_digest(file: BinaryIO, *, where: str) -> str:
+    if file.read(8)[4:] != b"TFL3":
         raise BundleError(f"{where} is not a TFLite file (it does not begin like one)")
-    found = list(re.finditer(re.escape(DIGEST_MARK) + rb"([0-9a-f]{%d})" % _DIGITS, data))
+    found = _find_digests(file)
     if len(found) != 1:
         raise BundleError(
             f"{where} carries no ralikit metadata: it was not made by ralikit export, or it is "
             "damaged"
         )
-    if sealed(data, found[0].start(1)) != data:
+    ((at, digest),) = found.items()
+    if _digest_of(file, at) != digest:
         raise BundleError(
             f"{where} is damaged: it differs from what ralikit export wrote; copy or export it "
             "again"
         )
+    return digest
+
+
+def _find_digests(file: BinaryIO) -> dict[int, str]:
+    # Offset of every stored digest, and the digest; pieces overlap by more than a mark and digest.
+    pattern = re.compile(re.escape(DIGEST_MARK) + rb"([0-9a-f]{%d})" % _DIGITS)
+    overlap = len(DIGEST_MARK) + _DIGITS
+    found: dict[int, str] = {}
+    start, kept = 0, b""
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        data = kept + piece
+        for match in pattern.finditer(data):
+            found[start - len(kept) + match.start(1)] = match.group(1).decode()
+        start += len(piece)
+        kept = data[-overlap:]
+    return found
+
+
+def _digest_of(file: BinaryIO, at: int) -> str:
+    # Of everything but the digest itself, which counts as zeros.
+    digest = hashlib.sha256()
+    file.seek(0)
+    left = at
+    while left and (piece := file.read(min(_PIECE, left))):
+        digest.update(piece)
+        left -= len(piece)
+    digest.update(b"0" * _DIGITS)
+    file.seek(at + _DIGITS)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def sealed(data: bytes, at: int) -> bytes:
@@ -156,88 +219,19 @@ def sealed(data: bytes, at: int) -> bytes:
     return head + digest.hexdigest().encode() + tail
 
 
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep native libraries' chatter off the terminal; their exceptions still come through.
-
-    It moves file descriptors, as the text is written below Python, and so silences all threads.
-    """
-    kept: list[tuple[int, int]] = []
-    _flush()
-    with tempfile.TemporaryFile() as said:
-        try:
-            for stream in (1, 2):
-                with contextlib.suppress(OSError):  # closed already: nothing to keep quiet
-                    kept.append((os.dup(stream), stream))
-                    os.dup2(said.fileno(), stream)
-            yield
-        finally:
-            _flush()
-            for copy, stream in kept:
-                os.dup2(copy, stream)
-                os.close(copy)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # absent, closed, broken
-            stream.flush()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _metadata(data: bytes, path: Path) -> str | None:
+def _metadata(path: Path) -> str | None:
     # Only the metadata table is walked; weights are not touched.
     from ai_edge_litert import schema_py_generated as schema
 
     try:
-        model = schema.Model.GetRootAs(data, 0)
-        for index in range(model.MetadataLength()):
-            entry = model.Metadata(index)
-            if entry.Name() == KEY.encode():
-                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            model = schema.Model.GetRootAs(data, 0)
+            for index in range(model.MetadataLength()):
+                entry = model.Metadata(index)
+                if entry.Name() == KEY.encode():
+                    return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is not a valid TFLite file: {_one_line(error)}") from error
+        raise BundleError(f"{path} is not a valid TFLite file: {one_line(error)}") from error
     return None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _interpreter(path: Path, threads: int | None) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with quiet():
-            # By path: the weights stay mapped instead of being copied.
-            interpreter = Interpreter(model_path=str(path), num_threads=threads)
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise BundleError(f"{path} cannot be loaded: {_one_line(error)}") from error
-    return interpreter
-
-
-def _placement(interpreter: Any) -> Placement:
-    # The list holds replaced operators and their delegates alike: walk back from the output,
-    # through the delegate wherever there is one, to see which really run.
-    operators = interpreter._get_ops_details()
-    writers: dict[int, dict[str, Any]] = {}
-    for operator in operators:  # delegates come last and take over
-        writers.update({int(tensor): operator for tensor in operator["outputs"]})
-    waiting = [int(detail["index"]) for detail in interpreter.get_output_details()]
-    running: dict[int, str] = {}
-    while waiting:
-        operator = writers.get(waiting.pop(), {})
-        if operator and operator["index"] not in running:
-            running[operator["index"]] = operator["op_name"]
-            waiting += [int(tensor) for tensor in operator["inputs"] if tensor >= 0]
-    names = [running[index] for index in sorted(running)]
-    return Placement(
-        partitions=names.count("DELEGATE"), outside=tuple(n for n in names if n != "DELEGATE")
-    )
