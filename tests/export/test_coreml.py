@@ -26,7 +26,7 @@ from ralikit.runtimes.mil.quiet import coremltools
 Packages = Callable[[str], Path]
 # Largest drift on made-up photos whose scores spread over a point: not "good enough to publish",
 # but far below what a swapped channel or a wrong scale does.
-DRIFT = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.02, "pal6": 0.05, "pal4": 0.3, "int4": 0.2}
+DRIFT = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.02, "pal6": 0.05, "pal4": 0.3, "int4": 0.2, "w8a8": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_int8_weights_is_the_same_file_as_int8(package: Packages) -> None:
     """Core ML's int8 is weight-only, whatever it is called; the table of meanings says so."""
     assert sha256_path(package("int8")) == sha256_path(package("int8-weights"))
     assert "not integer arithmetic" in coreml.MEANING["int8"]
-    assert set(coreml.MEANING) == set(coreml.PRECISIONS)
+    assert set(coreml.MEANING) == {*coreml.PRECISIONS, "auto"}
 
 
 def test_paddings_are_part_of_the_convolutions(package: Packages) -> None:

@@ -43,7 +43,7 @@ from ralikit.runtimes.mil.quiet import coremltools, quiet
 
 NAME = "coreml"
 SUFFIX = ".mlpackage"
-PRECISIONS = ("fp32", "fp16", *SCHEMES, "auto")
+PRECISIONS = ("fp32", "fp16", *SCHEMES)
 FUNCTIONS = ("score", "embedding")
 """Two outputs of one program; see docs/coreml.md for why not two programs."""
 
@@ -54,7 +54,7 @@ MEANING = {
     "auto": "a type for every large matrix of the tower, float16 activations; read-out float32",
 }
 """What each precision stores and computes with, for manifests and reports."""
-CALIBRATED = (*SCHEMES, "auto")
+CALIBRATED = tuple(SCHEMES)
 """Precisions whose weights are chosen on photos."""
 
 _JOB = "Export to Core ML"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
+from ralikit.export.coreml_activations import input_scale, rounded
 from ralikit.export.coreml_grids import (
     LinearGrid,
     PaletteGrid,
@@ -39,6 +40,7 @@ Array = NDArray[Any]
 
 _PIXELS = 32 * 256 * 256
 _TOKENS = 1 << 13
+_FEW = 1 << 11  # enough for means
 _ROWS = 1 << 13
 _STRIPE = 1024
 _LEAST = 8
@@ -60,15 +62,18 @@ def compress(
         compressed weights by layer name.
 
     Raises:
-        ExportError: If blocks or groups do not divide a layer.
+        ExportError: If blocks or groups do not divide a layer, or int8 activations lack photos.
     """
     compressed = copy.deepcopy(graph)
     chosen = {name: _layer(compressed, name) for name in plan}
     if not calibration:
+        if any(scheme.activations < 16 for scheme in plan.values()):
+            raise ExportError("int8 activations need calibration photos, and there are none")
         return compressed, {
             name: _store(module, plan[name], name, None) for name, module in chosen.items()
         }
-    pixels = pixels_of(graph, _some_views(graph, calibration))
+    careful = not is_transformer(graph.tower) or any(s.bits < 8 for s in plan.values())
+    pixels = pixels_of(graph, _some_views(graph, calibration, tokens=_TOKENS if careful else _FEW))
     step = _InStep(plan, careful=not is_transformer(graph.tower))
     with torch.inference_mode():
         step.run(graph, compressed, chosen, pixels)
@@ -108,13 +113,19 @@ class _InStep:
 
         return hook
 
-    def _choose(self, name: str) -> Callable[..., None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> None:
+    def _choose(self, name: str) -> Callable[..., tuple[Tensor, ...] | None]:
+        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
             scheme = self.plan[name]
             # A transformer's eight bits lose less to their nearest than GPTQ's hour would win.
             compensates = is_matrix(module) and (self.careful or scheme.bits < 8)
             factor = self._factor_of(inputs[0]) if compensates else None
-            self.stored[name] = _store(module, scheme, name, factor)
+            stored = _store(module, scheme, name, factor)
+            if scheme.activations == 16:
+                self.stored[name] = stored
+                return None
+            step = input_scale(inputs[0])
+            self.stored[name] = replace(stored, input_scale=step)
+            return (rounded(inputs[0], step), *inputs[1:])
 
         return hook
 
@@ -216,13 +227,13 @@ def _rows(inputs: Tensor) -> Tensor:
     return rows - rows.mean(0)
 
 
-def _some_views(graph: FoldedScorer, calibration: Sequence[Views]) -> Views:
+def _some_views(graph: FoldedScorer, calibration: Sequence[Views], *, tokens: int) -> Views:
     # One view of every photo, another each time, as many as fit: the widest layer of a small tower
     # holds 100 bytes for every byte of a view, a transformer's is four times its width a token.
     count = max(1, _PIXELS // int(np.prod(calibration[0].shape[1:3])))
     if is_transformer(graph.tower):
         config = graph.tower.config()
-        count = max(1, _TOKENS // (config["size"] // config["patch"]) ** 2)
+        count = max(1, tokens // (config["size"] // config["patch"]) ** 2)
     return np.stack([views[i % len(views)] for i, views in enumerate(calibration[:count])])
 
 

@@ -62,11 +62,16 @@ if MERGE_PADS not in PASS_REGISTRY.passes:
         def apply(self, prog: Any) -> None:
             """Rewrite every function of the program."""
             for function in prog.functions.values():
+                reads: dict[tuple[str, float], Any] = {}
                 with function:
                     for op in list(function.operations):
                         stored = self._table.get(base_name(op.name))
                         if op.op_type == "const" and stored is not None:
+                            readers = list(op.outputs[0].child_ops)
                             _store(function, op, stored)
+                            if stored.input_scale is not None:
+                                for reader in readers:
+                                    _quantise_input(function, reader, stored.input_scale, reads)
 
 
 def restart_names() -> None:
@@ -87,6 +92,30 @@ def _store(block: Any, const: Any, stored: Stored) -> None:
         anchor_op=const, old_var=const.outputs[0], new_var=var, no_check_var_types=True
     )
     block.remove_ops([const])
+
+
+def _quantise_input(
+    block: Any, reader: Any, scale: float, known: dict[tuple[str, float], Any]
+) -> None:
+    # A quantize and a dequantize in front of the layer, which a device may merge into an integer
+    # kernel; layers that read the same tensor share them.
+    x = reader.x
+    key = (x.name, scale)
+    if key not in known:
+        places = {op: place for place, op in enumerate(block.operations)}
+        first = min(x.child_ops, key=places.__getitem__)
+        step = np.float16(scale)
+        codes = mb.quantize(
+            input=x, scale=step, output_dtype="int8", name=f"{x.name}_int8", before_op=first
+        )
+        known[key] = mb.dequantize(
+            input=codes, scale=step, name=f"{x.name}_from_int8", before_op=first
+        )
+    inputs = {key: var for key, var in reader.inputs.items() if var is not None}
+    inputs |= {"x": known[key], "name": reader.name}
+    made = getattr(mb, reader.op_type)(**inputs, before_op=reader)
+    block.replace_uses_of_var_after_op(anchor_op=reader, old_var=reader.outputs[0], new_var=made)
+    block.remove_ops([reader])
 
 
 def _constexpr(stored: Stored, name: str, const: Any, *, newer: bool) -> Any:

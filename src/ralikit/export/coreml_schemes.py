@@ -116,12 +116,14 @@ class Stored:
         scale: float16, (C_out,) or (C_out, blocks); None for a palette.
         tables: float16, (size,) or (groups, size); None for integers.
         bits: Bits a code.
+        input_scale: Step of the int8 values that the layer reads; None: it reads float16.
     """
 
     codes: Array
     scale: Array | None
     tables: Array | None
     bits: int
+    input_scale: float | None = None
 
     def values(self) -> Array:
         """The float16 weight that Core ML restores, by its own order of operations."""
