@@ -6,7 +6,9 @@ import json
 import os
 import pickle
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -254,3 +256,61 @@ def test_the_command(tmp_path: Path) -> None:
     shutil.rmtree(out)
     wrong = CliRunner().invoke(app, ["import", "rali", str(tmp_path)])
     assert "pass the release's folder and the bundle" in str(wrong.exception)
+
+
+class _Hub:
+    """huggingface_hub as far as the import uses it: a folder on disk stands for the repository."""
+
+    def __init__(self, root: Path, error: Exception | None = None) -> None:
+        self.root, self.error = root, error
+        self.asked: list[tuple[str, list[str]]] = []
+
+    def snapshot_download(self, repo: str, *, allow_patterns: list[str], cache_dir: object) -> str:
+        self.asked.append((repo, allow_patterns))
+        if self.error is not None:
+            raise self.error
+        return str(self.root)
+
+
+def _serve(monkeypatch: pytest.MonkeyPatch, hub: _Hub) -> None:
+    module = SimpleNamespace(snapshot_download=hub.snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+
+
+@pytest.mark.parametrize("layout", ["RALI", "RALI/checkpoints"])
+def test_the_release_is_fetched_from_the_hub(
+    layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "snapshot" / layout
+    folder.mkdir(parents=True)
+    _release(folder)
+    hub = _Hub(tmp_path / "snapshot")
+    out = tmp_path / "bundle"
+    # transformers uses the hub's library too: it is replaced only once the release is written.
+    _serve(monkeypatch, hub)
+    told = CliRunner().invoke(app, ["import", "rali", "--from-hub", str(out)])
+    assert told.exit_code == 0, (told.output, told.exception)
+    assert hub.asked == [("ByteDance/Q-Insight", ["RALI/*"])]
+    assert read_bundle(out).hash == import_rali(folder, tmp_path / "local").hash
+    # A bundle in the way is found before anything is fetched.
+    again = CliRunner().invoke(app, ["import", "rali", "--from-hub", str(out)])
+    assert isinstance(again.exception, UsageError)
+    both = CliRunner().invoke(app, ["import", "rali", str(folder), "--from-hub", str(out)])
+    assert "either CHECKPOINTS OUT or --from-hub OUT" in str(both.exception)
+    assert len(hub.asked) == 1
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _serve(monkeypatch, _Hub(tmp_path, OSError("Name or service not known.\nTry again.")))
+    told = CliRunner().invoke(app, ["import", "rali", "--from-hub", str(tmp_path / "bundle")])
+    assert isinstance(told.exception, BundleError)
+    assert str(told.exception) == (
+        "cannot fetch ByteDance/Q-Insight/RALI from the hub: Name or service not known; download "
+        "it where there is a network, and pass its folder"
+    )
+    _serve(monkeypatch, _Hub(tmp_path))
+    told = CliRunner().invoke(app, ["import", "rali", "--from-hub", str(tmp_path / "bundle")])
+    assert "expected the release's checkpoints" in str(told.exception)
+    assert list(tmp_path.iterdir()) == []

@@ -46,6 +46,8 @@ def rali(
     if from_hub is not None:
         if checkpoints is not None:
             raise UsageError("pass either CHECKPOINTS OUT or --from-hub OUT")
+        if from_hub.exists() and not overwrite:  # before gigabytes are fetched for nothing
+            raise UsageError(f"{from_hub} exists already; pass --overwrite to replace it")
         checkpoints, out = fetch_release(), from_hub
     if checkpoints is None or out is None:
         raise UsageError("pass the release's folder and the bundle to write: CHECKPOINTS OUT")

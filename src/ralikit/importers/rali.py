@@ -108,8 +108,14 @@ def fetch_release(cache: Path | None = None) -> Path:
     try:
         root = hub.snapshot_download(REPOSITORY, allow_patterns=[f"{SUBFOLDER}/*"], cache_dir=cache)
     except (OSError, ValueError) as error:
-        raise BundleError(f"cannot fetch {REPOSITORY}/{SUBFOLDER} from the hub: {error}") from error
-    return Path(root) / SUBFOLDER
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise BundleError(
+            f"cannot fetch {REPOSITORY}/{SUBFOLDER} from the hub: {reason.rstrip('.')}; download "
+            "it where there is a network, and pass its folder"
+        ) from error
+    folder = Path(root) / SUBFOLDER
+    nested = folder / "checkpoints"
+    return nested if (nested / _CHECKPOINT).is_file() else folder
 
 
 def _require_files(folder: Path) -> None:
