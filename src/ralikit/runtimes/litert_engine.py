@@ -116,24 +116,23 @@ class Cached:
                 (self._key,) = model.get_signature_list()
                 self.inputs = _ends(model.get_input_tensor_details(self._key))
                 self.outputs = _ends(model.get_output_tensor_details(self._key))
-                self._into = {
-                    name: model.create_input_buffer_by_name(self._key, name) for name in self.inputs
-                }
-                self._out_of = {
-                    name: model.create_output_buffer_by_name(self._key, name)
-                    for name in self.outputs
-                }
-        except ERRORS as error:
+                into = {n: model.create_input_buffer_by_name(self._key, n) for n in self.inputs}
+                out = {n: model.create_output_buffer_by_name(self._key, n) for n in self.outputs}
+                # The first write sets up an environment of its own, and says so.
+                into["image"].write(np.zeros(self.inputs["image"].shape, np.uint8))
+        except (*ERRORS, KeyError) as error:
             raise BundleError(f"{path} cannot be loaded: {one_line(error)}") from error
-        self._model = model
-        weakref.finalize(self, _close, [model, *self._into.values(), *self._out_of.values()])
+        # Held nowhere else: LiteRT says on stderr what it takes down, so that is done quietly.
+        self._native: dict[str, Any] = {"model": model, "into": into, "out": out}
+        weakref.finalize(self, _close, self._native)
 
     def run(self, views: Views) -> dict[str, NDArray[np.float32]]:
         """See `Engine`."""
-        self._into["image"].write(views)
-        self._model.run_by_name(self._key, self._into, self._out_of)
+        into, out = self._native["into"], self._native["out"]
+        into["image"].write(views)
+        self._native["model"].run_by_name(self._key, into, out)
         return {
-            name: self._out_of[name].read(int(np.prod(end.shape)), np.float32).reshape(end.shape)
+            name: out[name].read(int(np.prod(end.shape)), np.float32).reshape(end.shape)
             for name, end in self.outputs.items()
         }
 
@@ -160,10 +159,9 @@ def _ends(details: dict[str, Any]) -> dict[str, End]:
     }
 
 
-def _close(parts: list[Any]) -> None:
-    # LiteRT says goodbye on stderr when the last of it goes.
+def _close(native: dict[str, Any]) -> None:
     with quiet():
-        parts.clear()
+        native.clear()
 
 
 def _placement(interpreter: Any) -> Placement:
