@@ -12,6 +12,7 @@ from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
 from ralikit.export import mixed
+from ralikit.export.checks import file_checks, watch
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.lean import TRANSFORMERS, is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
@@ -22,8 +23,8 @@ from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import size_bytes
 from ralikit.runtimes import open_runtime
-from ralikit.runtimes.quiet import quiet as quiet_natively
 from ralikit.runtimes.mil.quiet import quiet
+from ralikit.runtimes.quiet import quiet as quiet_natively
 
 TARGETS = ("onnx", "tflite", "coreml")
 PRECISIONS = ("fp32", "fp16", "int8", "int8-weights")
@@ -93,6 +94,7 @@ def export(
     calibration: Path | None = None,
     overwrite: bool = False,
     functions: tuple[str, ...] = ("score",),
+    gpu: bool = False,
     gate: Gate | None = None,
     tell: Tell | None = None,
 ) -> Exported:
@@ -106,6 +108,7 @@ def export(
         calibration: A folder of photos to calibrate and compare on; None: the built-in set.
         overwrite: Replace a file of the same name.
         functions: What the file gives, of `ralikit.export.target.FUNCTIONS`.
+        gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
         gate: From an earlier export of the same bundle, to spare its reference scores.
         tell: Told the stage and the share done, 0..1.
 
@@ -116,11 +119,22 @@ def export(
         ExportError: If the conversion fails or leaves a layer in another type.
     """
     module = checked_target(target, precision, bundle, functions)
+    if gpu and not hasattr(module, "structure"):
+        raise UsageError(f"--gpu is for tflite: {target} has no rules for a phone's GPU to check")
     file = out / file_name(bundle, module, precision)
     what = f"{bundle.info.name} as {target}, {precision}"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
         gate = gate or Gate(bundle, calibration=calibration, tell=tell)
-        facts, parity = made(module, precision, functions, gate, draft, what=what, tell=tell)
+        facts, parity = made(
+            module,
+            precision,
+            functions,
+            gate,
+            draft,
+            what=what,
+            more={"gpu": True} if gpu else None,
+            tell=tell,
+        )
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
     return Exported(
         target=target,
@@ -142,6 +156,8 @@ def export_all(
     calibration: Path | None = None,
     overwrite: bool = False,
     functions: tuple[str, ...] = ("score",),
+    gpu: bool = False,
+    thorough: bool = False,
     tell: Tell | None = None,
 ) -> list[Exported]:
     """Export to several targets, sharing the reference scores.
@@ -154,7 +170,7 @@ def export_all(
         file = out / file_name(bundle, module, precision)
         if file.exists() and not overwrite:
             raise UsageError(f"{file} exists already; pass --overwrite to replace it")
-    gate = Gate(bundle, calibration=calibration, tell=tell)
+    gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
     return [
         export(
             bundle,
@@ -163,6 +179,7 @@ def export_all(
             out=out,
             overwrite=overwrite,
             functions=functions,
+            gpu=gpu,
             gate=gate,
             tell=tell,
         )
@@ -265,21 +282,36 @@ def made(
         "tools": target.tools(),
         "calibration": gate.calibration_facts() if calibrates else None,
         "limits": limits.figures(),
+        **_structure(target, draft),
         **(more or {}),
     }
     # A runtime opens no file without facts; the parity figures come once it has run.
     target.write_facts(draft, facts)
+    runtime = open_runtime(draft)
+    watch(runtime)
     try:
-        parity = gate.compare(open_runtime(draft), tell=tell)
+        parity = gate.compare(runtime, tell=tell)
     except BundleError as error:
+        for check in file_checks(draft, runtime):  # they may know why
+            check.refuse(what=what)
         raise ParityError(f"{what}: the converted file does not score: {error}") from error
+    checks = file_checks(draft, runtime)
+    for check in checks:
+        check.refuse(what=what)
     assert_parity(parity, limits, what=what)
+    facts["checks"] = [check.figures() for check in checks]
     facts["parity"] = parity.figures()
     target.write_facts(draft, facts)
     verified = verify(draft)
     if not verified.passed:
         raise ParityError(f"{what}: {verified.reason}")
     return facts, parity
+
+
+def _structure(target: Target, draft: Path) -> dict[str, Any]:
+    # What a target says of its file besides the layers, e.g. what a phone's GPU would leave out.
+    describe = getattr(target, "structure", None)
+    return {} if describe is None else dict(describe(draft))
 
 
 def _meaning(target: Target, precision: str) -> str | None:
@@ -309,7 +341,7 @@ def limits_of(precision: str, *, random: bool = False) -> Limits:
     return LIMITS.get(precision, LIMITS["int8-weights"])
 
 
-def check_layers(promised: dict[str, str], found: dict[str, str], *, what: str) -> None:
+def check_layers(promised: Mapping[str, str], found: dict[str, str], *, what: str) -> None:
     """Nobody asks for int8 and gets a layer in float without a word.
 
     Args:

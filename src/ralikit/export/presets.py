@@ -21,24 +21,27 @@ class Preset:
         precision: One that the target has.
         why: The reason, in words for whoever has to trust it.
         functions: What the file gives, as ``--functions`` takes it.
+        gpu: Whether a phone's GPU must take the whole file.
     """
 
     target: str
     precision: str
     why: str
     functions: str = "score"
+    gpu: bool = False
 
     def __post_init__(self) -> None:
         if not self.why.strip():
             raise UsageError("a preset says why")
 
     @property
-    def options(self) -> dict[str, str]:
+    def options(self) -> dict[str, str | bool]:
         """Values by the name of the option."""
         return {
             "target": self.target,
             "precision": self.precision,
             "functions": self.functions,
+            "gpu": self.gpu,
         }
 
 

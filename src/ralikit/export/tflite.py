@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export import tflite_vit as vit
+from ralikit.export import tflite_mixed as mix
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph
 from ralikit.export.tflite_layout import laid_out
+from ralikit.export.tflite_lint import gpu_findings, stored_types
 from ralikit.export.tflite_names import layers_of, name_layers
 from ralikit.export.tflite_tidy import tidy
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
@@ -44,20 +45,19 @@ def convert(request: Request, path: Path) -> None:
         ExportError: If the precision is unknown, the converter fails, or int8 cannot reach every
             layer of the tower.
     """
-    if request.precision not in PRECISIONS:
+    if request.types is None and request.precision not in PRECISIONS:
         raise ExportError(
             f"TFLite has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
         )
-    transformer = is_transformer(request.graph.tower)
-    graph = _transformer(request) if transformer else _convolutional(request)
+    by_layer = request.types is not None or is_transformer(request.graph.tower)
+    graph = _mixed(request) if by_layer else _convolutional(request)
     path.write_bytes(graph.pack())
 
 
-def _transformer(request: Request) -> Graph:
-    types = vit.types_of(request)
-    plan = vit.rounded(request, types)
+def _mixed(request: Request) -> Graph:
+    plan = mix.rounded(request, mix.types_of(request))
     graph = to_graph(with_functions(plan.graph, request.functions), _shape(request))
-    vit.stored(graph, plan, dynamic=request.precision != "int8-weights")
+    mix.write(graph, plan, dynamic=mix.computes(request))
     return graph
 
 
@@ -74,8 +74,8 @@ def _convolutional(request: Request) -> Graph:
     if request.precision == "int8-weights":
         return quant.weights_only(converted(prepare_weights(request.graph, request.calibration)))
     if request.precision == "int8":
-        plan = prepare_int8(request.graph, request.calibration)
-        return quant.static(converted(plan.graph), plan, request.calibration)
+        int8 = prepare_int8(request.graph, request.calibration)
+        return quant.static(converted(int8.graph), int8, request.calibration)
     raise ExportError(
         f"{request.precision} is for vision transformers; a {request.graph.tower.kind} tower "
         "exports to TFLite as fp32, fp16, int8-weights or int8"
@@ -89,17 +89,13 @@ def _shape(request: Request) -> tuple[int, int, int, int]:
 
 def layers(path: Path) -> dict[str, str]:
     """Stored type of every convolution's and linear's weight, read back from the file."""
+    return stored_types(Graph.read(path))
+
+
+def structure(path: Path) -> dict[str, Any]:
+    """Facts of the file's structure: how many operators, and what a phone's GPU would leave out."""
     graph = Graph.read(path)
-    makers = graph.producers()
-    found = {}
-    for operator in graph.weighted():
-        weight = int(operator.inputs[1])
-        if weight in makers:  # stored small, expanded when the model is loaded
-            if graph.kind(makers[weight]) != "DEQUANTIZE":
-                continue  # a product of two activations
-            weight = int(makers[weight].inputs[0])
-        found[graph.name(weight).removesuffix(".weight")] = graph.dtype(weight)
-    return found
+    return {"operators": len(graph.operators), "gpu_delegate": gpu_findings(graph)}
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

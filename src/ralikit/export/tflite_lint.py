@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ralikit.errors import ExportError
 from ralikit.export.tflite_graph import Graph
 from ralikit.runtimes.litert_engine import Placement
 
@@ -64,6 +63,9 @@ _FIRST = ("CAST", "QUANTIZE")
 _GPU_RANK = 4
 
 
+Finding = tuple[str, bool | None, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lint:
     """What a file's structure says.
@@ -88,19 +90,14 @@ class Lint:
             return f"XNNPACK does not take {', '.join(sorted(set(self.outside)))}"
         return None
 
-    def facts(self) -> dict[str, Any]:
-        """JSON-ready, for a file's facts."""
-        return {"operators": self.operators, "gpu_delegate": list(self.gpu)}
 
-
-def lint(path: Path, placement: Placement) -> Lint:
+def lint(graph: Graph, placement: Placement) -> Lint:
     """Look at a file's structure.
 
     Args:
-        path: The file, checked for damage before.
+        graph: The file's.
         placement: Where the interpreter runs its operators.
     """
-    graph = Graph.read(path)
     first = placement.outside[:1]
     outside = placement.outside[1:] if first and first[0] in _FIRST else placement.outside
     return Lint(
@@ -111,15 +108,57 @@ def lint(path: Path, placement: Placement) -> Lint:
     )
 
 
-def require_gpu(path: Path) -> None:
-    """Refuse a file that a phone's GPU would not take whole.
+def checks(path: Path, facts: dict[str, Any], placement: Placement) -> list[Finding]:
+    """What `ralikit verify` says of a file's structure.
 
-    Raises:
-        ExportError: Naming every reason.
+    Args:
+        path: The file, checked for damage before.
+        facts: What it says about itself.
+        placement: Where the interpreter runs its operators.
+
+    Returns:
+        Name, whether it holds (None: not asked for), and the detail, of every check.
     """
-    findings = gpu_findings(Graph.read(path))
-    if findings:
-        raise ExportError(f"a phone's GPU would not take all of the file: {'; '.join(findings)}")
+    graph = Graph.read(path)
+    found = lint(graph, placement)
+    rows: list[Finding] = [_layers_check(stored_types(graph), facts.get("layers"))]
+    problem = found.problem()
+    detail = f"{found.operators} operators, all but the first in one piece"
+    rows.append(("XNNPACK", problem is None, problem or detail))
+    if not found.gpu:
+        rows.append(("GPU delegate", True, "no rule broken; not run on a phone's GPU here"))
+    else:
+        needed = bool(facts.get("gpu"))
+        rows.append(("GPU delegate", False if needed else None, "; ".join(found.gpu)))
+    return rows
+
+
+def stored_types(graph: Graph) -> dict[str, str]:
+    """Stored type of every convolution's and linear's weight, by layer."""
+    makers = graph.producers()
+    found = {}
+    for operator in graph.weighted():
+        weight = int(operator.inputs[1])
+        if weight in makers:  # stored small, expanded when the model is loaded
+            if graph.kind(makers[weight]) != "DEQUANTIZE":
+                continue  # a product of two activations
+            weight = int(makers[weight].inputs[0])
+        found[graph.name(weight).removesuffix(".weight")] = graph.dtype(weight)
+    return found
+
+
+def _layers_check(found: dict[str, str], stated: object) -> Finding:
+    if found == stated:
+        kinds = sorted(set(found.values()))
+        return ("layers", True, f"{len(found)}, stored as {', '.join(kinds)}, as stated")
+    known = stated if isinstance(stated, dict) else {}
+    names = sorted(known.keys() | found.keys())
+    name = next((n for n in names if found.get(n) != known.get(n)), "")
+    return (
+        "layers",
+        False,
+        f"{name} is stored as {found.get(name)} where the file says {known.get(name)}",
+    )
 
 
 def gpu_findings(graph: Graph) -> list[str]:

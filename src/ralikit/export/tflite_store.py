@@ -1,4 +1,4 @@
-"""Store a transformer's weights layer by layer: float32, float16, int8 or int4, and read them back.
+"""Store weights layer by layer: float32, float16, int8 or int4, and read them back.
 
 Which numbers are stored is decided before (`ralikit.export.mixed`): here weights that lie on their
 grids already become codes and steps, and one that lies off its grid is refused, so nothing is
@@ -39,7 +39,8 @@ class Codes:
     """A weight as whole numbers and steps.
 
     Attributes:
-        values: int8, (O, I), within the type's limit.
+        values: int8, (O, I), within the type's limit; I is all inputs of an output, of a
+            convolution too.
         steps: float32, (O,), or (O, I / block) for blocks along the input.
     """
 
@@ -112,7 +113,8 @@ def store(
         if kind == "float16":
             _store_half(graph, op)
             continue
-        if kind not in LIMITS or graph.kind(op) != "FULLY_CONNECTED":
+        linear = graph.kind(op) == "FULLY_CONNECTED"
+        if kind not in LIMITS or (not linear and (dynamic or kind != "int8")):
             raise ExportError(f"layer {name} cannot be stored as {kind}: it is a {graph.kind(op)}")
         try:
             _store_codes(graph, op, kind, (steps or {}).get(name), dynamic=dynamic)
@@ -131,9 +133,11 @@ def stored_codes(graph: Graph, tensor: int) -> Codes:
     kind = graph.dtype(tensor)
     if kind not in LIMITS or entry.quantization is None:
         raise ExportError(f"{graph.name(tensor)} is no integer weight")
-    rows, columns = graph.shape(tensor)
+    shape = graph.shape(tensor)
     data = np.frombuffer(bytes(graph.model.buffers[entry.buffer].data), dtype=np.int8)
-    values = data if kind == "int8" else _unpacked(data)[: rows * columns]
+    values = data if kind == "int8" else _unpacked(data)[: int(np.prod(shape))]
+    values = np.moveaxis(values.reshape(shape), entry.quantization.quantizedDimension, 0)
+    rows = len(values)
     details = entry.quantization.details
     if details is not None:
         steps = graph.constant(int(details.scales))
@@ -142,7 +146,7 @@ def stored_codes(graph: Graph, tensor: int) -> Codes:
         steps = steps.astype(np.float32).reshape(rows, -1)
     else:
         steps = np.asarray(entry.quantization.scale, dtype=np.float32)
-    return Codes(values.reshape(rows, columns), steps)
+    return Codes(values.reshape(rows, -1), steps)
 
 
 def _own_weight(graph: Graph, op: Any, name: str) -> None:
@@ -171,14 +175,17 @@ def _store_codes(graph: Graph, op: Any, kind: str, steps: Array | None, *, dynam
     weight = graph.constant(tensor)
     if weight is None or weight.dtype != np.float32:
         raise ExportError(f"{graph.name(tensor)} is no float32 constant")
-    codes = codes_of(weight, kind, steps=steps)
+    axis = _channel_axis(graph, op)
+    rows = np.moveaxis(weight, axis, 0)
+    codes = codes_of(rows.reshape(len(rows), -1), kind, steps=steps)
     name = graph.name(tensor)
-    small = graph.add_constant(name, codes.values)
+    values = np.moveaxis(codes.values.reshape(rows.shape), 0, axis)
+    small = graph.add_constant(name, np.ascontiguousarray(values))
     entry = graph.main.tensors[small]
     if kind == "int4":
         entry.type = _TYPES[kind]
         graph.model.buffers[entry.buffer].data = _packed(codes.values)
-    entry.quantization = _quantization(graph, codes, name)
+    entry.quantization = _quantization(graph, codes, name, axis)
     if dynamic:
         op.inputs[1] = small
         op.opcodeIndex = graph.opcode("FULLY_CONNECTED", _PER_CHANNEL["FULLY_CONNECTED"])
@@ -187,9 +194,14 @@ def _store_codes(graph: Graph, op: Any, kind: str, steps: Array | None, *, dynam
         _expand(graph, op, small, version)
 
 
-def _quantization(graph: Graph, codes: Codes, name: str) -> Any:
+def _channel_axis(graph: Graph, op: Any) -> int:
+    # (O, I), (O, h, w, I), or (1, h, w, C) of a depthwise convolution.
+    return 3 if graph.kind(op) == "DEPTHWISE_CONV_2D" else 0
+
+
+def _quantization(graph: Graph, codes: Codes, name: str, axis: int) -> Any:
     entry = schema.QuantizationParametersT()
-    entry.quantizedDimension = 0
+    entry.quantizedDimension = axis
     if codes.steps.ndim == 1:
         entry.scale = codes.steps
         entry.zeroPoint = np.zeros(len(codes.steps), dtype=np.int64)

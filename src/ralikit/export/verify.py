@@ -11,6 +11,7 @@ import numpy as np
 
 from ralikit.artifact import preprocess_of
 from ralikit.errors import BundleError, UsageError
+from ralikit.export.checks import Check, file_checks, watch
 from ralikit.export.manifest import manifest_path, read_manifest
 from ralikit.export.parity import LIMITS, Limits, Parity, compare
 from ralikit.files import sha256_path
@@ -20,15 +21,6 @@ from ralikit.runtimes import Runtime, open_runtime
 
 if TYPE_CHECKING:
     from ralikit.bundle import Bundle
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: what, whether it held (None: not checked), and the detail."""
-
-    name: str
-    passed: bool | None
-    detail: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +88,11 @@ def verify(
     facts = runtime.facts
     checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
     checks.append(_facts_check(file, facts))
+    checks += _structure_checks(file, runtime)
     limits = _limits(facts)
+    watch(runtime)
     golden, golden_check = _golden(file, runtime, limits)
-    checks.append(golden_check)
+    checks += [golden_check, *file_checks(file, runtime)]
     parity = None
     if bundle is not None:
         checks.append(_same_bundle(facts, bundle))
@@ -117,6 +111,17 @@ def verify(
         golden=golden,
         parity=parity,
     )
+
+
+def _structure_checks(file: Path, runtime: Runtime) -> list[Check]:
+    # What a format's own file structure has to hold, beyond opening and scoring.
+    from ralikit.runtimes.litert import LiteRtRuntime
+
+    if not isinstance(runtime, LiteRtRuntime):
+        return []
+    from ralikit.export.tflite_lint import checks
+
+    return [Check(*row) for row in checks(file, runtime.facts, runtime.placement())]
 
 
 def _limits(facts: dict[str, Any]) -> Limits:

@@ -1,8 +1,10 @@
-"""Precisions of a vision transformer's .tflite: which layer is stored how, from rounding to bytes.
+"""A .tflite whose layers have types of their own: which is stored how, from rounding to bytes.
 
-int8 and int4 are dynamic: XNNPACK rounds each token's activations to 8 bits with a scale of their
-own while it runs, and multiplies whole numbers. Static ranges would not do: a photo's few massive
-tokens take all of them. Everything but the encoder's linear layers stays float32.
+A transformer's int8 and int4 are dynamic: XNNPACK rounds each token's activations to 8 bits with a
+scale of their own while it runs, and multiplies whole numbers. Static ranges would not do: a
+photo's few massive tokens take all of them. Everything but the encoder's linear layers stays
+float32. A convolutional tower's layers are only stored small, where ``auto`` mixes them; its int8
+arithmetic is planned as a whole (`ralikit.export.tflite_quant.static`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 
 from ralikit.errors import ExportError
 from ralikit.export import mixed
+from ralikit.export.lean import is_transformer
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph
 from ralikit.export.tflite_store import store, stored_codes
@@ -51,17 +54,21 @@ def rounded(request: Request, types: Mapping[str, str]) -> mixed.Mixed:
     """
     if not set(types.values()) & {"int8", "int4"}:
         return mixed.Mixed(graph=request.graph, types=dict(types), steps={}, errors={})
-    computed = request.precision != "int8-weights"
     return mixed.prepare_mixed(
         request.graph,
         types,
         request.calibration,
         int4_block=BLOCK,
-        activations="token" if computed else None,
+        activations="token" if computes(request) else None,
     )
 
 
-def stored(graph: Graph, plan: mixed.Mixed, *, dynamic: bool) -> None:
+def computes(request: Request) -> bool:
+    """Whether integer layers compute with integers, or are only stored as such."""
+    return is_transformer(request.graph.tower) and request.precision != "int8-weights"
+
+
+def write(graph: Graph, plan: mixed.Mixed, *, dynamic: bool) -> None:
     """Store a converted float graph's layers as planned, and check every code against the plan.
 
     Args:
@@ -89,7 +96,10 @@ def check_codes(graph: Graph, plan: mixed.Mixed) -> None:
         kind = plan.types.get(name)
         if kind not in ("int8", "int4") or graph.dtype(tensor) != kind:
             continue
-        wanted = modules[name].weight.detach().numpy()
+        weight = modules[name].weight.detach().numpy()
+        if weight.ndim == 4:
+            weight = weight.transpose(0, 2, 3, 1)
+        wanted = weight.reshape(len(weight), -1)
         found = stored_codes(graph, tensor).expanded()
         if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(wanted).max()):
             raise ExportError(f"layer {name} is stored as other weights than planned")
