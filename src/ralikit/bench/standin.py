@@ -26,6 +26,7 @@ from ralikit.head import Head
 from ralikit.preprocess import Preprocess
 from ralikit.towers import build_tower
 from ralikit.towers.base import Tower
+from ralikit.towers.vit import Block
 from ralikit.train.fit import fit_head
 from ralikit.train.fit_settings import FitSettings
 
@@ -33,7 +34,8 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _HALF = (0.5, 0.5, 0.5)
 
-KINDS: dict[str, tuple[str, dict[str, Any], tuple[float, ...], tuple[float, ...]]] = {
+_Three = tuple[float, float, float]
+KINDS: dict[str, tuple[str, dict[str, Any], _Three, _Three]] = {
     "clip-vit-l-14-336": ("clip", {}, CLIP_MEAN, CLIP_STD),
     "clip-vit-b-16-224": (
         "clip",
@@ -100,12 +102,12 @@ def make_standin(
         shortest_edge=size,
         anchors=((0.5, 0.5),),
         mean=mean,
-        std=std,  # type: ignore[arg-type]
+        std=std,
     )
     fitting = built_in("calibration", preprocess, photos)
     others = built_in("gate", preprocess, max(8, photos // 6))
     dummy = _dummy_head(tower.dim)
-    graph = FoldedScorer(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()  # type: ignore[arg-type]
+    graph = FoldedScorer(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()
     views = [*fitting.views, *others.views]
     graph = lean(graph)
     embeddings = np.empty((len(views), tower.dim))
@@ -176,7 +178,7 @@ def plant(tower: Tower, outliers: str) -> None:
     if outliers == "none":
         return
     with torch.no_grad():
-        for index, block in enumerate(tower.blocks):  # type: ignore[arg-type]
+        for index, block in enumerate(m for m in tower.modules() if isinstance(m, Block)):
             width = block.norm1.weight.numel()
             picked = (torch.arange(_CHANNELS) * 7919 + 31 * index) % width
             if outliers == "norm":

@@ -12,6 +12,7 @@ from ralikit.cli.presets import apply_preset
 
 if TYPE_CHECKING:
     from ralikit.bundle import Bundle
+    from ralikit.export.auto_export import AutoExported
     from ralikit.export.chain import Exported
     from ralikit.export.verify import Verified
 
@@ -28,7 +29,11 @@ def export(
     ] = None,
     target: Annotated[str, typer.Option(help="onnx, tflite, coreml or all.")] = "onnx",
     precision: Annotated[
-        str, typer.Option(help="fp32, fp16, int8, int8-weights; Core ML also pal6, pal4, int4.")
+        str,
+        typer.Option(
+            help="fp32, fp16, int8, int8-weights, int4; Core ML also pal6, pal4, w8a8; auto: a "
+            "type for every layer, inside the budgets below."
+        ),
     ] = "int8",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     calibration: Annotated[
@@ -42,6 +47,26 @@ def export(
     functions: Annotated[
         str, typer.Option(help="What the file gives: score, or score,embedding.")
     ] = "score",
+    gpu: Annotated[
+        bool,
+        typer.Option("--gpu", help="TFLite: refuse what a phone's GPU would not take whole."),
+    ] = False,
+    max_drift: Annotated[
+        float, typer.Option(help="auto: largest difference from the float32 score on any photo.")
+    ] = 0.02,
+    min_srcc: Annotated[
+        float, typer.Option(help="auto: least rank correlation with the float32 scores.")
+    ] = 0.998,
+    budget_mb: Annotated[
+        float | None, typer.Option(help="auto: largest file, megabytes of 10^6 bytes.")
+    ] = None,
+    prefer: Annotated[
+        str, typer.Option(help="auto: the smallest file (size) or the fastest (speed).")
+    ] = "size",
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Compare large towers on 200 photos instead of 16."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     preset: Annotated[
         str | None,
@@ -62,26 +87,53 @@ def export(
 
     require("torch", extra="export", job="Export")
     require("onnx", extra="export", job="Export")
+    from ralikit.export.auto import Budgets
+    from ralikit.export.auto_export import export_auto_all
     from ralikit.export.chain import TARGETS, export_all
     from ralikit.export.target import parse_functions
 
     targets = TARGETS if target == "all" else (target,)
+    opened = _opened(bundle)
+    pages: list[Path] = []
     with progress() as tell:
-        done = export_all(
-            _opened(bundle),
-            targets=targets,
-            precision=precision,
-            out=out,
-            calibration=calibration,
-            overwrite=overwrite,
-            functions=parse_functions(functions),
-            tell=tell,
-        )
+        if precision == "auto":
+            budgets = Budgets(
+                max_drift=max_drift, min_srcc=min_srcc, budget_mb=budget_mb, prefer=prefer
+            )
+            found = export_auto_all(
+                opened,
+                targets=targets,
+                out=out,
+                budgets=budgets,
+                calibration=calibration,
+                overwrite=overwrite,
+                functions=parse_functions(functions),
+                thorough=thorough,
+                tell=tell,
+            )
+            done = [item.exported for item in found]
+            pages = [path for item in found if (path := _page(item)) is not None]
+        else:
+            done = export_all(
+                opened,
+                targets=targets,
+                precision=precision,
+                out=out,
+                calibration=calibration,
+                overwrite=overwrite,
+                functions=parse_functions(functions),
+                gpu=gpu,
+                thorough=thorough,
+                tell=tell,
+            )
     if as_json:
         _print_json({"exported": [_export_json(item) for item in done]})
         return
     for item in done:
         _print_exported(item)
+        _print_mix(item)
+    for page in pages:
+        typer.echo(f"  why these types: {page}")
 
 
 def verify(
@@ -146,6 +198,39 @@ def _print_exported(item: Exported) -> None:
         f"  score with it: ralikit score PHOTO --model {item.path}\n"
         f"  check it anywhere: ralikit verify {item.path}"
     )
+
+
+def _page(item: AutoExported) -> Path | None:
+    # The plot needs libraries that an export does not.
+    from ralikit.errors import MissingExtraError
+    from ralikit.report.auto import write_page
+
+    path = item.exported.path.with_name(f"{item.exported.path.name}.auto.html")
+    try:
+        write_page(item, path)
+    except MissingExtraError as error:
+        typer.echo(f"no page with the layers and the plot: {error}", err=True)
+        return None
+    return path
+
+
+def _print_mix(item: Exported) -> None:
+    mix = item.facts.get("auto")
+    if mix is None:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    kinds = sorted({row["type"] for row in mix["layers"]})
+    rows = Table("type", "layers", "stored", "largest shift of one", box=None, pad_edge=False)
+    for kind in kinds:
+        own = [row for row in mix["layers"] if row["type"] == kind]
+        shift = max(row["shift"][kind] for row in own)
+        stored = sum(row["bytes"] for row in own)
+        rows.add_row(kind, str(len(own)), f"{stored / 1e6:.2f} MB", f"{shift:.5f}")
+    Console(soft_wrap=True).print(rows)
+    drift = mix["predicted_drift"]
+    typer.echo(f"  drift predicted {drift:.5f}; {len(mix['trials'])} mixes were converted and run")
 
 
 def _print_verified(result: Verified) -> None:

@@ -26,7 +26,7 @@ from ralikit.export.graph import FoldedScorer
 from ralikit.towers.base import Tower
 from ralikit.towers.clip import Clip
 from ralikit.towers.siglip import Siglip
-from ralikit.towers.vit import Attention, Mlp
+from ralikit.towers.vit import Attention, Block, Mlp
 
 TRANSFORMERS = (Clip.kind, Siglip.kind)
 """Kinds of towers that are vision transformers."""
@@ -70,13 +70,14 @@ def _rewrite_siglip(tower: Siglip) -> None:
     tower.norm_out = _absorbed(tower.norm_out, pool.key, pool.value)
     _rewrite_attention(pool)
     tower.probe.copy_(pool.query(tower.probe))
-    pool.query = nn.Identity()
+    pool.set_submodule("query", nn.Identity())
     tower.pool_norm = _absorbed(tower.pool_norm, tower.pool_mlp.up)
     _rewrite_mlp(tower.pool_mlp)
 
 
 def _rewrite_blocks(blocks: nn.ModuleList) -> None:
     for block in blocks:
+        assert isinstance(block, Block)  # noqa: S101
         attention, mlp = block.attention, block.mlp
         block.norm1 = _absorbed(block.norm1, attention.query, attention.key, attention.value)
         _rewrite_attention(attention)
@@ -116,9 +117,9 @@ def _rewrite_attention(attention: Attention) -> None:
     scale = attention.size**-0.5
     attention.query.weight.copy_(attention.query.weight.double() * scale)
     attention.query.bias.copy_(attention.query.bias.double() * scale)
-    attention.key.bias = None
+    attention.key.register_parameter("bias", None)
     _add_bias(attention.out, attention.out.weight.double() @ attention.value.bias.double())
-    attention.value.bias = None
+    attention.value.register_parameter("bias", None)
     attention.scaled = True
 
 

@@ -24,7 +24,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_grids import compensated, linear_grid
-from ralikit.export.equalise import equalise, pixels_of
+from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
@@ -171,7 +171,7 @@ def evened(
         ExportError: If there are no photos, or int8 activations are asked of a convolutional tower.
     """
     if activations is None:
-        return (graph if is_transformer(graph.tower) else equalise(graph, calibration)), {}
+        return graph, {}
     even = _smoothed(graph, calibration, activations)
     return even.graph, even.errors
 

@@ -17,7 +17,7 @@ output on photos, among several and none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,9 +34,9 @@ from ralikit.towers.vit import Attention, Mlp
 Activations = Literal["tensor", "token"]
 """What shares a dynamic scale: a whole tensor (ONNX Runtime) or each token's row (XNNPACK)."""
 
-_STRENGTHS = (0.25, 0.4, 0.5, 0.6, 0.75)
+_STRENGTHS = (0.3, 0.5, 0.7)
 _WORTH = 0.5  # a multiplication of its own must halve the error
-_ROWS = 24  # sampled from every photo
+_ROWS = 320  # sampled from all photos together
 _MOST = 1e4
 
 
@@ -106,7 +106,7 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
     high: list[list[Tensor]] = [[] for _ in found]
     handles = [
         graph.tower.get_submodule(place.readers[-1]).register_forward_pre_hook(
-            _noting(rows[i], low[i], high[i])
+            _noting(max(2, _ROWS // len(calibration)), rows[i], low[i], high[i])
         )
         for i, place in enumerate(found)
     ]
@@ -127,10 +127,12 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
     return found
 
 
-def _noting(rows: list[Tensor], low: list[Tensor], high: list[Tensor]):  # type: ignore[no-untyped-def]
+def _noting(
+    count: int, rows: list[Tensor], low: list[Tensor], high: list[Tensor]
+) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         x = inputs[0].flatten(0, -2)
-        picked = torch.linspace(0, len(x) - 1, min(_ROWS, len(x))).round().long()
+        picked = torch.linspace(0, len(x) - 1, min(count, len(x))).round().long()
         rows.append(x[picked].clone())
         low.append(x.amin(0))
         high.append(x.amax(0))
@@ -156,17 +158,25 @@ def smooth(
     with torch.no_grad():
         for place in seen:
             readers = [_linear(graph.tower, name) for name in place.readers]
-            scale = _best_scale(place, readers, activations)
+            wanted = place.rows @ torch.cat([reader.weight for reader in readers]).T
+            scale = _best_scale(place, readers, wanted, activations)
             if scale is not None:
                 _divide(graph.tower, place, readers, scale)
-            for name, reader in zip(place.readers, readers, strict=True):
-                errors[name] = rounding_error(place, reader.weight, activations)
+            parts = torch.split(wanted, [len(reader.weight) for reader in readers], dim=1)
+            for name, reader, part in zip(place.readers, readers, parts, strict=True):
+                errors[name] = rounding_error(place, reader.weight, part, activations)
     return errors
 
 
-def rounding_error(place: Place, weight: Tensor, activations: Activations) -> float:
-    """Relative error of one layer's output when its input and weights are rounded to int8."""
-    wanted = place.rows @ weight.T
+def rounding_error(place: Place, weight: Tensor, wanted: Tensor, activations: Activations) -> float:
+    """Relative error of layers' output when their input and weights are rounded to int8.
+
+    Args:
+        place: What the layers read.
+        weight: Their weights, (C_out, C).
+        wanted: What they give in float on `place.rows`, (n, C_out).
+        activations: What shares a scale.
+    """
     got = _rounded_rows(place, activations) @ round_weight(weight).T
     signal = (wanted - wanted.mean(0)).square().sum()
     return float(((got - wanted).square().sum() / signal.clamp_min(1e-30)).sqrt())
@@ -192,12 +202,12 @@ def _rounded_rows(place: Place, activations: Activations) -> Tensor:
 
 
 def _best_scale(
-    place: Place, readers: Sequence[nn.Linear], activations: Activations
+    place: Place, readers: Sequence[nn.Linear], wanted: Tensor, activations: Activations
 ) -> Tensor | None:
     weight = torch.cat([r.weight for r in readers])
     peak = torch.maximum(place.low.abs(), place.high.abs()).amax(0)  # (C,)
     columns = weight.abs().amax(0)
-    least = rounding_error(place, weight, activations)
+    least = rounding_error(place, weight, wanted, activations)
     if place.taker is None:
         least *= _WORTH
     best = None
@@ -205,7 +215,7 @@ def _best_scale(
         scale = peak.clamp_min(1e-5) ** strength / columns.clamp_min(1e-5) ** (1 - strength)
         scale = scale / scale.log().mean().exp()
         scale = scale.clamp(1 / _MOST, _MOST)
-        error = rounding_error(_divided(place, scale), weight * scale, activations)
+        error = rounding_error(_divided(place, scale), weight * scale, wanted, activations)
         if error < least:
             least, best = error, scale
     return best

@@ -1,0 +1,325 @@
+"""Export with a type for every layer, inside a team's budgets; the converted file decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ralikit.bundle import Bundle
+from ralikit.errors import ExportError, ParityError, UsageError
+from ralikit.export import mixed
+from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
+from ralikit.export.auto_options import layer_options
+from ralikit.export.chain import Exported, checked_target, file_name, made
+from ralikit.export.gate import Gate, Tell
+from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.parity import Limits, Parity
+from ralikit.export.target import Mixing, Target
+from ralikit.export.verify import verify
+from ralikit.files import size_bytes
+
+PRECISION = "auto"
+_TRIALS = 6
+_TRIALS_LARGE = 3
+_FILLED = 0.7  # of the drift allowed: from here on a cheaper mix is not tried for
+_GOLDEN = 3.0  # times the drift allowed: golden photos are stranger than a gate's
+_ANY = Limits(golden=100.0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """One mix that was converted and run.
+
+    Attributes:
+        at: Its place on the frontier.
+        size: The file's bytes.
+        parity: How it compares with the reference.
+    """
+
+    at: int
+    size: int
+    parity: Parity
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AutoExported:
+    """A file inside the budgets, and how it was found.
+
+    Attributes:
+        exported: The file.
+        points: The frontier, cheapest first, with the drift predicted.
+        trials: What was converted and run on the way.
+        layers: Options of every layer.
+        chosen: The point that was published.
+    """
+
+    exported: Exported
+    points: tuple[Point, ...]
+    trials: tuple[Trial, ...]
+    layers: dict[str, list[Option]]
+    chosen: Point
+
+
+def export_auto(
+    bundle: Bundle,
+    *,
+    target: str,
+    out: Path,
+    budgets: Budgets,
+    calibration: Path | None = None,
+    overwrite: bool = False,
+    functions: tuple[str, ...] = ("score",),
+    thorough: bool = False,
+    gate: Gate | None = None,
+    tell: Tell | None = None,
+) -> AutoExported:
+    """Find the smallest (or fastest) mix of types inside the budgets, and export it.
+
+    Args:
+        bundle: The model.
+        target: One of `ralikit.export.chain.TARGETS`.
+        out: Folder to publish into.
+        budgets: What the file must keep to.
+        calibration: A folder of photos; None: the built-in set.
+        overwrite: Replace a file of the same name.
+        functions: What the file gives.
+        thorough: Compare a large tower on as many photos as a small one.
+        gate: From an earlier export of the same bundle.
+        tell: Told the stage and the share done.
+
+    Raises:
+        ExportError: If no mix keeps to the budgets; it names the nearest possible.
+        ParityError: If the file then drifts on the golden photos.
+        UsageError: If the target does not exist, or the file does.
+    """
+    module = checked_target(target, PRECISION, bundle, functions)
+    file = out / file_name(bundle, module, PRECISION)
+    what = f"{bundle.info.name} as {target}, auto"
+    with publish_pair(file, overwrite=overwrite) as (draft, manifest):
+        gate = gate or Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
+        layers = layer_options(gate, module, tell=tell)
+        points = frontier(layers, prefer=budgets.prefer)
+        search = _Search(module, gate, points, budgets, functions, draft, what, tell)
+        best = search.run()
+        facts = search.publish(best, layers)
+        manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
+    exported = Exported(
+        target=target,
+        precision=PRECISION,
+        path=file,
+        manifest=manifest_path(file),
+        size=size_bytes(file),
+        parity=best.parity,
+        facts=facts,
+    )
+    return AutoExported(
+        exported=exported,
+        points=tuple(points),
+        trials=tuple(search.trials),
+        layers=layers,
+        chosen=points[best.at],
+    )
+
+
+def export_auto_all(
+    bundle: Bundle,
+    *,
+    targets: Sequence[str],
+    out: Path,
+    budgets: Budgets,
+    calibration: Path | None = None,
+    overwrite: bool = False,
+    functions: tuple[str, ...] = ("score",),
+    thorough: bool = False,
+    tell: Tell | None = None,
+) -> list[AutoExported]:
+    """`export_auto` for several targets, sharing the reference scores; arguments as there."""
+    modules = [checked_target(name, PRECISION, bundle, functions) for name in targets]
+    for module in modules:
+        file = out / file_name(bundle, module, PRECISION)
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists already; pass --overwrite to replace it")
+    gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
+    return [
+        export_auto(
+            bundle,
+            target=name,
+            out=out,
+            budgets=budgets,
+            overwrite=overwrite,
+            functions=functions,
+            gate=gate,
+            tell=tell,
+        )
+        for name in targets
+    ]
+
+
+class _Search:
+    """Convert mixes of a frontier until the cheapest that keeps to the budgets is found."""
+
+    def __init__(
+        self,
+        target: Target,
+        gate: Gate,
+        points: Sequence[Point],
+        budgets: Budgets,
+        functions: tuple[str, ...],
+        draft: Path,
+        what: str,
+        tell: Tell | None,
+    ) -> None:
+        self._target, self._gate, self._points = target, gate, points
+        self._budgets, self._functions = budgets, functions
+        self._draft, self._what, self._tell = draft, what, tell
+        self.trials: list[Trial] = []
+        self._facts: dict[str, Any] = {}
+        self._drafted: int | None = None
+
+    def run(self) -> Trial:
+        """The cheapest trial inside the budgets.
+
+        Raises:
+            ExportError: If there is none.
+        """
+        budget = self._budgets.max_drift
+        failed, passed = -1, len(self._points)  # the answer lies above one, at or below the other
+        at = self._points.index(choose(self._points, drift=budget))
+        for _ in range(_TRIALS_LARGE if self._gate.large else _TRIALS):
+            trial = self._try(at)
+            if self._keeps(trial):
+                passed = at
+                if trial.parity.max_drift > _FILLED * budget:
+                    break
+            else:
+                failed = at
+            if passed - failed <= 1:
+                break
+            at = self._next(trial, failed, passed)
+        inside = [t for t in self.trials if self._keeps(t)]
+        if not inside and failed < len(self._points) - 1:
+            last = self._try(len(self._points) - 1)
+            inside = [last] if self._keeps(last) else []
+        if not inside:
+            raise ExportError(self._impossible())
+        best = min(inside, key=lambda t: t.at)
+        limit = self._budgets.budget_mb
+        if limit is not None and best.size > limit * 1e6:
+            raise ExportError(self._too_large(best))
+        return best
+
+    def publish(self, best: Trial, layers: Mapping[str, Sequence[Option]]) -> dict[str, Any]:
+        """Leave the best trial's file as the draft, its facts complete; returns them."""
+        if self._drafted != best.at:
+            self._convert(best.at)
+        point = self._points[best.at]
+        self._facts["auto"] = {
+            "budgets": {
+                "max_drift": self._budgets.max_drift,
+                "min_srcc": self._budgets.min_srcc,
+                "budget_mb": self._budgets.budget_mb,
+                "prefer": self._budgets.prefer,
+            },
+            "predicted_drift": round(point.drift, 6),
+            "layers": table(layers, point),
+            "trials": [
+                {
+                    "bytes": t.size,
+                    "predicted_drift": round(self._points[t.at].drift, 6),
+                    **t.parity.figures(),
+                }
+                for t in self.trials
+            ],
+        }
+        self._facts["limits"] = Limits(
+            max_drift=self._budgets.max_drift,
+            srcc=self._budgets.min_srcc,
+            golden=max(_GOLDEN * self._budgets.max_drift, 1e-4),
+        ).figures()
+        self._target.write_facts(self._draft, self._facts)
+        verified = verify(self._draft)
+        if not verified.passed:
+            raise ParityError(f"{self._what}: {verified.reason}")
+        return self._facts
+
+    def _try(self, at: int) -> Trial:
+        parity = self._convert(at)
+        trial = Trial(at=at, size=size_bytes(self._draft), parity=parity)
+        self.trials.append(trial)
+        return trial
+
+    def _convert(self, at: int) -> Parity:
+        self._drafted = None
+        _remove(self._draft)
+        types = _whole(self._gate, self._points[at].types, self._target)
+        self._facts, parity = made(
+            self._target,
+            PRECISION,
+            self._functions,
+            self._gate,
+            self._draft,
+            what=self._what,
+            types=types,
+            # What is over a budget is no failure here: the search goes on.
+            limits=_ANY,
+            tell=self._tell,
+        )
+        self._drafted = at
+        return parity
+
+    def _keeps(self, trial: Trial) -> bool:
+        parity, budgets = trial.parity, self._budgets
+        ranked = parity.srcc is None or parity.srcc >= budgets.min_srcc
+        return parity.max_drift <= budgets.max_drift and ranked
+
+    def _next(self, trial: Trial, failed: int, passed: int) -> int:
+        # Scale the predictions by what was just measured; stay strictly between the bounds.
+        predicted = self._points[trial.at].drift
+        ratio = trial.parity.max_drift / max(predicted, 1e-9)
+        wanted = 0.9 * self._budgets.max_drift / max(ratio, 1e-9)
+        guess = self._points.index(choose(self._points, drift=wanted))
+        low, high = failed + 1, min(passed - 1, len(self._points) - 1)
+        if not low <= guess <= high:
+            guess = (low + high) // 2
+        return guess
+
+    def _impossible(self) -> str:
+        nearest = min(self.trials, key=lambda t: t.parity.max_drift)
+        rank = "" if nearest.parity.srcc is None else f" and SRCC {nearest.parity.srcc:.5f}"
+        return (
+            f"{self._what}: no mix keeps within a drift of {self._budgets.max_drift:g} and SRCC "
+            f"{self._budgets.min_srcc:g}; the nearest possible drifts "
+            f"{nearest.parity.max_drift:.5f}{rank}, in {nearest.size / 1e6:.1f} MB"
+        )
+
+    def _too_large(self, best: Trial) -> str:
+        smaller = [t for t in self.trials if t.size < best.size]
+        words = ""
+        if smaller:
+            small = min(smaller, key=lambda t: t.size)
+            words = f"; {small.size / 1e6:.2f} MB would drift {small.parity.max_drift:.4f}"
+        return (
+            f"{self._what}: no mix keeps within a drift of {self._budgets.max_drift:g}, SRCC "
+            f"{self._budgets.min_srcc:g} and {self._budgets.budget_mb:g} MB; the nearest possible "
+            f"has {best.size / 1e6:.2f} MB{words}"
+        )
+
+
+def _whole(gate: Gate, chosen: Mapping[str, str], target: Target) -> dict[str, str]:
+    # Layers that are not up for choice keep what the target's float file gives them.
+    if isinstance(target, Mixing):
+        rest = target.promises(gate.graph, "fp16")
+    else:
+        rest = mixed.uniform_types(gate.graph, "float16")
+    return rest | dict(chosen)
+
+
+def _remove(path: Path) -> None:
+    import shutil
+
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""Small vision transformers with everything a real one has, and bundles of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ralikit.bench import standin
+from ralikit.bundle import Bundle
+from ralikit.export.graph import FoldedScorer
+from ralikit.head import Head
+from ralikit.runtimes import Views
+
+CLIP: dict[str, Any] = {
+    "size": 56,
+    "patch": 14,
+    "width": 64,
+    "depth": 3,
+    "heads": 4,
+    "hidden": 256,
+    "dim": 32,
+}
+SIGLIP: dict[str, Any] = {
+    "size": 64,
+    "patch": 16,
+    "width": 64,
+    "depth": 2,
+    "heads": 4,
+    "hidden": 256,
+}
+CONFIGS = {"clip": CLIP, "siglip": SIGLIP}
+
+
+def tiny_scorer(kind: str, *, outliers: str = "none", seed: int = 0) -> FoldedScorer:
+    """A scorer whose every parameter is far from the value that would hide a mistake."""
+    tower = standin.random_tower(kind, CONFIGS[kind], seed=seed)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in tower.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    standin.plant(tower, outliers)
+    rng = np.random.default_rng(seed)
+    head = Head(
+        pca_mean=rng.normal(size=tower.dim),
+        pca_components=np.linalg.qr(rng.normal(size=(tower.dim, tower.dim)))[0][:8],
+        pca_scale=np.ones(tower.dim),
+        centroids=rng.normal(size=(6, 8)),
+        scores=np.linspace(1, 5, 6),
+        temperature=0.3,
+        normalize=False,
+    )
+    scorer = FoldedScorer(
+        tower, head, mean=standin.CLIP_MEAN, std=standin.CLIP_STD, view_pool="embedding"
+    )
+    return scorer.eval().requires_grad_(False)
+
+
+def tiny_photos(kind: str, count: int, *, seed: int = 0) -> list[Views]:
+    """Photos of noise of many strengths, one view each."""
+    size = CONFIGS[kind]["size"]
+    rng = np.random.default_rng(seed)
+    photos = []
+    for index in range(count):
+        width = 8 + 240 * index // max(1, count - 1)
+        noise = rng.integers(0, width, (1, size, size, 3)) + (255 - width) // 2
+        photos.append(noise.astype(np.uint8))
+    return photos
+
+
+def tiny_standin(root: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    """A stand-in's bundle of a small transformer, made as a large one's is."""
+    known = {**standin.KINDS, kind: (kind, CONFIGS[kind], standin.CLIP_MEAN, standin.CLIP_STD)}
+    monkeypatch.setattr(standin, "KINDS", known)
+    return standin.make_standin(root, kind=kind)
