@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from ralikit.bench import device
 from ralikit.bench.records import Memory, Model, Protocol, Record, Runtime
+from ralikit.bench.subjects import split_backend
 from ralikit.config import from_mapping
 from ralikit.errors import RalikitError, UsageError
 
@@ -37,7 +38,8 @@ class HostPlan:
     """What to measure.
 
     Attributes:
-        files: Exported files or bundle folders.
+        files: Exported files or bundle folders, each with ``backend:`` before it where it is not
+            to be run by `backend`, e.g. ``openvino:mini-int8.onnx``.
         photo: The photo whose views are timed, and which is timed end to end.
         threads: Thread counts; each is a run of its own.
         backend: ``"auto"`` (the runtime of the suffix) or ``"openvino"`` for .onnx files.
@@ -47,7 +49,7 @@ class HostPlan:
         seed: Order of the models within rounds.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path | str, ...]
     photo: Path
     threads: tuple[int, ...] = (1,)
     backend: str = "auto"
@@ -136,13 +138,14 @@ def _one_run(
 ) -> Iterator[Record]:
     with ExitStack() as stack:
         subjects = []
-        for file in plan.files:
+        for words in plan.files:
+            backend, file = split_backend(str(words))
             tell(f"loading {file.name}", 0.0)
             worker = stack.enter_context(WorkerProcess(threads))
             loaded = worker.ask(
                 "load",
                 path=str(file),
-                backend=plan.backend,
+                backend=plan.backend if backend == "auto" else backend,
                 threads=threads,
                 photo=str(plan.photo),
             )

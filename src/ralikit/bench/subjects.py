@@ -13,6 +13,7 @@ from ralikit.files import sha256_path, size_bytes
 from ralikit.preprocess import Preprocess
 from ralikit.runtimes import Runtime, open_runtime
 
+BACKENDS = ("auto", "openvino", "transformers")
 _FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
 
 
@@ -30,14 +31,17 @@ def open_subject(path: Path, *, backend: str, threads: int) -> Subject:
 
     Args:
         path: An exported file, or a bundle folder (run in torch, unexported).
-        backend: ``"auto"`` or ``"openvino"`` (.onnx files only).
+        backend: ``"auto"``, ``"openvino"`` (.onnx files only), or ``"transformers"`` (bundle
+            folders with a CLIP tower).
         threads: Threads of the runtime.
 
     Raises:
         UsageError: If the backend does not run such a file.
     """
     if (path / MANIFEST).is_file():
-        return _open_bundle(path, threads)
+        if backend not in ("auto", "transformers"):
+            raise UsageError(f"{backend} does not run bundle folders: {path}")
+        return _open_bundle(path, threads, peer=backend == "transformers")
     if backend == "openvino":
         if path.suffix != ".onnx":
             raise UsageError(f"openvino runs .onnx files, not {path.name}")
@@ -50,7 +54,10 @@ def open_subject(path: Path, *, backend: str, threads: int) -> Subject:
     elif backend == "auto":
         runtime = open_runtime(path, threads=threads)
     else:
-        raise UsageError(f"unknown backend {backend!r}; known: auto, openvino")
+        raise UsageError(
+            f"{backend!r} does not run {path.name}; files take auto or openvino, bundle folders "
+            "auto or transformers"
+        )
     facts = runtime.facts
     model = facts["model"]
     return Subject(
@@ -68,16 +75,30 @@ def open_subject(path: Path, *, backend: str, threads: int) -> Subject:
     )
 
 
-def _open_bundle(path: Path, threads: int) -> Subject:
+def split_backend(words: str) -> tuple[str, Path]:
+    """``"openvino:a.onnx"`` -> ``("openvino", Path("a.onnx"))``; a path alone: ``"auto"``."""
+    backend, colon, rest = words.partition(":")
+    if colon and backend in BACKENDS:
+        return backend, Path(rest)
+    return "auto", Path(words)
+
+
+def _open_bundle(path: Path, threads: int, *, peer: bool) -> Subject:
     from ralikit.extras import require
 
     torch = require("torch", extra="export", job="Timing a bundle in torch")
     torch.set_num_threads(threads)
-    from ralikit.runtimes.torch import TorchRuntime
-
     bundle = read_bundle(path)
+    if peer:
+        from ralikit.bench.peers import TransformersRuntime
+
+        runtime: Runtime = TransformersRuntime(bundle)
+    else:
+        from ralikit.runtimes.torch import TorchRuntime
+
+        runtime = TorchRuntime(bundle)
     return Subject(
-        runtime=TorchRuntime(bundle),
+        runtime=runtime,
         preprocess=bundle.info.preprocess,
         model={
             "name": bundle.info.name,

@@ -32,7 +32,13 @@ def _group() -> None:
 
 @_bench.command()
 def host(
-    files: Annotated[list[Path], typer.Argument(help="Exported files or bundle folders.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Exported files or bundle folders; openvino:FILE.onnx and transformers:FOLDER "
+            "time a peer in the same run."
+        ),
+    ],
     out: _Out = Path("records.jsonl"),
     photo: Annotated[
         Path | None, typer.Option(help="Photo to time; default: one rendered on the spot.")
@@ -91,6 +97,20 @@ def standin(
         f"{out}: {bundle.info.name}, random weights\n"
         f"next: ralikit export {where} --target onnx --precision int8"
     )
+
+
+@_bench.command()
+def peer(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder with a CLIP tower.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+) -> None:
+    """Export the Hugging Face module with a bundle's weights to ONNX: what exports are timed by."""
+    from ralikit.bench.peers import write_peer
+    from ralikit.bundle import read_bundle
+
+    with progress() as tell:
+        write_peer(read_bundle(bundle), out, tell=tell)
+    typer.echo(f"{out}\nnext: ralikit bench host {shlex.quote(str(out))} FILE...")
 
 
 @_bench.command()

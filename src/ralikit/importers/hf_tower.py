@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ralikit.errors import BundleError, RalikitError
+from ralikit.extras import require
 from ralikit.files import read_json
 from ralikit.preprocess import Filter, Preprocess
 
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 _ACTIVATIONS = {"quick_gelu": "quick_gelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu_tanh"}
 # Pillow's numbers of its filters.
 _FILTERS: dict[int, Filter] = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
 # What the published configuration classes take where a key is absent.
+T = TypeVar("T")
+
 _CLIP_DEFAULTS = {
     "hidden_size": 768,
     "intermediate_size": 3072,
@@ -66,6 +71,35 @@ def load_hf_tower(
     arrays = {name: tensor.detach().float().cpu().numpy() for name, tensor in tensors.items()}
     load_weights(tower, arrays, where=str(folder))
     return tower.eval(), read_preprocess(folder / PREPROCESSOR)
+
+
+def hf_folder(local: Path, name: str) -> Path:
+    """A model's folder: the local one, or else the hub's of that name, fetched once.
+
+    Args:
+        local: Where it lies if it is on this computer.
+        name: What to ask the hub for otherwise, ``OWNER/MODEL``.
+
+    Raises:
+        BundleError: If there is no such folder and the hub does not give it.
+        MissingExtraError: If huggingface_hub is not installed.
+    """
+    if local.is_dir():
+        return local
+    if not _HUB_NAME.fullmatch(name):
+        raise BundleError(f"{local} is no folder, and {name} no name on the hub (OWNER/MODEL)")
+    hub = require("huggingface_hub", extra="hub", job="Fetching a model from the hub")
+    wanted = [CONFIG, PREPROCESSOR, _WEIGHTS[0]]
+    try:
+        folder = Path(hub.snapshot_download(name, allow_patterns=wanted))
+        if not (folder / _WEIGHTS[0]).is_file():
+            folder = Path(hub.snapshot_download(name, allow_patterns=[*wanted, _WEIGHTS[1]]))
+    except (OSError, ValueError) as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise BundleError(
+            f"{local} is no folder, and the hub does not give {name}: {reason}"
+        ) from error
+    return folder
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -195,7 +229,7 @@ def _build(
     if kind in {"clip", "clip_vision_model"}:
         values = {**_CLIP_DEFAULTS, **vision}
         dim = config.get("projection_dim", values["projection_dim"])
-        return build_tower("clip", {**_sizes(values, where), "dim": dim}), _clip_names
+        return build_tower("clip", {**_sizes(values, where), "dim": dim}), clip_names
     if kind.startswith("siglip"):
         values = {**_SIGLIP_DEFAULTS, **vision}
         if "num_patches" in values:  # SigLIP2's NaFlex, read at the square it was made for
@@ -233,7 +267,8 @@ _BLOCK_NAMES = {
 }
 
 
-def _clip_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def clip_names(tensors: Mapping[str, T]) -> dict[str, T]:
+    """What a CLIP checkpoint's entries are called here; its text tower's are left out."""
     top = {
         "embeddings.class_embedding": "class_token",
         "embeddings.patch_embedding.weight": "patches.weight",
@@ -282,7 +317,7 @@ def _siglip_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def _vision(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def _vision(tensors: Mapping[str, T]) -> Mapping[str, T]:
     """The image tower's tensors without their prefix; a text tower's are left out."""
     prefix = "vision_model."
     if any(name.startswith(prefix) for name in tensors):
@@ -290,7 +325,7 @@ def _vision(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return tensors
 
 
-def _rename(vision: Mapping[str, Tensor], top: Mapping[str, str]) -> dict[str, Tensor]:
+def _rename(vision: Mapping[str, T], top: Mapping[str, str]) -> dict[str, T]:
     renamed = {ours: vision[theirs] for theirs, ours in top.items() if theirs in vision}
     for name, tensor in vision.items():
         if not name.startswith("encoder.layers."):

@@ -1,0 +1,101 @@
+"""int8 against the outliers that trained transformers have: what folding and smoothing save.
+
+    python benchmarks/outliers.py --out benchmarks/results/outliers.json
+
+For each kind of planted outliers a random transformer is converted to ONNX int8 in four ways, each
+file is run by ONNX Runtime, and its embeddings are compared with the float32 tower's. The figure is
+their error over the spread between photos (root mean squares). Random weights: it ranks ways to
+quantise, and says nothing of how well anything rates photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import torch
+
+from ralikit.bench.standin import KINDS, OUTLIERS, make_standin
+from ralikit.export import mixed, onnx
+from ralikit.export.equalise import pixels_of
+from ralikit.export.graph import FoldedScorer, fold
+from ralikit.export.lean import lean
+from ralikit.export.onnx_mixed import store
+from ralikit.export.parity import embedding_shift
+from ralikit.export.photos import built_in
+from ralikit.files import publish, to_json
+from ralikit.runtimes import Views
+
+WAYS = ("neither folded nor smoothed", "folded", "folded and smoothed", "as exported")
+
+
+def embeddings(model: Any, photos: tuple[Views, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What ONNX Runtime makes of photos, (n, D)."""
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    found = [session.run(["embedding"], {"image": v})[0][0] for v in photos]
+    return np.stack(found).astype(np.float64)
+
+
+def way(graph: FoldedScorer, name: str, calibration: tuple[Views, ...]) -> tuple[Any, int]:
+    """A model quantised in one of `WAYS`, and how many layers it leaves in float."""
+    types = mixed.uniform_types(graph, "int8")
+    activations: Any = None
+    if name != WAYS[0]:
+        graph = lean(graph)
+        types = mixed.uniform_types(graph, "int8")
+    if name in WAYS[2:]:
+        activations = "tensor"
+    if name == WAYS[3]:
+        types = mixed.int8_types(graph, calibration)
+    plan = mixed.prepare_mixed(graph, types, calibration, activations=activations)
+    size = graph.tower.config()["size"]
+    model = onnx.to_model(plan.graph, (1, size, size, 3), functions=("score", "embedding"))
+    kept = sum(types[layer] != "int8" for layer in mixed.small_layers(graph))
+    return store(model, plan, integers=True), kept
+
+
+def main() -> None:
+    """Run all kinds and ways and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--kind", default="clip-vit-b-16-224", choices=list(KINDS))
+    parser.add_argument("--photos", type=int, default=24)
+    arguments = parser.parse_args()
+    rows = []
+    for outliers in OUTLIERS:
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = make_standin(Path(folder) / "bundle", kind=arguments.kind, outliers=outliers)
+            calibration = built_in("calibration", bundle.info.preprocess, 32).views
+            photos = built_in("gate", bundle.info.preprocess, arguments.photos).views
+            graph = fold(bundle)
+            with torch.inference_mode():
+                wanted = np.concatenate(
+                    [graph.tower(pixels_of(graph, v)).double().numpy() for v in photos]
+                )
+            for name in WAYS:
+                model, kept = way(graph, name, calibration)
+                shift = embedding_shift(embeddings(model, photos), wanted)
+                row = {"outliers": outliers, "way": name, "shift": round(shift, 4), "kept": kept}
+                rows.append(row)
+                print(f"{outliers:8} {name:28} {shift:8.4f}  {kept} layers in float", flush=True)
+    record = {
+        "what": "int8 embedding error over the spread between photos",
+        "tower": arguments.kind,
+        "weights": "random",
+        "photos": arguments.photos,
+        "runtime": f"onnxruntime {ort.__version__}",
+        "machine": platform.processor() or platform.machine(),
+        "command": f"python benchmarks/outliers.py --kind {arguments.kind}",
+        "rows": rows,
+    }
+    with publish(arguments.out, overwrite=True) as draft:
+        draft.write_text(to_json(record), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

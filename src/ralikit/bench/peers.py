@@ -1,0 +1,142 @@
+"""What a CLIP scorer is compared with: the Hugging Face module with the same weights and read-out.
+
+The tower is transformers' own, run as a user of transformers would run it: in torch, or exported to
+ONNX in float32. Pixels, head and scores are those of the bundle, so that both do the same work.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ralikit.artifact import facts_of
+from ralikit.bundle import Bundle
+from ralikit.errors import UsageError
+from ralikit.export import onnx
+from ralikit.export.gate import Gate, Tell, folded_scores
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.parity import FOLD
+from ralikit.extras import require
+from ralikit.files import publish
+from ralikit.importers.hf_tower import clip_names
+from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.towers import load_tower
+from ralikit.towers.base import Tower
+from ralikit.towers.clip import Clip
+
+NAME = "transformers"
+
+
+class TransformersTower(Tower):
+    """`transformers.CLIPVisionModelWithProjection` with a CLIP tower's weights.
+
+    Args:
+        tower: The tower it must equal.
+    """
+
+    kind: ClassVar[str] = "transformers-clip"
+
+    def __init__(self, tower: Clip) -> None:
+        super().__init__()
+        transformers = require("transformers", extra="train", job="A peer from transformers")
+        ours = tower.config()
+        self.dim = tower.dim
+        config = transformers.CLIPVisionConfig(
+            hidden_size=ours["width"],
+            intermediate_size=ours["hidden"],
+            num_hidden_layers=ours["depth"],
+            num_attention_heads=ours["heads"],
+            image_size=ours["size"],
+            patch_size=ours["patch"],
+            projection_dim=ours["dim"],
+            hidden_act=ours["activation"],
+            layer_norm_eps=ours["eps"],
+        )
+        self.model = transformers.CLIPVisionModelWithProjection(config)
+        theirs = self.model.state_dict()
+        weights = tower.state_dict()
+        names = clip_names({name: name for name in theirs})
+        self.model.load_state_dict(
+            {names[name]: value for name, value in weights.items() if name in names}, strict=False
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Nothing: it is never written."""
+        return {}
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, S, S) float, normalised -> (B, D)."""
+        embedding: Tensor = self.model(pixel_values=pixels).image_embeds
+        return embedding
+
+
+def peer_scorer(bundle: Bundle) -> FoldedScorer:
+    """A bundle's scorer around the Hugging Face module.
+
+    Raises:
+        UsageError: If the bundle's tower is not CLIP's.
+        MissingExtraError: If transformers is not installed.
+    """
+    tower = load_tower(bundle)
+    if not isinstance(tower, Clip):
+        raise UsageError(f"there is a peer for clip towers, not for {tower.kind}")
+    info = bundle.info
+    scorer = FoldedScorer(
+        TransformersTower(tower),
+        bundle.head(),
+        mean=info.preprocess.mean,
+        std=info.preprocess.std,
+        view_pool=info.view_pool,
+    )
+    return scorer.eval().requires_grad_(False)
+
+
+def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:
+    """Export the peer to ONNX, float32, as torch's exporter makes it.
+
+    Raises:
+        UsageError: If the bundle's tower is not CLIP's, or the file exists.
+        RalikitError: If its scores are not the bundle's: a weight went to the wrong place.
+    """
+    from ralikit.errors import ParityError
+
+    preprocess = bundle.info.preprocess
+    with publish(path) as draft:
+        peer = peer_scorer(bundle)
+        gate = Gate(bundle, count=4, tell=tell)
+        drift = abs(folded_scores(peer, gate.photos.views) - gate.reference).max()
+        if not drift <= FOLD:
+            raise ParityError(f"the module of transformers gives scores {drift:.5f} off")
+        model = onnx.to_model(peer, (preprocess.views, preprocess.size, preprocess.size, 3))
+        draft.write_bytes(model.SerializeToString())
+        facts = facts_of(bundle)
+        facts["model"]["name"] = f"{bundle.info.name} (module of transformers)"
+        onnx.write_facts(draft, {**facts, "target": "onnx", "precision": "fp32"})
+
+
+class TransformersRuntime:
+    """The peer in torch, eager, float32: what a user of transformers has without exporting.
+
+    Args:
+        bundle: The bundle.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        transformers = require("transformers", extra="train", job="A peer from transformers")
+        self.facts: dict[str, Any] = facts_of(bundle)
+        self.name = f"transformers {transformers.__version__}"
+        self.note = f"torch {torch.__version__}, eager, float32"
+        self._scorer = peer_scorer(bundle)
+        preprocess = bundle.info.preprocess
+        self._shape = (preprocess.views, preprocess.size, preprocess.size, 3)
+        self._root = bundle.root
+
+    def run(self, views: Views) -> float:
+        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the bundle's scale."""
+        check_views(views, self._shape, where=self._root)
+        with torch.inference_mode():
+            score = float(self._scorer(torch.tensor(views)))
+        return checked_score(score, where=self._root)
