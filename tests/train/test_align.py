@@ -65,6 +65,19 @@ def test_a_resumed_run_has_the_same_losses(photos: list[Path], tmp_path: Path) -
         torch.testing.assert_close(a, b)
 
 
+def test_metrics_go_to_tensorboard_too(photos: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _run(photos, tmp_path / "run", replace(SETTINGS, epochs=2, tensorboard=True))
+    lines = (tmp_path / "run" / METRICS).read_text().splitlines()
+    board = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    for name in ("loss", "learning_rate"):
+        written = [json.loads(line)[name] for line in lines]
+        assert [event.step for event in board.Scalars(name)] == list(range(len(lines)))
+        assert [event.value for event in board.Scalars(name)] == pytest.approx(written, rel=1e-6)
+
+
 def test_micro_batches_see_the_whole_batch(photos: list[Path], tmp_path: Path) -> None:
     """The contrast is over the batch however it is cut: gradients are those of one pass."""
     whole = make_alignment(photos, tmp_path / "cache", SETTINGS)

@@ -229,7 +229,7 @@ class _Features:
         else:
             tower, _ = run._start()  # afresh: `run.tower` may have been aligned in place
             self.key = f"start {run.recipe.tower.weights}"
-        self.embedder = Embedder(tower, run.preprocess)
+        self.embedder = Embedder(tower, run.preprocess, device=run.world.device)
         # A small tower's first projection is random: its features stand for it. CLIP's is its own.
         raw = not aligned and run.recipe.tower.kind != "hugging_face"
         self.compute = self.embedder.features if raw else self.embedder.embed

@@ -33,7 +33,7 @@ from ralikit.data.triplets import Triplet, read_triplets
 from ralikit.errors import DataError, TrainingError, UsageError
 from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json, write_text
 from ralikit.head import Head
-from ralikit.importers.hf_tower import load_hf_tower
+from ralikit.importers.hf_tower import hf_folder, load_hf_tower
 from ralikit.metrics import plcc, srcc
 from ralikit.preprocess import Preprocess
 from ralikit.towers import build_tower, load_weights
@@ -101,7 +101,7 @@ class Run:
         start = self.recipe.tower
         weights = self.recipe.below(start.weights)
         if start.kind == "hugging_face":
-            tower, preprocess = load_hf_tower(weights)
+            tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
             return tower, self.recipe.preprocess or preprocess
         if self.recipe.preprocess is None:
             raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
@@ -147,7 +147,7 @@ class Run:
 
     def start_features(self) -> NDArray[np.float32]:
         """Features of every photo by the untrained tower, (N, F), cached."""
-        embedder = Embedder(self.tower, self.preprocess)
+        embedder = Embedder(self.tower, self.preprocess, device=self.world.device)
         weights = self.recipe.below(self.recipe.tower.weights)
         digest = sha256_path(weights) if weights.is_file() else str(weights)
         key = f"start {digest} {to_mapping(self.preprocess)} {self._photo_key()}"
@@ -255,7 +255,7 @@ def align(run: Run, *, resume: bool = True) -> None:
     if settings.projection_init == "ridge":
         _init_projection(run, texts)
     _check_width(run, texts)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = run.world.device
     data = AlignData(run.store, run.train, run.scores, texts)
     alignment = Alignment(run.tower, data, settings, run.preprocess, world=run.world, device=device)
 
@@ -337,7 +337,7 @@ def fit(run: Run) -> Bundle:
     """Stage 2: PCA, basis and score fit; writes ``bundle/`` and figures on the photos kept out."""
     tower, tensors = aligned_tower(run)
     settings = run.recipe.fit
-    embedder = Embedder(tower, run.preprocess)
+    embedder = Embedder(tower, run.preprocess, device=run.world.device)
     embeddings = _embeddings(run, embedder, run.train, "train", settings.anchors)
     chains = None
     if settings.chains:

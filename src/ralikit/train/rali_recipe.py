@@ -41,9 +41,9 @@ class TowerStart:
 
     Attributes:
         kind: ``mobilenet_v2``: weights are a safetensors file below the data root.
-            ``hugging_face``: weights are a folder (below the data root, or any path) of a CLIP,
-            SigLIP or SigLIP2 model, whose own preprocessing is used.
-        weights: The file or folder.
+            ``hugging_face``: weights are a folder (below the data root, or any path) or the hub
+            name of a CLIP, SigLIP or SigLIP2 model, whose own preprocessing is used.
+        weights: The file, folder or name.
         config: Of a ``mobilenet_v2``.
     """
 

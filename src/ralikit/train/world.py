@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
 
 from ralikit.errors import TrainingError
+
+# The first process decodes and describes all photos while the others wait for it.
+_PATIENCE = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,13 @@ class World:
     def first(self) -> bool:
         """Whether this process writes files and speaks."""
         return self.rank == 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes: its own GPU, or the CPU where there is none."""
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("cpu")
 
     def share(self, count: int) -> slice:
         """This process's part of `count` things.
@@ -80,16 +91,30 @@ def open_world(processes: int | None = None) -> World:
             train with another batch than asked for.
 
     Raises:
-        TrainingError: If there are more or fewer.
+        TrainingError: If there are more or fewer, or more on this machine than it has GPUs.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if processes is not None and processes != size:
         raise TrainingError(
             f"{processes} processes were asked for and {size} runs; start with: "
-            f"torchrun --nproc_per_node {processes} -m ralikit train ..."
+            f"torchrun --nproc_per_node {processes} --no-python ralikit train ..."
         )
     if size == 1:
         return World()
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        on_gpu = torch.cuda.is_available()
+        if on_gpu:
+            _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
+        distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     return World(distributed.get_rank(), distributed.get_world_size())
+
+
+def _take_gpu(rank: int) -> None:
+    # Without this every process of a machine would sit on its first GPU.
+    count = torch.cuda.device_count()
+    if rank >= count:
+        raise TrainingError(
+            f"process {rank + 1} of this machine has no GPU, since there are {count}; start with: "
+            f"torchrun --nproc_per_node {count} --no-python ralikit train ..."
+        )
+    torch.cuda.set_device(rank)
