@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ralikit.bundle import TOWER, Bundle
 from ralikit.errors import ParityError
+from ralikit.export.cache import cached
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.lean import lean
@@ -27,7 +28,7 @@ from ralikit.export.photos import (
     built_in,
     from_folder,
 )
-from ralikit.files import size_bytes
+from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
 from ralikit.preprocess import make_views
 from ralikit.runtimes import Runtime, Views
@@ -134,8 +135,7 @@ class Gate:
         self.golden: list[Golden] = golden_photos()
         self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
         self.graph = lean(fold(bundle))
-        self.golden_reference = unfolded_scores(bundle, self.golden_views)
-        self.reference = unfolded_scores(bundle, self.photos.views, tell=tell)
+        self.golden_reference, self.reference = self._references(tell)
         if not np.isfinite(self.reference).all():
             bad = self.photos.names[int(np.flatnonzero(~np.isfinite(self.reference))[0])]
             raise ParityError(f"the bundle itself gives no finite score on {bad}")
@@ -188,6 +188,21 @@ class Gate:
     def calibration_facts(self) -> dict[str, Any]:
         """The calibration set's origin, size and hash."""
         return _set_facts(self.calibration)
+
+    def _references(self, tell: Tell | None) -> tuple[Scores, Scores]:
+        def make() -> dict[str, Scores]:
+            return {
+                "golden": unfolded_scores(self.bundle, self.golden_views),
+                "photos": unfolded_scores(self.bundle, self.photos.views, tell=tell),
+            }
+
+        if not self.large:
+            made = make()
+        else:  # minutes: an export that was interrupted goes on from here
+            golden = sha256_bytes("".join(g.sha256 for g in self.golden).encode())
+            parts = {"bundle": self.bundle.hash, "golden": golden, "photos": self.photos.hash}
+            made = cached("reference", {**parts}, make)
+        return made["golden"], made["photos"]
 
     def _prove_fold(self) -> None:
         few = _FOLD_PHOTOS_LARGE if self.large else _FOLD_PHOTOS

@@ -13,22 +13,25 @@ in float. (Its int8 arithmetic is planned as a whole, in `ralikit.export.roundin
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
+from ralikit.export.cache import cached
 from ralikit.export.coreml_grids import compensated, linear_grid
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
-from ralikit.export.smooth import Activations, Place, smooth, watch
+from ralikit.export.smooth import Activations, divide, smooth, watch
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -40,6 +43,7 @@ SPOILT = 0.15
 Layer = nn.Conv2d | nn.Linear
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 1.2e9
+_LARGE = 50e6
 _ROWS = 1 << 13
 
 
@@ -185,11 +189,32 @@ def _smoothed(
     kept = _SMOOTHED.setdefault(graph, {})
     if activations not in kept or kept[activations].calibration is not calibration:
         even = copy.deepcopy(graph)
-        seen: list[Place] = watch(even, calibration)
-        errors = smooth(even, seen, activations=activations)
-        errors = {f"tower.{name}": error for name, error in errors.items()}
+
+        def make() -> dict[str, NDArray[np.float64]]:
+            found = smooth(even, watch(even, calibration), activations=activations)
+            arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
+            return arrays | {f"error/{n}": np.array(error) for n, error in found.errors.items()}
+
+        parts = {"activations": activations, "graph": "", "photos": ""}
+        if sum(p.numel() for p in graph.parameters()) < _LARGE:
+            made = make()
+        else:  # minutes: an export that was interrupted goes on from here
+            parts |= {"graph": _digest(graph), "photos": _digest(calibration)}
+            made = cached("smoothing", {**parts}, make)
+            even = copy.deepcopy(graph)
+            scales = {n[6:]: torch.from_numpy(a) for n, a in made.items() if n[:6] == "scale/"}
+            divide(even, scales)
+        errors = {f"tower.{n[6:]}": float(a) for n, a in made.items() if n[:6] == "error/"}
         kept[activations] = _Smoothed(calibration, even, errors)
     return kept[activations]
+
+
+def _digest(of: FoldedScorer | Sequence[Views]) -> str:
+    arrays = [p.detach().numpy() for p in of.parameters()] if isinstance(of, nn.Module) else of
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _round_in_step(

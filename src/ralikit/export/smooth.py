@@ -17,7 +17,7 @@ output on photos, among several and none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -140,20 +140,45 @@ def _noting(
     return hook
 
 
-def smooth(
-    graph: FoldedScorer, seen: Sequence[Place], *, activations: Activations
-) -> dict[str, float]:
+@dataclass(frozen=True, eq=False)
+class Smoothing:
+    """What evens out a transformer's channels, and what int8 then does to it.
+
+    Attributes:
+        scales: What each place's channels are divided by, (C,), by the place's first reader; a
+            place that is better left alone is missing.
+        errors: Relative error of every layer's output under int8 after smoothing, by its name in
+            the tower: the root of noise energy over signal energy.
+    """
+
+    scales: dict[str, Tensor]
+    errors: dict[str, float]
+
+
+def divide(graph: FoldedScorer, scales: Mapping[str, Tensor]) -> None:
+    """Divide channels in place by known scales; scores do not change.
+
+    Args:
+        graph: A rewritten transformer; its weights are changed.
+        scales: From `smooth` on an equal graph.
+    """
+    with torch.no_grad():
+        for place in places(graph.tower):
+            scale = scales.get(place.readers[0])
+            if scale is not None:
+                readers = [_linear(graph.tower, name) for name in place.readers]
+                _divide(graph.tower, place, readers, scale)
+
+
+def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activations) -> Smoothing:
     """Divide channels in place, each place by the strength that loses least; scores do not change.
 
     Args:
         graph: A rewritten transformer; its weights are changed.
         seen: From `watch` on the same graph; its samples are divided too.
         activations: What shares a scale where the file runs.
-
-    Returns:
-        Relative error of every layer's output under int8 after smoothing, by its name in the tower:
-        the root of noise energy over signal energy.
     """
+    scales = {}
     errors = {}
     with torch.no_grad():
         for place in seen:
@@ -161,11 +186,12 @@ def smooth(
             wanted = place.rows @ torch.cat([reader.weight for reader in readers]).T
             scale = _best_scale(place, readers, wanted, activations)
             if scale is not None:
+                scales[place.readers[0]] = scale
                 _divide(graph.tower, place, readers, scale)
             parts = torch.split(wanted, [len(reader.weight) for reader in readers], dim=1)
             for name, reader, part in zip(place.readers, readers, parts, strict=True):
                 errors[name] = rounding_error(place, reader.weight, part, activations)
-    return errors
+    return Smoothing(scales=scales, errors=errors)
 
 
 def rounding_error(place: Place, weight: Tensor, wanted: Tensor, activations: Activations) -> float:
@@ -236,7 +262,12 @@ def _divided(place: Place, scale: Tensor) -> Place:
 def _divide(tower: nn.Module, place: Place, readers: Sequence[nn.Linear], scale: Tensor) -> None:
     for reader in readers:
         reader.weight.mul_(scale)
-    place.rows, place.low, place.high = place.rows / scale, place.low / scale, place.high / scale
+    if len(place.rows):
+        place.rows, place.low, place.high = (
+            place.rows / scale,
+            place.low / scale,
+            place.high / scale,
+        )
     if place.taker is None:
         assert place.mlp is not None  # noqa: S101
         mlp = tower.get_submodule(place.mlp)
