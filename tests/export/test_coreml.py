@@ -26,7 +26,15 @@ from ralikit.runtimes.mil.quiet import coremltools
 Packages = Callable[[str], Path]
 # Largest drift on made-up photos whose scores spread over a point: not "good enough to publish",
 # but far below what a swapped channel or a wrong scale does.
-DRIFT = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.02, "pal6": 0.05, "pal4": 0.3, "int4": 0.2, "w8a8": 0.1}
+DRIFT = {
+    "fp32": 1e-4,
+    "fp16": 0.01,
+    "int8": 0.02,
+    "pal6": 0.05,
+    "pal4": 0.3,
+    "int4": 0.2,
+    "w8a8": 0.1,
+}
 
 
 @pytest.fixture(scope="module")

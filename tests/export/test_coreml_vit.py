@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 from support import make_head
+from support_mil import block_of
 from support_tflite import made_photos, tiny_bundle, tiny_request, torch_scores
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ralikit.export import coreml
-from ralikit.export.coreml_lint import lint
+from ralikit.export.coreml_lint import lint, lint_block
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.target import Request
 from ralikit.runtimes.mil import Program, Ranges, open_package
@@ -148,6 +149,12 @@ def test_lint_sees_the_axis_too_many(package: Packages) -> None:
     result = lint(package("fp16"))
     assert any("rank 5" in finding for finding in result.findings)
     assert 0 < result.float32 < result.operations
+
+
+def test_what_core_ml_runs_nowhere_is_fatal() -> None:
+    x = np.zeros((1, 1, 2, 2, 2, 1), dtype=np.float32)
+    found = lint_block(block_of("relu", {"x": x}, {}, 16))
+    assert found.fatal == ("relu_0: rank 6, Core ML has 5 axes at most",)
 
 
 def test_a_convolutional_tower_has_no_findings(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ralikit.runtimes.mil.package import open_package
 from ralikit.runtimes.mil.program import load_block
 
 MAX_RANK = 4
+FATAL_RANK = 5
 MAX_EXTENT = 16384
 
 # Operations that no neural engine is known to run.
@@ -41,11 +42,13 @@ class Lint:
         float32: Those that give float32, which the neural engine does not compute: the read-out
             and the casts around it.
         findings: Sentences, each about one operation, that are no part of the float32 read-out.
+        fatal: Those about what Core ML runs nowhere.
     """
 
     operations: int
     float32: int
     findings: tuple[str, ...]
+    fatal: tuple[str, ...] = ()
 
 
 def lint(path: Path) -> Lint:
@@ -54,14 +57,30 @@ def lint(path: Path) -> Lint:
     Raises:
         BundleError: If it is no readable package.
     """
+    return lint_block(load_block(open_package(path)))
+
+
+def lint_block(block: Any) -> Lint:
+    """`lint` of a program's function that is read already."""
     operations = [
         op
-        for op in load_block(open_package(path)).operations
+        for op in block.operations
         if op.op_type != "const" and not op.op_type.startswith("constexpr_")
     ]
-    wide = [op for op in operations if _gives(op, "fp32")]
-    findings = [sentence for op in operations if op not in wide for sentence in _findings(op)]
-    return Lint(operations=len(operations), float32=len(wide), findings=tuple(findings))
+    wide = {op.name for op in operations if _gives(op, "fp32")}
+    findings = [s for op in operations if op.name not in wide for s in _findings(op)]
+    fatal = [
+        f"{op.name}: rank {len(var.shape)}, Core ML has {FATAL_RANK} axes at most"
+        for op in operations
+        for var in op.outputs
+        if len(var.shape) > FATAL_RANK
+    ]
+    return Lint(
+        operations=len(operations),
+        float32=len(wide),
+        findings=tuple(findings),
+        fatal=tuple(fatal),
+    )
 
 
 def _findings(op: Any) -> list[str]:

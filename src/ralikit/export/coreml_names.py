@@ -65,6 +65,22 @@ def stored_sizes(block: Any, names: Mapping[str, str]) -> dict[str, int]:
     return found
 
 
+def layers_behind(block: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """The layer whose weight each operation reads, or the last such one before it, by result."""
+    found: dict[str, str] = {}
+    last = ""
+    for op in block.operations:
+        if op.op_type == "const" or op.op_type.startswith("constexpr_"):
+            continue
+        for var in _inputs(op):
+            name = names.get(base_name(var.name))
+            if name is not None and var.op is not None:
+                last = layer_name(name)
+        if last:
+            found |= {out.name: last for out in op.outputs}
+    return found
+
+
 def read_names(metadata: Mapping[str, str], *, where: str) -> dict[str, str]:
     """The metadata entry `NAMES`, untrusted.
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
 from ralikit.runtimes import Views, check_views, checked_score
 from ralikit.runtimes.mil.package import Package, open_package
 from ralikit.runtimes.mil.quiet import coremltools, quiet
+
+if TYPE_CHECKING:
+    from ralikit.runtimes.mil.ranges import Ranges
 
 INPUT, OUTPUT = "image", "score"
 OFF_DEVICE = (
@@ -37,6 +41,8 @@ class CoreMlRuntime:
 
     name: str
     note: str
+    ranges: Ranges | None = None
+    """Of every tensor since `watch`; None on a Mac, where Core ML shows none."""
 
     def __init__(self, path: Path, *, compute_units: str = "ALL") -> None:
         package = open_package(path)
@@ -50,7 +56,7 @@ class CoreMlRuntime:
             self.name = f"Core ML ({compute_units}) through coremltools {version}"
             self.note = ""
         else:
-            self._model = _OffDevice(package)
+            self._model = _OffDevice(package, sorted(self.facts.get("functions", [OUTPUT])))
             self.name = f"ralikit's Core ML evaluator on coremltools {version}"
             self.note = OFF_DEVICE
 
@@ -61,27 +67,44 @@ class CoreMlRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
+        score = self.outputs(views)[OUTPUT]
+        return checked_score(float(score.reshape(-1)[0]), where=self._path)
+
+    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+        """Everything the package gives for one photo, by name: the score, and what else it has.
+
+        Raises:
+            UsageError: If the views have another shape or type.
+            BundleError: If the program cannot be evaluated.
+        """
         check_views(views, self._shape, where=self._path)
-        return checked_score(self._model.predict(views.astype(np.float32)), where=self._path)
+        return self._model.predict(views.astype(np.float32))
+
+    def watch(self) -> None:
+        """Note the range of every tensor from now on, where the program is evaluated here."""
+        if isinstance(self._model, _OffDevice):
+            from ralikit.runtimes.mil.ranges import Ranges
+
+            self.ranges = self._model.observe = Ranges()
 
 
 class _OffDevice:
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, outputs: list[str]) -> None:
         from ralikit.extras import require
 
         require("torch", extra="coreml", job="Evaluating a Core ML package off a Mac")
         from ralikit.runtimes.mil.program import Program
 
+        self.observe: Ranges | None = None
         self._program = Program.load(package)
-        if set(self._program.inputs) != {INPUT} or self._program.outputs != (OUTPUT,):
+        if set(self._program.inputs) != {INPUT} or sorted(self._program.outputs) != outputs:
             raise BundleError(
                 f"{package.root} takes {', '.join(self._program.inputs)} and gives "
-                f"{', '.join(self._program.outputs)}; expected {INPUT} and {OUTPUT}"
+                f"{', '.join(self._program.outputs)}; expected {INPUT} and {', '.join(outputs)}"
             )
 
-    def predict(self, image: np.ndarray[Any, Any]) -> float:
-        outputs = self._program.run({INPUT: image}, round_fp16=True)
-        return float(outputs[OUTPUT].reshape(-1)[0])
+    def predict(self, image: np.ndarray[Any, Any]) -> dict[str, NDArray[np.float32]]:
+        return self._program.run({INPUT: image}, round_fp16=True, observe=self.observe)
 
 
 class _OnMac:
@@ -95,9 +118,9 @@ class _OnMac:
         with quiet():
             self._model = ct.models.MLModel(str(path), compute_units=units)
 
-    def predict(self, image: np.ndarray[Any, Any]) -> float:
-        outputs = self._model.predict({INPUT: image})
-        return float(np.asarray(outputs[OUTPUT]).reshape(-1)[0])
+    def predict(self, image: np.ndarray[Any, Any]) -> dict[str, NDArray[np.float32]]:
+        found = self._model.predict({INPUT: image})
+        return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
 _Model = _OffDevice | _OnMac

@@ -95,9 +95,11 @@ def cast(source_val: Array, output_dtype: str) -> Array:
 def unpack_bits(packed: Array, bits: int, count: int) -> Array:
     """Unsigned numbers of `bits` bits, packed from the lowest bit of the first byte up."""
     flags = np.unpackbits(packed.view(np.uint8), bitorder="little", count=bits * count)
-    weights = (1 << np.arange(bits)).astype(np.uint16)
-    result: Array = (flags.reshape(count, bits) * weights).sum(axis=1).astype(np.intp)
-    return result
+    if bits <= 8:  # a byte each: packbits fills up with zeros
+        result: Array = np.packbits(flags.reshape(count, bits), axis=1, bitorder="little")[:, 0]
+        return result.astype(np.intp)
+    weights = (1 << np.arange(bits)).astype(np.uint32)
+    return (flags.reshape(count, bits) * weights).sum(axis=1).astype(np.intp)
 
 
 DECODERS: dict[str, Callable[..., Array]] = {

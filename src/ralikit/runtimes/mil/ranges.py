@@ -45,3 +45,12 @@ class Ranges:
             if name in self.broken
             or (dtype == "fp16" and max(self.high[name], -self.low[name]) > FP16_MAX)
         )
+
+    def largest(self) -> tuple[str, float]:
+        """The float16 tensor with the largest absolute value, and that value; ("", 0) if none."""
+        reach = {
+            name: max(self.high[name], -self.low[name])
+            for name, dtype in self.dtypes.items()
+            if dtype == "fp16"
+        }
+        return max(reach.items(), key=lambda item: item[1], default=("", 0.0))
