@@ -10,7 +10,7 @@ from PIL import Image
 
 from ralikit.errors import ExportError, MissingExtraError, UsageError
 from ralikit.export import photos
-from ralikit.export.photos import built_in, from_folder, packaged
+from ralikit.export.photos import built_in, from_folder, packaged, too_few
 from ralikit.preprocess import Preprocess
 
 SMALL = Preprocess(size=32, shortest_edge=40, anchors=((0.0, 0.0), (1.0, 1.0)))
@@ -94,8 +94,16 @@ def test_renaming_photos_changes_nothing(tmp_path: Path) -> None:
 
 def test_too_few_photos_says_how_many_are_needed(tmp_path: Path) -> None:
     _write(tmp_path, 5)
-    with pytest.raises(ExportError, match="has 5 readable, different photos; 264 are needed"):
+    with pytest.raises(ExportError, match="has 5 readable, different photos; 32 are the least"):
         from_folder(tmp_path, SMALL)
+
+
+def test_fewer_photos_than_wanted_are_shared_out(tmp_path: Path) -> None:
+    _write(tmp_path, 40)
+    gate, calibration = from_folder(tmp_path, SMALL)
+    assert (len(gate), len(calibration)) == (20, 20)
+    assert not set(gate.names) & set(calibration.names)
+    assert "20 calibration photos are fewer than 128" in too_few(20)
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
