@@ -51,7 +51,7 @@ def align_data(photos: list[Path], cache: Path, settings: AlignSettings) -> Alig
     texts /= np.linalg.norm(texts, axis=-1, keepdims=True)
     if settings.objective == "regression":
         texts = texts[:, :0]
-    store = open_store(photos, cache, edge=40)
+    store = open_store(photos, cache, preprocess=PREPROCESS)
     return AlignData(store, np.arange(len(photos)), scores, texts.astype(np.float32))
 
 

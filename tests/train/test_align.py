@@ -16,9 +16,11 @@ from PIL import Image
 from support_align import PREPROCESS, SETTINGS, align_data, make_alignment, photo_files
 
 from ralikit.errors import TrainingError, UsageError
+from ralikit.preprocess import Preprocess, make_views
 from ralikit.train.align import CHECKPOINT, METRICS, Alignment, ridge
 from ralikit.train.align_batches import Batches
 from ralikit.train.align_settings import AlignSettings
+from ralikit.train.features import cut
 from ralikit.train.photo_store import open_store
 from ralikit.train.world import World
 
@@ -151,7 +153,7 @@ def test_a_checkpoint_of_other_settings_is_refused(photos: list[Path], tmp_path:
 def test_an_epoch_shows_each_photo_once_and_batches_repeat(
     photos: list[Path], tmp_path: Path
 ) -> None:
-    store = open_store(photos, tmp_path, edge=40)
+    store = open_store(photos, tmp_path, preprocess=PREPROCESS)
     batches = Batches(store, np.arange(24), SETTINGS, 32, World())
     seen = np.concatenate([batches.photos_of(s) for s in range(batches.per_epoch)])
     assert sorted(seen) == list(range(24))
@@ -179,16 +181,28 @@ def test_a_photo_is_never_replaced(photos: list[Path], tmp_path: Path) -> None:
     from ralikit.errors import PhotoError
 
     with pytest.raises(PhotoError, match=r"absent\.png"):
-        open_store([photos[0], tmp_path / "absent.png"], tmp_path / "c", edge=40)
+        open_store([photos[0], tmp_path / "absent.png"], tmp_path / "c", preprocess=PREPROCESS)
     assert not list((tmp_path / "c").glob("photos-*"))
 
 
-def test_the_store_keeps_shapes(tmp_path: Path) -> None:
-    path = tmp_path / "wide.png"
-    Image.fromarray(np.full((50, 100, 3), 7, np.uint8)).save(path)
-    store = open_store([path], tmp_path / "c", edge=25)
-    assert store[0].shape == (25, 50, 3)
-    assert (store[0] == 7).all()
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        Preprocess(size=16, shortest_edge=24, anchors=((0.0, 0.0), (0.5, 0.5), (1.0, 1.0))),
+        Preprocess(size=16, shortest_edge=None, resample="bilinear"),  # squashed, as SigLIP does
+    ],
+)
+def test_training_sees_what_scoring_sees(preprocess: Preprocess, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(50, 101), (101, 37), (16, 16), (9, 40)]
+    photos = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    paths = [tmp_path / f"{k}.png" for k in range(len(photos))]
+    for path, pixels in zip(paths, photos, strict=True):
+        Image.fromarray(pixels).save(path)
+    store = open_store(paths, tmp_path / "c", preprocess=preprocess)
+    for k, pixels in enumerate(photos):
+        views = cut(store[k], preprocess.size, preprocess.anchors)
+        np.testing.assert_array_equal(views, make_views(pixels, preprocess))
 
 
 def test_ridge_recovers_a_linear_map() -> None:

@@ -72,7 +72,7 @@ def test_vit_l_14_336_trains_on_a_cpu_inside_20_gb(tmp_path: Path) -> None:
         gradient_checkpointing=True,
         crops=Crops(random=False, mirror=False),
     )
-    store = open_store(photos, tmp_path / "cache", edge=336)
+    store = open_store(photos, tmp_path / "cache", preprocess=preprocess)
     scores = np.linspace(1, 5, 4, dtype=np.float32)
     alignment = Alignment(
         tower, AlignData(store, np.arange(4), scores, texts), settings, preprocess

@@ -114,6 +114,10 @@ def test_a_run_ends_in_a_bundle_that_orders_its_photos(recipe: Path, tmp_path: P
     assert (out / "metrics.jsonl").read_bytes() == before
     with pytest.raises(TrainingError, match="run of other settings"):
         _train(recipe, out, "--set", "align.seed=5")
+    # a run that could not begin leaves no folder that would refuse the mended recipe
+    with pytest.raises(RalikitError, match="cannot read the labels"):
+        _train(recipe, out.with_name("two"), "--set", "data_root=nowhere")
+    assert not out.with_name("two").exists()
 
 
 def test_photos_kept_out_are_reported(recipe: Path, tmp_path: Path) -> None:

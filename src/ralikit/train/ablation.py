@@ -265,8 +265,7 @@ class _Features:
         recipe = run.recipe
         samples = replace(spec, path=recipe.below(spec.path), root=recipe.below(spec.root)).read()
         require_images(samples)
-        edge = run.preprocess.shortest_edge or run.preprocess.size
-        store = open_store([s.image for s in samples], run.cache, edge=edge)
+        store = open_store([s.image for s in samples], run.cache, preprocess=run.preprocess)
         names = sha256_bytes(to_json([s.name for s in samples], indent=None).encode())
         found = self._over(
             store,

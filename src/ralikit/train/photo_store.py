@@ -1,4 +1,4 @@
-"""Training photos decoded once, resized to one shortest edge, kept on disk, mapped into memory."""
+"""Training photos, decoded once and resized as scoring does; on disk, mapped into memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from ralikit.errors import TrainingError
 from ralikit.files import publish, read_json, sha256_bytes, to_json
+from ralikit.preprocess import Preprocess
+from ralikit.resample import resize_image
 from ralikit.train.photos import open_photo
 
 _PIXELS = "pixels.u8"
@@ -17,15 +19,10 @@ _INDEX = "index.json"
 
 
 class PhotoStore:
-    """uint8 photos of one shortest edge, any aspect, by number.
-
-    Attributes:
-        edge: Their shortest edge, pixels.
-    """
+    """uint8 photos at the size from which views are cut, by number."""
 
     def __init__(self, folder: Path) -> None:
         index = read_json(folder / _INDEX)
-        self.edge = int(index["edge"])
         self._shapes: list[tuple[int, int]] = [(int(h), int(w)) for h, w in index["shapes"]]
         self._starts = np.concatenate([[0], np.cumsum([3 * h * w for h, w in self._shapes])])
         self._pixels = np.memmap(folder / _PIXELS, dtype=np.uint8, mode="r")
@@ -46,7 +43,7 @@ def open_store(
     photos: Sequence[Path],
     folder: Path,
     *,
-    edge: int,
+    preprocess: Preprocess,
     progress: Callable[[int], None] | None = None,
 ) -> PhotoStore:
     """Decode and resize photos into a folder named after them, or open what lies there already.
@@ -54,20 +51,22 @@ def open_store(
     Args:
         photos: The photos, in the order in which they are numbered.
         folder: Parent of the caches.
-        edge: Shortest edge, pixels; smaller photos are enlarged, as they are at scoring.
+        preprocess: Size and filter are its own: views cut from the store are those that scoring
+            makes of the whole photo (large JPEGs, which scoring decodes reduced, nearly so).
         progress: Told how many photos are done.
 
     Raises:
         PhotoError: If a photo cannot be read; nothing is ever put in its place.
         RalikitError: If the disk is full.
     """
-    from PIL import Image
-
     stats = [
         (str(p), p.stat().st_size, p.stat().st_mtime_ns) if p.exists() else (str(p), 0, 0)
         for p in photos
     ]
-    key = sha256_bytes(to_json({"edge": edge, "photos": stats}, indent=None).encode())[:16]
+    edge = preprocess.shortest_edge or preprocess.size
+    square = preprocess.shortest_edge is None
+    made = {"edge": edge, "square": square, "resample": preprocess.resample, "photos": stats}
+    key = sha256_bytes(to_json(made, indent=None).encode())[:16]
     target = folder / f"photos-{edge}-{key}"
     if not target.is_dir():
         with publish(target) as draft:
@@ -76,16 +75,11 @@ def open_store(
             with (draft / _PIXELS).open("wb") as stream:
                 for number, path in enumerate(photos, start=1):
                     photo = open_photo(path)
-                    scale = edge / min(photo.size)
-                    size = (
-                        max(edge, int(photo.width * scale)),
-                        max(edge, int(photo.height * scale)),
-                    )
-                    if size != photo.size:
-                        photo = photo.resize(size, Image.Resampling.BICUBIC)
+                    size = preprocess.resized(*photo.size)
+                    photo = resize_image(photo, size, resample=preprocess.resample)
                     stream.write(np.asarray(photo).tobytes())
                     shapes.append([photo.height, photo.width])
                     if progress is not None:
                         progress(number)
-            (draft / _INDEX).write_text(to_json({"edge": edge, "shapes": shapes}, indent=None))
+            (draft / _INDEX).write_text(to_json({"shapes": shapes}, indent=None))
     return PhotoStore(target)

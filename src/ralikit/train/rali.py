@@ -119,7 +119,6 @@ class Run:
         return tower, self.recipe.preprocess
 
     def _open_store(self) -> PhotoStore:
-        edge = self.preprocess.shortest_edge or self.preprocess.size
         photos = [s.image for s in self.samples]
         if not self.world.first:
             self.world.wait()  # the first process writes the cache, the others read it
@@ -127,7 +126,7 @@ class Run:
         def told(done: int) -> None:
             self.tell("decoding photos", done / len(photos))
 
-        store = open_store(photos, self.cache, edge=edge, progress=told)
+        store = open_store(photos, self.cache, preprocess=self.preprocess, progress=told)
         if self.world.first:
             self.world.wait()
         return store
@@ -233,14 +232,16 @@ def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None)
     world = open_world()
     settings = to_json({k: v for k, v in to_mapping(recipe).items() if k != "expected"})
     path = out / "recipe.json"
+    if path.is_file() and path.read_text(encoding="utf-8") != settings:
+        raise TrainingError(
+            f"{out} holds a run of other settings ({path.name} differs); use another folder"
+        )
+    world.wait()
+    run = Run(recipe, out, world, tell)  # before anything is written: the data may not be there
     if world.first:
-        if path.is_file() and path.read_text(encoding="utf-8") != settings:
-            raise TrainingError(
-                f"{out} holds a run of other settings ({path.name} differs); use another folder"
-            )
         write_text(path, settings)
     world.wait()
-    return Run(recipe, out, world, tell)
+    return run
 
 
 def align(run: Run, *, resume: bool = True) -> None:
