@@ -282,7 +282,7 @@ def made(
         "tools": target.tools(),
         "calibration": gate.calibration_facts() if calibrates else None,
         "limits": limits.figures(),
-        **_structure(target, draft),
+        **_structure(target, draft, gate),
         **(more or {}),
     }
     # A runtime opens no file without facts; the parity figures come once it has run.
@@ -308,10 +308,10 @@ def made(
     return facts, parity
 
 
-def _structure(target: Target, draft: Path) -> dict[str, Any]:
+def _structure(target: Target, draft: Path, gate: Gate) -> dict[str, Any]:
     # What a target says of its file besides the layers, e.g. what a phone's GPU would leave out.
     describe = getattr(target, "structure", None)
-    return {} if describe is None else dict(describe(draft))
+    return {} if describe is None else dict(describe(draft, gate.graph, gate.photos.views))
 
 
 def _meaning(target: Target, precision: str) -> str | None:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ralikit.runtimes import Runtime
 
 # Each has ``checks(file, runtime) -> list[Check]``; imported only for a file of that target.
-_MODULES = {"coreml": "ralikit.export.coreml_checks"}
+_MODULES = {
+    "coreml": "ralikit.export.coreml_checks",
+    "tflite": "ralikit.export.tflite_checks",
+}
 
 
 @dataclass(frozen=True)

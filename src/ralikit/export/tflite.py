@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ralikit.errors import ExportError
 from ralikit.export import tflite_mixed as mix
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import is_transformer
+from ralikit.export.ranges import PHOTOS, reach
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph
@@ -24,6 +26,7 @@ from ralikit.export.tflite_layout import laid_out
 from ralikit.export.tflite_lint import gpu_findings, stored_types
 from ralikit.export.tflite_names import layers_of, name_layers
 from ralikit.export.tflite_tidy import tidy
+from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
 from ralikit.runtimes.quiet import quiet
 
@@ -92,10 +95,25 @@ def layers(path: Path) -> dict[str, str]:
     return stored_types(Graph.read(path))
 
 
-def structure(path: Path) -> dict[str, Any]:
-    """Facts of the file's structure: how many operators, and what a phone's GPU would leave out."""
-    graph = Graph.read(path)
-    return {"operators": len(graph.operators), "gpu_delegate": gpu_findings(graph)}
+def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+    """Facts of a file's structure, and of what phones that compute in float16 would meet.
+
+    Args:
+        path: The converted file.
+        graph: The scorer it was made from.
+        photos: Views of photos to run it on.
+
+    Returns:
+        The number of operators, why a GPU delegate would leave some out, and the largest value that
+        anything computes.
+    """
+    file = Graph.read(path)
+    largest = reach(laid_out(graph), photos[:PHOTOS])
+    return {
+        "operators": len(file.operators),
+        "gpu_delegate": gpu_findings(file),
+        "activations": largest.facts(),
+    }
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ pass over the pixels, and the rest is one piece.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ralikit.export.tflite_graph import Graph
@@ -63,9 +62,6 @@ _FIRST = ("CAST", "QUANTIZE")
 _GPU_RANK = 4
 
 
-Finding = tuple[str, bool | None, str]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Lint:
     """What a file's structure says.
@@ -108,31 +104,6 @@ def lint(graph: Graph, placement: Placement) -> Lint:
     )
 
 
-def checks(path: Path, facts: dict[str, Any], placement: Placement) -> list[Finding]:
-    """What `ralikit verify` says of a file's structure.
-
-    Args:
-        path: The file, checked for damage before.
-        facts: What it says about itself.
-        placement: Where the interpreter runs its operators.
-
-    Returns:
-        Name, whether it holds (None: not asked for), and the detail, of every check.
-    """
-    graph = Graph.read(path)
-    found = lint(graph, placement)
-    rows: list[Finding] = [_layers_check(stored_types(graph), facts.get("layers"))]
-    problem = found.problem()
-    detail = f"{found.operators} operators, all but the first in one piece"
-    rows.append(("XNNPACK", problem is None, problem or detail))
-    if not found.gpu:
-        rows.append(("GPU delegate", True, "no rule broken; not run on a phone's GPU here"))
-    else:
-        needed = bool(facts.get("gpu"))
-        rows.append(("GPU delegate", False if needed else None, "; ".join(found.gpu)))
-    return rows
-
-
 def stored_types(graph: Graph) -> dict[str, str]:
     """Stored type of every convolution's and linear's weight, by layer."""
     makers = graph.producers()
@@ -145,20 +116,6 @@ def stored_types(graph: Graph) -> dict[str, str]:
             weight = int(makers[weight].inputs[0])
         found[graph.name(weight).removesuffix(".weight")] = graph.dtype(weight)
     return found
-
-
-def _layers_check(found: dict[str, str], stated: object) -> Finding:
-    if found == stated:
-        kinds = sorted(set(found.values()))
-        return ("layers", True, f"{len(found)}, stored as {', '.join(kinds)}, as stated")
-    known = stated if isinstance(stated, dict) else {}
-    names = sorted(known.keys() | found.keys())
-    name = next((n for n in names if found.get(n) != known.get(n)), "")
-    return (
-        "layers",
-        False,
-        f"{name} is stored as {found.get(name)} where the file says {known.get(name)}",
-    )
 
 
 def gpu_findings(graph: Graph) -> list[str]:

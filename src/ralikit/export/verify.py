@@ -88,7 +88,6 @@ def verify(
     facts = runtime.facts
     checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
     checks.append(_facts_check(file, facts))
-    checks += _structure_checks(file, runtime)
     limits = _limits(facts)
     watch(runtime)
     golden, golden_check = _golden(file, runtime, limits)
@@ -111,17 +110,6 @@ def verify(
         golden=golden,
         parity=parity,
     )
-
-
-def _structure_checks(file: Path, runtime: Runtime) -> list[Check]:
-    # What a format's own file structure has to hold, beyond opening and scoring.
-    from ralikit.runtimes.litert import LiteRtRuntime
-
-    if not isinstance(runtime, LiteRtRuntime):
-        return []
-    from ralikit.export.tflite_lint import checks
-
-    return [Check(*row) for row in checks(file, runtime.facts, runtime.placement())]
 
 
 def _limits(facts: dict[str, Any]) -> Limits:
