@@ -23,7 +23,7 @@ from ralikit.metrics import Agreement, Difference, agreement, compare
 from ralikit.towers import load_tower
 from ralikit.train import rali
 from ralikit.train.align_settings import AlignSettings
-from ralikit.train.features import Embedder, cached, chain_embeddings, over_views
+from ralikit.train.features import cached, chain_embeddings, over_views
 from ralikit.train.fit import Chains, fit_head
 from ralikit.train.fit_settings import FitSettings
 from ralikit.train.photo_store import open_store
@@ -229,7 +229,7 @@ class _Features:
         else:
             tower, _ = run._start()  # afresh: `run.tower` may have been aligned in place
             self.key = f"start {run.recipe.tower.weights}"
-        self.embedder = Embedder(tower, run.preprocess, device=run.world.device)
+        self.embedder = run.embedder(tower)
         # A small tower's first projection is random: its features stand for it. CLIP's is its own.
         raw = not aligned and run.recipe.tower.kind != "hugging_face"
         self.compute = self.embedder.features if raw else self.embedder.embed

@@ -144,9 +144,14 @@ class Run:
         mask = np.array([(s.dataset, s.name) in kept for s in self.samples])
         return everything[mask], everything[~mask]
 
+    def embedder(self, tower: Tower) -> Embedder:
+        """What embeds views with a tower, where and in the precision in which it trains."""
+        half = self.recipe.align.autocast == "bfloat16"
+        return Embedder(tower, self.preprocess, device=self.world.device, autocast=half)
+
     def start_features(self) -> NDArray[np.float32]:
         """Features of every photo by the untrained tower, (N, F), cached."""
-        embedder = Embedder(self.tower, self.preprocess, device=self.world.device)
+        embedder = self.embedder(self.tower)
         weights = self.recipe.below(self.recipe.tower.weights)
         digest = sha256_path(weights) if weights.is_file() else str(weights)
         key = f"start {digest} {to_mapping(self.preprocess)} {self._photo_key()}"
@@ -338,7 +343,7 @@ def fit(run: Run) -> Bundle:
     """Stage 2: PCA, basis and score fit; writes ``bundle/`` and figures on the photos kept out."""
     tower, tensors = aligned_tower(run)
     settings = run.recipe.fit
-    embedder = Embedder(tower, run.preprocess, device=run.world.device)
+    embedder = run.embedder(tower)
     embeddings = _embeddings(run, embedder, run.train, "train", settings.anchors)
     chains = None
     if settings.chains:
