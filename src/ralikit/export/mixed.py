@@ -31,7 +31,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
-from ralikit.export.smooth import Activations, divide, smooth, watch
+from ralikit.export.smooth import Activations, Smoothing, divide, smooth, watch
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -65,14 +65,9 @@ class Mixed:
     errors: dict[str, float]
 
 
-@dataclass(frozen=True, eq=False)
-class _Smoothed:
-    calibration: Sequence[Views]
-    graph: FoldedScorer
-    errors: dict[str, float]
-
-
-_SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[str, _Smoothed]] = WeakKeyDictionary()
+_SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[Activations, tuple[Sequence[Views], Smoothing]]] = (
+    WeakKeyDictionary()
+)
 
 
 def weighted(graph: FoldedScorer) -> dict[str, Layer]:
@@ -118,7 +113,8 @@ def int8_types(
         ExportError: If there are no photos, or int8 would spoil every layer.
     """
     types = uniform_types(graph, "int8")
-    spoilt = {n for n, e in _smoothed(graph, calibration, activations).errors.items() if e > SPOILT}
+    errors = evening(graph, calibration, activations)[1]
+    spoilt = {n for n, e in errors.items() if e > SPOILT}
     if len(spoilt) == len(small_layers(graph)):
         raise ExportError(
             "int8 would spoil every layer of this tower on these photos: export it as fp16"
@@ -155,8 +151,7 @@ def prepare_mixed(
         known = known_types(graph) if name in layers else ("float32", "float16")
         if kind not in known:
             raise ExportError(f"layer {name} cannot be stored as {kind}: {', '.join(known)}")
-    even, errors = evened(graph, calibration, activations)
-    rounded = copy.deepcopy(even)
+    rounded, errors = evened(graph, calibration, activations)
     steps: dict[str, Tensor] = {}
     small = {n: types.get(n, "float32") for n in layers if types.get(n) in ("int8", "int4")}
     if small:
@@ -167,46 +162,62 @@ def prepare_mixed(
 def evened(
     graph: FoldedScorer, calibration: Sequence[Views], activations: Activations | None
 ) -> tuple[FoldedScorer, dict[str, float]]:
-    """The scorer with its channels evened out for a kind of arithmetic, and int8's errors by layer.
+    """A copy with its channels evened out for a kind of arithmetic, and int8's errors by layer.
 
-    Kept as long as `graph` lives: it is not to be changed.
+    Args:
+        graph: From `ralikit.export.lean.lean`; it is not changed.
+        calibration: Views of photos, each (V, S, S, 3) uint8.
+        activations: What shares a scale where the file runs; None: activations stay float, and the
+            copy is a plain one.
 
     Raises:
         ExportError: If there are no photos, or int8 activations are asked of a convolutional tower.
     """
+    even = copy.deepcopy(graph)
     if activations is None:
-        return graph, {}
-    even = _smoothed(graph, calibration, activations)
-    return even.graph, even.errors
+        return even, {}
+    scales, errors = evening(graph, calibration, activations)
+    divide(even, scales)
+    return even, errors
 
 
-def _smoothed(
+def evening(
     graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
-) -> _Smoothed:
-    # ONNX and TFLite of one export share the pass over the photos, as long as the graph lives.
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """What channels are divided by, by place, and int8's errors by layer name in the scorer.
+
+    ONNX and TFLite of one export share it, as long as the graph lives.
+
+    Raises:
+        ExportError: If there are no photos, or the tower is no transformer.
+    """
     if not is_transformer(graph.tower):
         raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
     kept = _SMOOTHED.setdefault(graph, {})
-    if activations not in kept or kept[activations].calibration is not calibration:
-        even = copy.deepcopy(graph)
+    if activations not in kept or kept[activations][0] is not calibration:
+        kept[activations] = (calibration, _worked_out(graph, calibration, activations))
+    found = kept[activations][1]
+    return found.scales, {f"tower.{name}": error for name, error in found.errors.items()}
 
-        def make() -> dict[str, NDArray[np.float64]]:
-            found = smooth(even, watch(even, calibration), activations=activations)
-            arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
-            return arrays | {f"error/{n}": np.array(error) for n, error in found.errors.items()}
 
-        parts = {"activations": activations, "graph": "", "photos": ""}
-        if sum(p.numel() for p in graph.parameters()) < _LARGE:
-            made = make()
-        else:  # minutes: an export that was interrupted goes on from here
-            parts |= {"graph": _digest(graph), "photos": _digest(calibration)}
-            made = cached("smoothing", {**parts}, make)
-            even = copy.deepcopy(graph)
-            scales = {n[6:]: torch.from_numpy(a) for n, a in made.items() if n[:6] == "scale/"}
-            divide(even, scales)
-        errors = {f"tower.{n[6:]}": float(a) for n, a in made.items() if n[:6] == "error/"}
-        kept[activations] = _Smoothed(calibration, even, errors)
-    return kept[activations]
+def _worked_out(
+    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
+) -> Smoothing:
+    def make() -> dict[str, NDArray[np.float64]]:
+        work = copy.deepcopy(graph)
+        found = smooth(work, watch(work, calibration), activations=activations)
+        arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
+        return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
+
+    if sum(p.numel() for p in graph.parameters()) < _LARGE:
+        made = make()
+    else:  # minutes: an export that was interrupted goes on from here
+        parts = {"graph": _digest(graph), "photos": _digest(calibration)}
+        made = cached("smoothing", {**parts, "activations": activations}, make)
+    return Smoothing(
+        scales={n[6:]: torch.from_numpy(a) for n, a in made.items() if n.startswith("scale/")},
+        errors={n[6:]: float(a) for n, a in made.items() if n.startswith("error/")},
+    )
 
 
 def _digest(of: FoldedScorer | Sequence[Views]) -> str:
