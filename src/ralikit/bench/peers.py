@@ -19,7 +19,7 @@ from ralikit.export import onnx
 from ralikit.export.gate import Gate, Tell, folded_scores
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.parity import FOLD
-from ralikit.extras import require
+from ralikit.extras import hush_imports, require
 from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names
 from ralikit.runtimes import Views, check_views, checked_score
@@ -41,6 +41,7 @@ class TransformersTower(Tower):
 
     def __init__(self, tower: Clip) -> None:
         super().__init__()
+        hush_imports()
         transformers = require("transformers", extra="train", job="A peer from transformers")
         ours = tower.config()
         self.dim = tower.dim
@@ -125,6 +126,7 @@ class TransformersRuntime:
     """
 
     def __init__(self, bundle: Bundle) -> None:
+        hush_imports()
         transformers = require("transformers", extra="train", job="A peer from transformers")
         self.facts: dict[str, Any] = facts_of(bundle)
         self.name = f"transformers {transformers.__version__}"
