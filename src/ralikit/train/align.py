@@ -150,6 +150,8 @@ class Alignment:
                 started = time.perf_counter()
                 figures = self.train_step(batch)
                 figures["seconds"] = time.perf_counter() - started
+                if self.device.type == "cuda":
+                    figures["gpu_peak_bytes"] = torch.cuda.max_memory_allocated(self.device)
                 log({"step": batch.step, **figures})
                 if progress is not None and self.world.first:
                     progress(self.step, self.steps, figures)
