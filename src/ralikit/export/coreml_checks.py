@@ -25,7 +25,7 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     package = open_package(file)
     block = load_block(package)
     behind = layers_behind(block, read_names(package.metadata, where=str(file)))
-    return [_engine(block), _activations(getattr(runtime, "ranges", None), behind)]
+    return [_engine(block), _activations(getattr(runtime, "ranges", None), behind, _normed(block))]
 
 
 def _engine(block: Any) -> Check:
@@ -41,7 +41,7 @@ def _engine(block: Any) -> Check:
     return Check("neural engine", True, f"{detail}; nothing in them is known to keep off it")
 
 
-def _activations(ranges: Ranges | None, behind: dict[str, str]) -> Check:
+def _activations(ranges: Ranges | None, behind: dict[str, str], normed: list[str]) -> Check:
     name = "activations"
     if ranges is None:
         return Check(name, None, "Core ML itself ran: it does not show them")
@@ -55,7 +55,7 @@ def _activations(ranges: Ranges | None, behind: dict[str, str]) -> Check:
         first = next(
             tensor for tensor in ranges.dtypes if tensor in bad
         )  # what follows is its ruin
-        reach = max(ranges.high[first], -ranges.low[first])
+        reach = _reach(ranges, first)
         finite = first not in ranges.broken
         why = (
             f"reaches {reach:.0f}, float16 ends at {FP16_MAX:.0f}"
@@ -69,4 +69,20 @@ def _activations(ranges: Ranges | None, behind: dict[str, str]) -> Check:
     detail = f"float16 reaches {reach:.4g} of {FP16_MAX:.0f}, in {place(tensor)}"
     if reach > FP16_MAX / 2:
         detail += ": more than half, other photos may overflow"
+    read = max(
+        ((_reach(ranges, t), t) for t in normed if ranges.dtypes.get(t) == "fp16"), default=None
+    )
+    if read is not None and read[0] ** 2 > FP16_MAX:
+        detail += (
+            f"; a layer norm reads {read[0]:.4g}, in {place(read[1])}: its square leaves float16 "
+            "where a device sums in it"
+        )
     return Check(name, True, detail)
+
+
+def _normed(block: Any) -> list[str]:
+    return [op.x.name for op in block.operations if op.op_type == "layer_norm"]
+
+
+def _reach(ranges: Ranges, tensor: str) -> float:
+    return max(ranges.high[tensor], -ranges.low[tensor])
