@@ -189,6 +189,9 @@ def _photos_below(root: Path) -> list[Path]:
 
 def _print_exported(item: Exported) -> None:
     parity = item.parity
+    warning = (item.facts.get("calibration") or {}).get("warning")
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
     rank = "" if parity.srcc is None else f", SRCC {parity.srcc:.5f}"
     typer.echo(
         f"{item.path}  {item.size / 1e6:.2f} MB  {item.target}, {item.precision}\n"

@@ -22,11 +22,13 @@ from ralikit.export.parity import FOLD, Parity, compare, embedding_shift
 from ralikit.export.photos import (
     CALIBRATION,
     CALIBRATION_LARGE,
+    ENOUGH,
     GATE,
     GATE_LARGE,
     PhotoSet,
     built_in,
     from_folder,
+    too_few,
 )
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
@@ -94,8 +96,8 @@ class Gate:
         bundle: The model.
         calibration: A folder of the user's photos; None: the built-in set.
         count: Photos to compare on; None: `GATE`, or `GATE_LARGE` where a tower is large.
-        calibration_count: Photos to take int8 ranges from; None: `CALIBRATION`, or
-            `CALIBRATION_LARGE`.
+        calibration_count: Photos to take int8 ranges from; None: `CALIBRATION` (`ENOUGH` of a
+            user's folder), or `CALIBRATION_LARGE`.
         thorough: Take a small tower's counts for a large one too.
         tell: Told the stage and the share done, 0..1.
 
@@ -120,7 +122,9 @@ class Gate:
         self.large = size_bytes(bundle.root / TOWER) > LARGE
         few = self.large and not thorough
         count = count or (GATE_LARGE if few else GATE)
-        calibration_count = calibration_count or (CALIBRATION_LARGE if few else CALIBRATION)
+        if calibration_count is None:
+            own = CALIBRATION if calibration is None else ENOUGH
+            calibration_count = CALIBRATION_LARGE if few else own
         self._calibration_count = calibration_count
         self._own: PhotoSet | None = None
         preprocess = bundle.info.preprocess
@@ -187,7 +191,10 @@ class Gate:
 
     def calibration_facts(self) -> dict[str, Any]:
         """The calibration set's origin, size and hash."""
-        return _set_facts(self.calibration)
+        facts = _set_facts(self.calibration)
+        if self._own is not None and len(self._own) < self._calibration_count:
+            facts["warning"] = too_few(len(self._own))
+        return facts
 
     def _references(self, tell: Tell | None) -> tuple[Scores, Scores]:
         def make() -> dict[str, Scores]:

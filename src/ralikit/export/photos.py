@@ -155,10 +155,12 @@ def from_folder(
 def too_few(count: int) -> str:
     """The warning that a folder gave few photos to calibrate on, with what that was measured to do.
 
-    Figures: `benchmarks/calibration_size.py` on the bundled model (ONNX int8, 200 photos).
+    Figures: `benchmarks/results/calibration-size.json` (ONNX int8, 200 photos).
     """
     return (
-        f"{count} calibration photos are fewer than {ENOUGH}: {MEASURED}"
+        f"{count} calibration photos are fewer than {ENOUGH}; on the bundled model int8 from 8 "
+        "photos drifted by up to 0.074 (95th percentile 0.033), from 16 by 0.055 (0.022), from 64 "
+        "by 0.036 (0.017)"
     )
 
 
