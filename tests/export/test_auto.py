@@ -17,6 +17,7 @@ from ralikit.export.auto_export import export_auto
 from ralikit.export.gate import Gate
 from ralikit.export.lean import lean
 from ralikit.export.sensitivity import Candidate, sensitivities
+from ralikit.report.auto import page
 
 
 def _option(kind: str, size: int, shift: float, time: float = 1.0) -> Option:
@@ -131,6 +132,21 @@ def test_a_convolutional_tower_gets_the_smallest_mix(
         gate=small_gate,
     )
     assert strict.exported.size >= found.exported.size
+
+
+def test_the_fastest_file_of_a_convolutional_tower_computes_in_integers(
+    bundle: Bundle, small_gate: Gate, tmp_path: Path
+) -> None:
+    budgets = Budgets(max_drift=2.0, min_srcc=0.1, prefer="speed")
+    found = export_auto(bundle, target="onnx", out=tmp_path, budgets=budgets, gate=small_gate)
+    assert found.exported.facts["precision"] == "int8"
+    assert found.exported.facts["auto"]["predicted_drift"] is None
+    strict = Budgets(max_drift=0.04, min_srcc=0.9, prefer="speed")
+    floats = export_auto(
+        bundle, target="onnx", out=tmp_path / "strict", budgets=strict, gate=small_gate
+    )
+    assert floats.exported.facts["precision"] == "auto"
+    assert len(page(floats)) > 5000
 
 
 def test_impossible_budgets_name_the_nearest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
 from ralikit.export.chain import Exported, checked_target, file_name, made
 from ralikit.export.gate import Gate, Tell
+from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import Limits, Parity
 from ralikit.export.target import Mixing, Target
@@ -101,6 +103,8 @@ def export_auto(
         gate = gate or Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
         layers = layer_options(gate, module, tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
+        if _planned_whole(module, gate) and budgets.prefer == "speed":
+            points = [_integers(layers), *points]
         search = _Search(module, gate, points, budgets, functions, draft, what, tell)
         best = search.run()
         facts = search.publish(best, layers)
@@ -186,6 +190,11 @@ class _Search:
         """
         budget = self._budgets.max_drift
         failed, passed = -1, len(self._points)  # the answer lies above one, at or below the other
+        if not math.isfinite(self._points[0].drift):
+            whole = self._try(0)
+            if self._keeps(whole) and self._fits(whole):
+                return whole
+            failed = 0
         at = self._points.index(choose(self._points, drift=budget))
         for _ in range(_TRIALS_LARGE if self._gate.large else _TRIALS):
             trial = self._try(at)
@@ -205,8 +214,7 @@ class _Search:
         if not inside:
             raise ExportError(self._impossible())
         best = min(inside, key=lambda t: t.at)
-        limit = self._budgets.budget_mb
-        if limit is not None and best.size > limit * 1e6:
+        if not self._fits(best):
             raise ExportError(self._too_large(best))
         return best
 
@@ -222,12 +230,12 @@ class _Search:
                 "budget_mb": self._budgets.budget_mb,
                 "prefer": self._budgets.prefer,
             },
-            "predicted_drift": round(point.drift, 6),
+            "predicted_drift": _rounded(point.drift),
             "layers": table(layers, point),
             "trials": [
                 {
                     "bytes": t.size,
-                    "predicted_drift": round(self._points[t.at].drift, 6),
+                    "predicted_drift": _rounded(self._points[t.at].drift),
                     **t.parity.figures(),
                 }
                 for t in self.trials
@@ -253,15 +261,16 @@ class _Search:
     def _convert(self, at: int) -> Parity:
         self._drafted = None
         _remove(self._draft)
-        types = _whole(self._gate, self._points[at].types, self._target)
+        point = self._points[at]
+        planned = math.isfinite(point.drift)
         self._facts, parity = made(
             self._target,
-            PRECISION,
+            PRECISION if planned else "int8",
             self._functions,
             self._gate,
             self._draft,
             what=self._what,
-            types=types,
+            types=_whole(self._gate, point.types, self._target) if planned else None,
             # What is over a budget is no failure here: the search goes on.
             limits=_ANY,
             tell=self._tell,
@@ -273,6 +282,10 @@ class _Search:
         parity, budgets = trial.parity, self._budgets
         ranked = parity.srcc is None or parity.srcc >= budgets.min_srcc
         return parity.max_drift <= budgets.max_drift and ranked
+
+    def _fits(self, trial: Trial) -> bool:
+        limit = self._budgets.budget_mb
+        return limit is None or trial.size <= limit * 1e6
 
     def _next(self, trial: Trial, failed: int, passed: int) -> int:
         # Scale the predictions by what was just measured; stay strictly between the bounds.
@@ -305,6 +318,29 @@ class _Search:
             f"{self._budgets.min_srcc:g} and {self._budgets.budget_mb:g} MB; the nearest possible "
             f"has {best.size / 1e6:.2f} MB{words}"
         )
+
+
+def _planned_whole(target: Target, gate: Gate) -> bool:
+    # A convolutional tower's integer arithmetic is planned as a whole, not layer by layer.
+    whole = not isinstance(target, Mixing) and "int8" in target.PRECISIONS
+    return whole and not is_transformer(gate.graph.tower)
+
+
+def _integers(layers: Mapping[str, Sequence[Option]]) -> Point:
+    # What it does to the score is not predicted: it is tried first.
+    stored = {
+        name: next(o for o in options if o.kind == "int8") for name, options in layers.items()
+    }
+    return Point(
+        types=dict.fromkeys(layers, "int8"),
+        size=sum(option.size for option in stored.values()),
+        time=0.0,
+        drift=math.inf,
+    )
+
+
+def _rounded(drift: float) -> float | None:
+    return round(drift, 6) if math.isfinite(drift) else None
 
 
 def _whole(gate: Gate, chosen: Mapping[str, str], target: Target) -> dict[str, str]:

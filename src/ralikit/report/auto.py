@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -46,6 +47,8 @@ def _pareto(result: AutoExported) -> Section:
     points: list[tuple[str, float, float]] = []
     for at in shown:
         point = result.points[at]
+        if not math.isfinite(point.drift):
+            continue  # integer arithmetic throughout: tried, not predicted
         name = "chosen" if point is result.chosen else ""
         points.append((name, point.size / 1e6, max(point.drift, 1e-6)))
     predicted = len(points)
@@ -64,7 +67,7 @@ def _pareto(result: AutoExported) -> Section:
     rows = tuple(
         (
             megabytes(t.size),
-            f"{result.points[t.at].drift:.5f}",
+            _drift(result.points[t.at].drift),
             f"{t.parity.max_drift:.5f}",
             "-" if t.parity.srcc is None else f"{t.parity.srcc:.5f}",
         )
@@ -77,6 +80,10 @@ def _pareto(result: AutoExported) -> Section:
         conditions=("Largest difference from the float32 reference on the gate's photos.",),
     )
     return Section(title="Size against drift", figures=(figure,), tables=(tried_table,))
+
+
+def _drift(value: float) -> str:
+    return f"{value:.5f}" if math.isfinite(value) else "-"
 
 
 def _layers(result: AutoExported) -> Section:
