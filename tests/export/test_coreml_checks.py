@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from ralikit.errors import ParityError
 from ralikit.export import coreml
 from ralikit.export.chain import export
 from ralikit.export.checks import Check, file_checks, watch
+from ralikit.export.coreml_checks import activations
 from ralikit.export.gate import Gate
 from ralikit.export.target import Request
 from ralikit.export.verify import verify
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.coreml import CoreMlRuntime
+from ralikit.runtimes.mil.ranges import Ranges
 
 GROWTH = 2e5
 
@@ -90,6 +93,26 @@ def test_more_than_half_the_range_is_a_warning(tmp_path: Path) -> None:
     check = checked(grown(request, 4e4 / reach(request)), tmp_path / "x.mlpackage")[1]
     assert check.passed
     assert "more than half, other photos may overflow" in check.detail
+
+
+def test_a_layer_norm_of_large_tokens_is_said() -> None:
+    ranges = Ranges()
+    ranges("tokens", "fp16", torch.tensor([-300.0, 2.0]))
+    runtime = SimpleNamespace(ranges=ranges)
+    block = SimpleNamespace(
+        operations=[
+            SimpleNamespace(
+                op_type="layer_norm",
+                name="norm",
+                inputs={},
+                outputs=[],
+                x=SimpleNamespace(name="tokens"),
+            )
+        ]
+    )
+    check = activations(block, {"tokens": "tower.norm1"}, runtime)
+    assert check.passed
+    assert "a layer norm reads 300, in tokens (layer tower.norm1)" in check.detail
 
 
 def test_float32_has_nothing_to_overflow(tmp_path: Path) -> None:

@@ -25,10 +25,11 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     package = open_package(file)
     block = load_block(package)
     behind = layers_behind(block, read_names(package.metadata, where=str(file)))
-    return [_engine(block), _activations(getattr(runtime, "ranges", None), behind, _normed(block))]
+    return [engine(block), activations(block, behind, runtime)]
 
 
-def _engine(block: Any) -> Check:
+def engine(block: Any) -> Check:
+    """Whether the neural engine is known to take the float16 part of a program."""
     found = lint_block(block)
     if found.fatal:
         return Check("neural engine", False, "; ".join(found.fatal[:_SHOWN]))
@@ -41,7 +42,15 @@ def _engine(block: Any) -> Check:
     return Check("neural engine", True, f"{detail}; nothing in them is known to keep off it")
 
 
-def _activations(ranges: Ranges | None, behind: dict[str, str], normed: list[str]) -> Check:
+def activations(block: Any, behind: dict[str, str], runtime: Runtime) -> Check:
+    """How far float16 activations reached on the photos that the runtime has scored.
+
+    Args:
+        block: The program's function.
+        behind: The layer behind each tensor (`ralikit.export.coreml_names.layers_behind`).
+        runtime: Watched while it scored.
+    """
+    ranges: Ranges | None = getattr(runtime, "ranges", None)
     name = "activations"
     if ranges is None:
         return Check(name, None, "Core ML itself ran: it does not show them")
@@ -70,7 +79,8 @@ def _activations(ranges: Ranges | None, behind: dict[str, str], normed: list[str
     if reach > FP16_MAX / 2:
         detail += ": more than half, other photos may overflow"
     read = max(
-        ((_reach(ranges, t), t) for t in normed if ranges.dtypes.get(t) == "fp16"), default=None
+        ((_reach(ranges, t), t) for t in _normed(block) if ranges.dtypes.get(t) == "fp16"),
+        default=None,
     )
     if read is not None and read[0] ** 2 > FP16_MAX:
         detail += (
