@@ -28,6 +28,7 @@ from ralikit.export.equalise import equalise, on_pixel_grid, pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.splitting import split_first_channels
 from ralikit.export.structure import is_add, is_mean, is_relu, layer, trace
+from ralikit.export.ties import without_ties
 from ralikit.runtimes import Views
 
 _PIXELS = 32 * 256 * 256  # of all views held while tensors are wide
@@ -125,6 +126,8 @@ def plan_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
     """
     graph = copy.deepcopy(graph)
     grids = _round_in_step(graph, calibration, activations=True)
+    traced = trace(graph.tower)
+    grids = without_ties(traced, _names(traced), grids, pixels_of(graph, calibration[0][:1]))
     step = float(graph.gain.flatten()[0])
     zero = round(-float(graph.offset.flatten()[0]) / step)
     return Int8Plan(graph=graph, grids=grids, pixels=Grid(step=step, zero=zero))
