@@ -18,7 +18,9 @@ from ralikit.cli import app
 from ralikit.config import from_mapping, read_toml
 from ralikit.data.triplets import Text, Triplet, write_triplets
 from ralikit.errors import UsageError
-from ralikit.train import ablation, rali
+from ralikit.train import rali
+from ralikit.train.ablation_grid import Grid, Row
+from ralikit.train.run import open_run
 
 ROOT = Path(__file__).parents[2]
 COUNT = 24
@@ -44,7 +46,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Photos whose brightness is their quality, texts that tell it, a CLIP folder, a grid."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    monkeypatch.setattr("ralikit.train.rali.open_text_encoder", lambda _name: _Encoder())
+    monkeypatch.setattr("ralikit.train.run.open_text_encoder", lambda _name: _Encoder())
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     rows, triplets = [], []
@@ -150,7 +152,7 @@ def test_the_trained_clip_becomes_a_bundle_that_scores(workplace: Path) -> None:
     from ralikit.cli.train_rali import read_recipe
     from ralikit.scorer import load
 
-    run = rali.open_run(read_recipe(workplace / "recipe.toml", None), workplace / "runs" / "one")
+    run = open_run(read_recipe(workplace / "recipe.toml", None), workplace / "runs" / "one")
     rali.align(run)
     bundle = rali.fit(run)
     assert bundle.info.tower.kind == "clip"
@@ -177,14 +179,14 @@ def test_rows_that_make_no_sense_are_refused(workplace: Path) -> None:
 
     recipe = read_recipe(workplace / "recipe.toml", None)
     with pytest.raises(UsageError, match="row 'x', fit: unknown setting 'cluster'"):
-        ablation.Row(name="x", fit={"cluster": 3}).fit_settings(recipe.fit)
+        Row(name="x", fit={"cluster": 3}).fit_settings(recipe.fit)
     with pytest.raises(UsageError, match="per_photo is for texts that rules write"):
-        ablation.Row(name="x", per_photo=1).recipe(recipe)
-    grid = from_mapping(ablation.Grid, read_toml(workplace / "grid.toml"))
+        Row(name="x", per_photo=1).recipe(recipe)
+    grid = from_mapping(Grid, read_toml(workplace / "grid.toml"))
     with pytest.raises(UsageError, match="no row 'y'; the grid has full, the same"):
         grid.pick(["y"])
     with pytest.raises(UsageError, match="at least two rows"):
-        ablation.Grid(recipe=Path("r"), test=grid.test, rows=grid.rows[:1])
+        Grid(recipe=Path("r"), test=grid.test, rows=grid.rows[:1])
 
 
 @pytest.mark.parametrize("name", ["rali_koniq_vitl336", "rali_siglip2"])
@@ -201,7 +203,7 @@ def test_shipped_recipes_are_valid_and_name_the_papers_figures(name: str) -> Non
 
 def test_the_shipped_grid_has_the_papers_rows() -> None:
     path = ROOT / "train" / "ablations.toml"
-    grid = from_mapping(ablation.Grid, read_toml(path), where=str(path))
+    grid = from_mapping(Grid, read_toml(path), where=str(path))
     papers = {row.name: row.paper for row in grid.rows}
     assert papers["no score fit"] == ".743/.723"  # Table A.5's 512/250/240 without it, too
     table_4 = {".798/.779", ".748/.727", ".792/.772", ".785/.766", ".793/.773", ".743/.723"}

@@ -19,7 +19,7 @@ from ralikit.data.metas import Sample
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
 from ralikit.metrics import srcc
 from ralikit.runtimes.torch import TorchRuntime
-from ralikit.train import rali
+from ralikit.train import run as runs
 from ralikit.train import text_encoders as encoders
 from ralikit.train.resolution import resolution
 from ralikit.train.scenes import group_scenes
@@ -47,7 +47,7 @@ class _Letters:
 
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(rali, "open_text_encoder", lambda _name: _Letters())
+    monkeypatch.setattr(runs, "open_text_encoder", lambda _name: _Letters())
     (tmp_path / "photos").mkdir()
     photos = photo_files(tmp_path / "photos", 48)
     lines = [f"{p.name},{1 - i / 60:.3f}" for i, p in enumerate(photos)]

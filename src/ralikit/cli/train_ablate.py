@@ -50,8 +50,9 @@ def ablate(
 
     require("torch", extra="train", job="Training")
     from ralikit.train import ablation
+    from ralikit.train.ablation_grid import Grid
 
-    plan = from_mapping(ablation.Grid, read_toml(grid), where=str(grid))
+    plan = from_mapping(Grid, read_toml(grid), where=str(grid))
     if row:
         plan = plan.pick(row)
     if resamples is not None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ralikit.train.rali import Run
     from ralikit.train.rali_recipe import RaliRecipe
+    from ralikit.train.run import Run
 
 Recipe = Annotated[Path, typer.Option(help="Recipe (.toml).")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/RECIPE.")]
@@ -71,7 +71,7 @@ def _run(
     path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
 ) -> Run:
     from ralikit.cli.bench import progress
-    from ralikit.train.rali import open_run
+    from ralikit.train.run import open_run
 
     recipe = read_recipe(path, changes)
     with progress() as tell:

@@ -7,7 +7,7 @@ Rows that change what is aligned train a run of their own below the grid's folde
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,112 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.bundle import TOWER, Bundle
-from ralikit.config import from_mapping, to_mapping
+from ralikit.config import to_mapping
 from ralikit.data.metas import MetaSpec, require_images
 from ralikit.errors import UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.metrics import Agreement, Difference, agreement, compare
 from ralikit.towers import load_tower
 from ralikit.train import rali
-from ralikit.train.align_settings import AlignSettings
+from ralikit.train.ablation_grid import Grid, Row
 from ralikit.train.features import cached, chain_embeddings, over_views
 from ralikit.train.fit import Chains, fit_head
 from ralikit.train.fit_settings import FitSettings
 from ralikit.train.photo_store import open_store
 from ralikit.train.rali_recipe import RaliRecipe
+from ralikit.train.run import Run, open_run
 
 Floats = NDArray[np.float64]
 Tell = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One variant.
-
-    Attributes:
-        name: Its name in the table; the first row is what the others are compared with.
-        aligned: Whether the tower is trained at all; without, its first features are used.
-        pca: Whether features are compressed.
-        per_photo: Texts a photo; None: the recipe's.
-        fit: Changes of `FitSettings`.
-        align: Changes of `AlignSettings`.
-        paper: What the paper prints for it, PLCC/SRCC, as text.
-    """
-
-    name: str
-    aligned: bool = True
-    pca: bool = True
-    per_photo: int | None = None
-    fit: dict[str, Any] = field(default_factory=dict)
-    align: dict[str, Any] = field(default_factory=dict)
-    paper: str = ""
-
-    @property
-    def trains(self) -> bool:
-        """Whether it needs an alignment of its own."""
-        return bool(self.aligned and (self.align or self.per_photo is not None))
-
-    def fit_settings(self, base: FitSettings) -> FitSettings:
-        """The base settings with this row's changes.
-
-        Raises:
-            UsageError: If a change is no such setting or out of range.
-        """
-        changed = {**to_mapping(base), **self.fit} | ({} if self.pca else {"pca": None})
-        return from_mapping(FitSettings, changed, where=f"row {self.name!r}, fit")
-
-    def recipe(self, base: RaliRecipe) -> RaliRecipe:
-        """The base recipe with this row's changes of texts and alignment.
-
-        Raises:
-            UsageError: As `fit_settings`.
-        """
-        where = f"row {self.name!r}, align"
-        if self.per_photo is not None and base.texts.triplets:
-            raise UsageError(
-                f"row {self.name!r}: per_photo is for texts that rules write; this recipe brings "
-                "its own, so give the row's recipe a file with fewer texts"
-            )
-        align = from_mapping(AlignSettings, {**to_mapping(base.align), **self.align}, where=where)
-        texts = replace(base.texts, per_photo=self.per_photo or base.texts.per_photo)
-        return replace(base, align=align, texts=texts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """What `train/ablations.toml` says.
-
-    Attributes:
-        recipe: The recipe that rows change, from the grid file's folder.
-        test: Labelled sets every row is tested on, from the recipe's data root.
-        rows: The variants.
-        resamples: Bootstrap resamples.
-    """
-
-    recipe: Path
-    test: tuple[MetaSpec, ...]
-    rows: tuple[Row, ...]
-    resamples: int = 1000
-
-    def __post_init__(self) -> None:
-        names = [row.name for row in self.rows]
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise UsageError("a grid needs at least two rows, each with a name of its own")
-        if not self.test:
-            raise UsageError("a grid needs at least one test set")
-
-    def pick(self, names: Sequence[str]) -> Grid:
-        """The grid with its first row and the named ones.
-
-        Raises:
-            UsageError: If a name is unknown.
-        """
-        known = [row.name for row in self.rows]
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(f"no row {unknown[0]!r}; the grid has {', '.join(known)}")
-        first, *rest = self.rows
-        return replace(self, rows=(first, *(row for row in rest if row.name in names)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,20 +114,20 @@ def run_grid(
     ]
 
 
-def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> rali.Run:
+def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> Run:
     changed = row.recipe(recipe)
     if row.trains:
         plain = to_mapping(changed)
         parts = {k: plain[k] for k in ("data", "texts", "tower", "align", "validation")}
         name = f"align-{sha256_bytes(to_json(parts, indent=None).encode())[:12]}"
-        return rali.open_run(changed, out / name, tell=tell)
-    return rali.open_run(recipe, base or out / "base", tell=tell)
+        return open_run(changed, out / name, tell=tell)
+    return open_run(recipe, base or out / "base", tell=tell)
 
 
 class _Features:
     """Embeddings of a run's photos and of test sets, by its aligned or its first tower."""
 
-    def __init__(self, run: rali.Run, *, aligned: bool, bundle: Bundle | None) -> None:
+    def __init__(self, run: Run, *, aligned: bool, bundle: Bundle | None) -> None:
         self.run = run
         if bundle is not None:
             if bundle.info.preprocess != run.preprocess:
@@ -227,7 +138,7 @@ class _Features:
             tower, _ = rali.aligned_tower(run)
             self.key = f"aligned {sha256_path(run.out / rali.TOWER)}"
         else:
-            tower, _ = run._start()  # afresh: `run.tower` may have been aligned in place
+            tower, _ = run.start()  # afresh: `run.tower` may have been aligned in place
             self.key = f"start {run.recipe.tower.weights}"
         self.embedder = run.embedder(tower)
         # A small tower's first projection is random: its features stand for it. CLIP's is its own.
@@ -239,14 +150,14 @@ class _Features:
         """Of the training photos, (n, D)."""
         run = self.run
         views = settings.anchors or run.preprocess.anchors
-        return self._over(run.store, run.train.tolist(), views, f"train {run._photo_key()}")
+        return self._over(run.store, run.train.tolist(), views, f"train {run.photo_key()}")
 
     def chains(self, settings: FitSettings) -> Chains | None:
         """Of degraded copies, where the fit wants them and the tower can embed them."""
         if not settings.chains or self.raw:
             return None
         run, size = self.run, self.run.preprocess.size
-        key = f"{self.key} chains {settings.chains} {settings.seed} {run._photo_key()}"
+        key = f"{self.key} chains {settings.chains} {settings.seed} {run.photo_key()}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
             found = chain_embeddings(
