@@ -33,7 +33,7 @@ from ralikit.export.photos import (
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
 from ralikit.preprocess import make_views
-from ralikit.runtimes import Runtime, Views
+from ralikit.runtimes import Runtime, Views, checked_score
 from ralikit.towers import load_tower
 
 Scores = NDArray[np.float64]
@@ -159,14 +159,21 @@ class Gate:
             ParityError: If a score is not finite.
             BundleError: If the runtime fails.
         """
-        scores = runtime_scores(runtime, self.photos.views, tell=tell, what="comparing scores")
-        parity = compare(self.photos.names, scores, self.reference)
+        views, what = self.photos.views, "comparing scores"
         outputs = getattr(runtime, "outputs", None)
         if outputs is None or "embedding" not in runtime.facts.get("functions", ()):
-            return parity
-        seen = self.photos.views[:_SHIFT_PHOTOS]
-        found = np.concatenate([outputs(views)["embedding"] for views in seen]).astype(np.float64)
-        return replace(parity, shift=embedding_shift(found, self.embeddings))
+            scores = runtime_scores(runtime, views, tell=tell, what=what)
+            return compare(self.photos.names, scores, self.reference)
+        scores, found = np.empty(len(views)), []
+        for index, photo in enumerate(views):  # a large tower's seconds, once for both
+            given = outputs(photo)
+            scores[index] = checked_score(float(given["score"].reshape(-1)[0]), where="the file")
+            if index < _SHIFT_PHOTOS:
+                found.append(given["embedding"])
+            if tell is not None:
+                tell(what, (index + 1) / len(views))
+        shift = embedding_shift(np.concatenate(found).astype(np.float64), self.embeddings)
+        return replace(compare(self.photos.names, scores, self.reference), shift=shift)
 
     @cached_property
     def embeddings(self) -> Scores:
