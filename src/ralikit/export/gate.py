@@ -188,7 +188,9 @@ class Gate:
 
     def facts(self) -> dict[str, Any]:
         """What a file says of its photos: the sets' hashes, golden photos and their scores."""
+        fold = self.fold_parity
         return {
+            "fold": {"photos": fold.photos, "max_drift": round(fold.max_drift, 8)},
             "gate": _set_facts(self.photos),
             "golden": [
                 {"name": g.name, "sha256": g.sha256, "reference": round(float(score), 7)}
@@ -224,7 +226,7 @@ class Gate:
         names = [*(f"golden photo {g.name}" for g in self.golden[:few]), *self.photos.names[:few]]
         wanted = np.concatenate([self.golden_reference[:few], self.reference[:few]])
         scores = folded_scores(self.graph, [*golden, *self.photos.views[:few]])
-        parity = compare(names, scores, wanted)
+        self.fold_parity = parity = compare(names, scores, wanted)
         if parity.max_drift > FOLD:
             raise ParityError(
                 f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "
