@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch import nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export import tflite
+from ralikit.export import mixed, tflite
 from ralikit.export.tflite_graph import SAME, VALID, Graph
 from ralikit.runtimes.litert import LiteRtRuntime, read_facts
 
@@ -89,6 +90,20 @@ def test_smaller_weights_are_stored_and_score_nearly_the_same(
         assert kind == ("float32" if name.startswith("head.") else stored), name
     drift = np.abs(np.subtract(litert_scores(path, PHOTOS), reference))
     assert 0 < drift.max() < limit
+
+
+def test_a_convolutional_tower_takes_a_type_for_every_layer(
+    tmp_path: Path, reference: list[float]
+) -> None:
+    request = tiny_request("auto")
+    types = dict.fromkeys(mixed.weighted(request.graph), "int8")
+    types |= {n: "float32" for n in types if n.startswith("head.")}
+    types |= {"tower.stem": "float32", "tower.blocks.1.depthwise": "float16"}
+    path = tmp_path / "auto.tflite"
+    tflite.convert(replace(request, types=types), path)
+    assert tflite.layers(path) == types
+    drift = np.abs(np.subtract(litert_scores(path, PHOTOS), reference))
+    assert 0 < drift.max() < 0.1
 
 
 def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:

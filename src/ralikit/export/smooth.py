@@ -35,6 +35,8 @@ Activations = Literal["tensor", "token"]
 """What shares a dynamic scale: a whole tensor (ONNX Runtime) or each token's row (XNNPACK)."""
 
 _STRENGTHS = (0.3, 0.5, 0.7)
+# XNNPACK has no layer norm: written out, a gain is a multiplication too, if a smaller one.
+_WORTH_NORM = 0.9
 _WORTH = 0.5  # a multiplication of its own must halve the error
 _ROWS = 320  # sampled from all photos together
 _MOST = 1e4
@@ -236,6 +238,8 @@ def _best_scale(
     least = rounding_error(place, weight, wanted, activations)
     if place.taker is None:
         least *= _WORTH
+    elif activations == "token" and "norm" in place.taker:
+        least *= _WORTH_NORM
     best = None
     for strength in _STRENGTHS:
         scale = peak.clamp_min(1e-5) ** strength / columns.clamp_min(1e-5) ** (1 - strength)

@@ -122,6 +122,11 @@ class Graph:
         raw: Array = np.frombuffer(bytes(data), dtype=_NUMPY[_TYPES[entry.type]])
         return raw.reshape(self.shape(tensor)).copy()
 
+    def is_constant(self, tensor: int) -> bool:
+        """Whether a tensor's values are in the file."""
+        data = self.model.buffers[self.main.tensors[tensor].buffer].data
+        return data is not None and len(data) > 0
+
     def set_constant(self, tensor: int, values: Array) -> None:
         """Give a tensor new constant values, of its own type, in a buffer of its own."""
         entry = self.main.tensors[tensor]

@@ -131,7 +131,7 @@ def _reasons(graph: Graph, op: Any) -> list[str]:
     kind = graph.kind(op)
     if kind not in GPU_OPERATORS:
         return [f"it has no {kind}"]
-    computed = [int(t) for t in op.inputs if t >= 0 and graph.constant(int(t)) is None]
+    computed = [int(t) for t in op.inputs if t >= 0 and not graph.is_constant(int(t))]
     ranks = [len(graph.shape(t)) for t in (*computed, *(int(t) for t in op.outputs))]
     found = []
     if any(rank > _GPU_RANK for rank in ranks):

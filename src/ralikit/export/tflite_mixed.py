@@ -18,7 +18,7 @@ from ralikit.export import mixed
 from ralikit.export.lean import is_transformer
 from ralikit.export.target import Request
 from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_store import store, stored_codes
+from ralikit.export.tflite_store import store, store_positions, stored_codes
 
 BLOCK: int | None = None
 """Inputs that share a step of an int4 weight; None: all of an output channel's."""
@@ -81,6 +81,8 @@ def write(graph: Graph, plan: mixed.Mixed, *, dynamic: bool) -> None:
     """
     steps = {name: value.numpy() for name, value in plan.steps.items()}
     store(graph, plan.types, steps=steps, dynamic=dynamic)
+    if is_transformer(plan.graph.tower) and set(plan.types.values()) != {"float32"}:
+        store_positions(graph)
     check_codes(graph, plan)
 
 

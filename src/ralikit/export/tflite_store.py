@@ -123,6 +123,22 @@ def store(
     graph.release()
 
 
+def store_positions(graph: Graph) -> None:
+    """Store the position embedding as float16: added in float32, it is off by a 2000th at most.
+
+    It is the one large constant that no layer owns, (1, N, C): what is added to a photo's patches.
+    """
+    for op in list(graph.operators):
+        if graph.kind(op) != "ADD":
+            continue
+        for place, tensor in enumerate(int(t) for t in op.inputs):
+            values = graph.constant(tensor) if graph.is_constant(tensor) else None
+            if values is not None and values.dtype == np.float32 and values.ndim == 3:
+                small = graph.add_constant(graph.name(tensor), values.astype(np.float16))
+                _expand(graph, op, small, _FLOAT16_DEQUANTIZE, place=place)
+    graph.release()
+
+
 def stored_codes(graph: Graph, tensor: int) -> Codes:
     """Read an integer weight back as it lies in the file.
 
@@ -215,17 +231,17 @@ def _quantization(graph: Graph, codes: Codes, name: str, axis: int) -> Any:
     return entry
 
 
-def _expand(graph: Graph, op: Any, small: int, version: int) -> None:
-    # The layer goes on reading float32, from an operator that expands the stored weight.
-    large = int(op.inputs[1])
+def _expand(graph: Graph, op: Any, small: int, version: int, *, place: int = 1) -> None:
+    # The operator goes on reading float32, from another one that expands the stored constant.
+    large = int(op.inputs[place])
     whole = schema.TensorT()
     whole.name = f"{graph.name(large)}.float32".encode()
     whole.type = schema.TensorType.FLOAT32
     whole.shape = list(graph.shape(large))
     whole.buffer = 0
     graph.main.tensors.append(whole)
-    op.inputs[1] = len(graph.main.tensors) - 1
-    graph.add_operator("DEQUANTIZE", version, small, int(op.inputs[1]), before=op)
+    op.inputs[place] = len(graph.main.tensors) - 1
+    graph.add_operator("DEQUANTIZE", version, small, int(op.inputs[place]), before=op)
 
 
 def _packed(values: Array) -> Array:
