@@ -25,6 +25,7 @@ GPU_OPERATORS = frozenset(
         "CAST",
         "CONCATENATION",
         "CONV_2D",
+        "CUMSUM",
         "DEPTHWISE_CONV_2D",
         "DEQUANTIZE",
         "DIV",
