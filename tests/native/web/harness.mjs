@@ -15,7 +15,7 @@ export const golden = JSON.parse(readFileSync(join(goldenFolder, "golden.json"),
 /** Exported files and the scores Python gave with them, written by run.sh; {} without. */
 export const work = process.env.RALIKIT_WEB_WORK ?? join(repo, "build/web");
 const read = (name) => (existsSync(join(work, name)) ? JSON.parse(readFileSync(join(work, name), "utf8")).precisions : {});
-export const scores = { ...read("scores.json"), ...read("scores-int8.json") };
+export const scores = Object.assign({}, ...["scores.json", "scores-int8.json", "scores-int8-weights.json"].map(read));
 
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
