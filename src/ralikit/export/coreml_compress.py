@@ -41,7 +41,6 @@ Array = NDArray[Any]
 
 _PIXELS = 32 * 256 * 256
 _TOKENS = 1 << 13
-_FEW = 1 << 11  # enough for means
 _ROWS = 1 << 13
 _STRIPE = 1024
 _LEAST = 8
@@ -73,9 +72,10 @@ def compress(
         return compressed, {
             name: _store(module, plan[name], name, None) for name, module in chosen.items()
         }
-    careful = not is_transformer(graph.tower) or any(s.bits < 8 for s in plan.values())
-    pixels = pixels_of(graph, _some_views(graph, calibration, tokens=_TOKENS if careful else _FEW))
-    step = _InStep(plan, careful=not is_transformer(graph.tower))
+    few = all(scheme.bits == 8 for scheme in plan.values())
+    views = _some_views(graph, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
+    pixels = pixels_of(graph, views)
+    step = _InStep(plan)
     with torch.inference_mode():
         step.run(graph, compressed, chosen, pixels)
     return compressed, step.stored
@@ -88,7 +88,6 @@ class _InStep:
     # rounded before it; its bias then takes what is left of the mean error (Nagel et al. 2019,
     # section 4.2).
     plan: Mapping[str, Scheme]
-    careful: bool
     stored: dict[str, Stored] = field(default_factory=dict)
     _wanted: dict[str, Tensor] = field(default_factory=dict)
     _inputs: Tensor | None = None
@@ -117,9 +116,7 @@ class _InStep:
     def _choose(self, name: str) -> Callable[..., tuple[Tensor, ...] | None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
             scheme = self.plan[name]
-            # A transformer's eight bits lose less to their nearest than GPTQ's hour would win.
-            compensates = is_matrix(module) and (self.careful or scheme.bits < 8)
-            factor = self._factor_of(inputs[0]) if compensates else None
+            factor = self._factor_of(inputs[0]) if is_matrix(module) else None
             stored = _store(module, scheme, name, factor)
             if scheme.activations == 16:
                 self.stored[name] = stored

@@ -21,6 +21,7 @@ _DAMPING = 0.01
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8)
 _ROUNDS = 30
 _TOGETHER = 128
+_WIDE = 2048
 
 
 class Grid(Protocol):
@@ -175,7 +176,9 @@ def spread_factor(gram: Tensor) -> tuple[Tensor, Tensor]:
         factor R of the damped H^-1 = R^T R in that order, float32.
     """
     order = torch.argsort(gram.diagonal(), descending=True, stable=True)
-    h = gram.double()[order][:, order]
+    # The damping holds the condition below n / _DAMPING: float32 can factor it, and large matrices
+    # take seconds in float64.
+    h = gram.to(torch.float32 if len(gram) > _WIDE else torch.float64)[order][:, order]
     h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
     # R = U^-1 where H = U U^T with U upper: Cholesky of H back to front, half an inversion's work.
     lower = torch.linalg.cholesky(h.flip(0, 1))
