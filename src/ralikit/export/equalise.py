@@ -85,28 +85,32 @@ def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
 
 def channel_moments(graph: fx.GraphModule, batches: Iterable[Tensor]) -> dict[str, Moments]:
     """Moments of every channel of every tensor over the calibration pixels, by node name."""
-    found: dict[str, list[Moments]] = {}
+    # Kept as running figures: small tensors that outlive each photo's large ones would stop the
+    # heap from ever shrinking (58 MB a photo).
+    found: dict[str, Moments] = {}
+    photos = 0
 
     class Watch(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Tensor:
             result: Tensor = super().run_node(n)
             if n.op != "output":
                 axes = [d for d in range(result.dim()) if d != 1]
-                moments = Moments(result.abs().amax(dim=axes), result.square().mean(dim=axes))
-                found.setdefault(n.name, []).append(moments)
+                peak, square = result.abs().amax(dim=axes), result.square().mean(dim=axes)
+                if n.name not in found:
+                    found[n.name] = Moments(torch.zeros_like(peak), torch.zeros_like(square))
+                kept = found[n.name]
+                torch.maximum(kept.peak, peak, out=kept.peak)
+                kept.square += square
             return result
 
     watch = Watch(graph)
     with torch.inference_mode():
         for pixels in batches:
             watch.run(pixels)
-    return {
-        name: Moments(
-            torch.stack([m.peak for m in several]).amax(0),
-            torch.stack([m.square for m in several]).mean(0),
-        )
-        for name, several in found.items()
-    }
+            photos += 1
+        for moments in found.values():
+            moments.square /= max(1, photos)
+    return found
 
 
 def equalise(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:

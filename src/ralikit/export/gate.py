@@ -32,6 +32,7 @@ from ralikit.export.photos import (
 )
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
+from ralikit.heap import map_large_blocks
 from ralikit.preprocess import make_views
 from ralikit.runtimes import Runtime, Views, checked_score
 from ralikit.towers import load_tower
@@ -120,6 +121,8 @@ class Gate:
     ) -> None:
         self.bundle = bundle
         self.large = size_bytes(bundle.root / TOWER) > LARGE
+        if self.large:
+            map_large_blocks()
         few = self.large and not thorough
         count = count or (GATE_LARGE if few else GATE)
         if calibration_count is None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import mmap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,10 +14,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
+from ralikit.heap import large_blocks_mapped, trim
 from ralikit.runtimes import Views, check_views, checked_score
 
 _LARGE = 50e6  # bytes
-_M_MMAP_THRESHOLD = -3
 _METADATA = 14  # ModelProto.metadata_props
 _LENGTH_DELIMITED = 2
 ERRORS = (
@@ -73,14 +71,16 @@ class OnnxRuntime:
             options.enable_mem_pattern = False
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         try:
-            with _pages_given_back() if large else contextlib.nullcontext():
+            # Weights are repacked one by one as a session starts: on the heap, the holes that the
+            # originals leave would stay, 0.25 GB for 0.3 GB of weights.
+            with large_blocks_mapped() if large else contextlib.nullcontext():
                 self._session = ort.InferenceSession(
                     str(path), options, providers=["CPUExecutionProvider"]
                 )
         except ERRORS as error:
             raise BundleError(f"{path} cannot be loaded: {_one_line(error)}") from error
         self._shape = self._checked_shape()
-        _trim_heap()
+        trim()  # the parsed model, about twice its size; a large photo is decoded next
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
@@ -195,34 +195,6 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
     raise IndexError
-
-
-@contextlib.contextmanager
-def _pages_given_back() -> Iterator[None]:
-    """Let glibc's malloc map every large block while a model loads, so that freeing gives it back.
-
-    Weights are repacked one by one when a session starts. On the heap, the holes that the originals
-    leave stay with the process: 0.25 GB for 0.3 GB of weights.
-    """
-    mallopt = None
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 17)
-    try:
-        yield
-    finally:
-        if mallopt is not None:
-            mallopt(_M_MMAP_THRESHOLD, 1 << 25)  # where glibc's own adjustment ends
-
-
-def _trim_heap() -> None:
-    """Give the memory of the parsed model back, about twice its size, where malloc is glibc's.
-
-    A large photo is decoded next; the two peaks shall not add up.
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _one_line(error: BaseException) -> str:
