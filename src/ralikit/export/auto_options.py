@@ -83,7 +83,7 @@ def small_layers(graph: FoldedScorer, target: Target) -> dict[str, mixed.Layer]:
     """The layers a target stores small, by name."""
     if target.NAME != "coreml":
         return mixed.small_layers(graph)
-    from ralikit.export.coreml_compress import chosen_layers
+    from ralikit.export.coreml_schemes import chosen_layers
 
     return {f"tower.{name}": layer for name, layer in chosen_layers(graph.tower).items()}
 

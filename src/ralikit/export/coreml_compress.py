@@ -31,7 +31,6 @@ from ralikit.export.coreml_grids import (
     spread_factor,
 )
 from ralikit.export.coreml_schemes import Layer, Scheme, Stored, divisor, is_matrix
-from ralikit.export.coreml_schemes import chosen_layers as chosen_layers
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
