@@ -46,6 +46,9 @@ class TinyTower(Tower):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.normal_(module.bias, std=0.1)  # type: ignore[arg-type]
 
+    def config(self) -> dict[str, Any]:
+        return {}
+
     def forward(self, pixels: Tensor) -> Tensor:
         x = F.relu6(self.stem(pixels))
         for block in self.blocks:
