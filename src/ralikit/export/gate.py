@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from ralikit.bundle import TOWER, Bundle
 from ralikit.errors import ParityError
 from ralikit.export.cache import cached
-from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.lean import lean
 from ralikit.export.parity import FOLD, Parity, compare, embedding_shift
@@ -54,22 +53,30 @@ def unfolded_scores(bundle: Bundle, views: Sequence[Views], *, tell: Tell | None
     Shares nothing with the folded graph but the weights on disk, so that a mistake in folding
     cannot hide in both.
     """
+    return unfolded(bundle, views, tell=tell)[0]
+
+
+def unfolded(
+    bundle: Bundle, views: Sequence[Views], *, tell: Tell | None = None
+) -> tuple[Scores, Scores]:
+    """`unfolded_scores`, (n,), and the embeddings they come from, averaged over views, (n, D)."""
     info = bundle.info
     tower, head = load_tower(bundle), bundle.head()
     mean = torch.tensor(info.preprocess.mean).view(1, 3, 1, 1)
     std = torch.tensor(info.preprocess.std).view(1, 3, 1, 1)
-    scores = np.empty(len(views))
+    scores, embeddings = np.empty(len(views)), np.empty((len(views), head.dim))
     with torch.inference_mode():
         for index, photo in enumerate(views):
             image = torch.from_numpy(np.array(photo)).permute(0, 3, 1, 2).float() / 255.0
             embedding = tower((image - mean) / std).double().numpy()  # (V, D)
+            embeddings[index] = embedding.mean(axis=0)
             if info.view_pool == "embedding":
-                scores[index] = head.score(embedding.mean(axis=0, keepdims=True))[0]
+                scores[index] = head.score(embeddings[index : index + 1])[0]
             else:
                 scores[index] = head.score(embedding).mean()
             if tell is not None:
                 tell("reference scores", (index + 1) / len(views))
-    return scores
+    return scores, embeddings
 
 
 def folded_scores(graph: FoldedScorer, views: Sequence[Views]) -> Scores:
@@ -140,9 +147,11 @@ class Gate:
                 calibration, preprocess, gate=count, calibration=calibration_count
             )
         self.golden: list[Golden] = golden_photos()
+        if few:  # one degraded photo of each picture
+            self.golden = self.golden[1::3]
         self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
         self.graph = lean(fold(bundle))
-        self.golden_reference, self.reference = self._references(tell)
+        self.golden_reference, self.reference, self.embeddings = self._references(tell)
         if not np.isfinite(self.reference).all():
             bad = self.photos.names[int(np.flatnonzero(~np.isfinite(self.reference))[0])]
             raise ParityError(f"the bundle itself gives no finite score on {bad}")
@@ -175,19 +184,9 @@ class Gate:
                 found.append(given["embedding"])
             if tell is not None:
                 tell(what, (index + 1) / len(views))
-        shift = embedding_shift(np.concatenate(found).astype(np.float64), self.embeddings)
+        wanted = self.embeddings[: len(found)]
+        shift = embedding_shift(np.concatenate(found).astype(np.float64), wanted)
         return replace(compare(self.photos.names, scores, self.reference), shift=shift)
-
-    @cached_property
-    def embeddings(self) -> Scores:
-        """The float32 tower's embeddings of the first photos, averaged over views, (n, D)."""
-        with torch.inference_mode():
-            return np.stack(
-                [
-                    self.graph.tower(pixels_of(self.graph, views)).mean(0).double().numpy()
-                    for views in self.photos.views[:_SHIFT_PHOTOS]
-                ]
-            )
 
     def facts(self) -> dict[str, Any]:
         """What a file says of its photos: the sets' hashes, golden photos and their scores."""
@@ -208,12 +207,11 @@ class Gate:
             facts["warning"] = too_few(len(self._own))
         return facts
 
-    def _references(self, tell: Tell | None) -> tuple[Scores, Scores]:
+    def _references(self, tell: Tell | None) -> tuple[Scores, Scores, Scores]:
         def make() -> dict[str, Scores]:
-            return {
-                "golden": unfolded_scores(self.bundle, self.golden_views),
-                "photos": unfolded_scores(self.bundle, self.photos.views, tell=tell),
-            }
+            golden = unfolded_scores(self.bundle, self.golden_views)
+            scores, embeddings = unfolded(self.bundle, self.photos.views, tell=tell)
+            return {"golden": golden, "photos": scores, "embeddings": embeddings}
 
         if not self.large:
             made = make()
@@ -221,7 +219,7 @@ class Gate:
             golden = sha256_bytes("".join(g.sha256 for g in self.golden).encode())
             parts = {"bundle": self.bundle.hash, "golden": golden, "photos": self.photos.hash}
             made = cached("reference", {**parts}, make)
-        return made["golden"], made["photos"]
+        return made["golden"], made["photos"], made["embeddings"]
 
     def _prove_fold(self) -> None:
         few = _FOLD_PHOTOS_LARGE if self.large else _FOLD_PHOTOS

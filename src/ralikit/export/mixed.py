@@ -31,7 +31,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
-from ralikit.export.smooth import Activations, Smoothing, divide, smooth, watch
+from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -42,7 +42,7 @@ SPOILT = 0.15
 
 Layer = nn.Conv2d | nn.Linear
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
-_BATCH_BYTES = 1.2e9
+_BATCH_BYTES = 0.9e9
 _LARGE = 50e6
 _ROWS = 1 << 13
 
@@ -68,6 +68,9 @@ class Mixed:
 _SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[Activations, tuple[Sequence[Views], Smoothing]]] = (
     WeakKeyDictionary()
 )
+
+
+_SEEN: WeakKeyDictionary[FoldedScorer, tuple[Sequence[Views], list[Place]]] = WeakKeyDictionary()
 
 
 def weighted(graph: FoldedScorer) -> dict[str, Layer]:
@@ -200,12 +203,20 @@ def evening(
     return found.scales, {f"tower.{name}": error for name, error in found.errors.items()}
 
 
+def _watched(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
+    # One pass over the photos serves every kind of arithmetic.
+    kept = _SEEN.get(graph)
+    if kept is None or kept[0] is not calibration:
+        kept = _SEEN[graph] = (calibration, watch(graph, calibration))
+    return kept[1]
+
+
 def _worked_out(
     graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
 ) -> Smoothing:
     def make() -> dict[str, NDArray[np.float64]]:
-        work = copy.deepcopy(graph)
-        found = smooth(work, watch(work, calibration), activations=activations)
+        seen = copy.deepcopy(_watched(graph, calibration))  # smoothing divides the samples
+        found = smooth(copy.deepcopy(graph), seen, activations=activations)
         arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
         return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
 

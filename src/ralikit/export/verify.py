@@ -165,16 +165,19 @@ def _golden(
         return (), Check("golden photos", False, "its metadata carries no readable golden scores")
     rows, strange = [], []
     for photo in golden_photos():
-        if photo.name not in wanted or wanted[photo.name][0] != photo.sha256:
+        if photo.name not in wanted:
+            continue  # a large tower's file names fewer
+        if wanted[photo.name][0] != photo.sha256:
             strange.append(photo.name)
             continue
         score = runtime.run(make_views(photo.pixels, preprocess))
         rows.append((photo.name, wanted[photo.name][1], score))
-    if strange or len(rows) != len(wanted):
+    if strange or not rows or len(rows) != len(wanted):
         return tuple(rows), Check(
             "golden photos",
             False,
-            f"the file's golden photos are not this version's ({len(strange)} differ)",
+            f"the file's golden photos are not this version's ({len(wanted) - len(rows)} of "
+            f"{len(wanted)} differ)",
         )
     drift = [abs(score - reference) for _, reference, score in rows]
     worst = int(np.argmax(drift))
