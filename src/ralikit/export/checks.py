@@ -13,9 +13,13 @@ from ralikit.errors import ParityError
 if TYPE_CHECKING:
     from ralikit.runtimes import Runtime
 
+FLOAT16_MAX = 65504.0
+"""Largest finite float16."""
+
 # Each has ``checks(file, runtime) -> list[Check]``; imported only for a file of that target.
 _MODULES = {
     "coreml": "ralikit.export.coreml_checks",
+    "onnx": "ralikit.export.onnx_checks",
     "tflite": "ralikit.export.tflite_checks",
 }
 
@@ -61,3 +65,36 @@ def file_checks(file: Path, runtime: Runtime) -> list[Check]:
         return []
     found: list[Check] = importlib.import_module(name).checks(file, runtime)
     return found
+
+
+def layers_check(found: dict[str, str], stated: object) -> Check:
+    """Whether a file's layers are stored as it says.
+
+    Args:
+        found: Stored type of every layer, read from the file.
+        stated: What its metadata says.
+    """
+    if found == stated:
+        kinds = ", ".join(sorted(set(found.values())))
+        return Check("layers", True, f"{len(found)}, stored as {kinds}, as stated")
+    known = stated if isinstance(stated, dict) else {}
+    name = next((n for n in sorted({*known, *found}) if found.get(n) != known.get(n)), "")
+    detail = f"{name} is stored as {found.get(name)} where the file says {known.get(name)}"
+    return Check("layers", False, detail)
+
+
+def float16_check(facts: dict[str, Any], *, meant: bool) -> Check:
+    """Whether float16 holds everything the graph computes.
+
+    Args:
+        facts: The file's; `activations` says how large values got on photos.
+        meant: Whether the file is meant for arithmetic in float16: only then is overflow an end.
+    """
+    name, seen = "float16", facts.get("activations")
+    if not isinstance(seen, dict) or not isinstance(seen.get("largest"), int | float):
+        return Check(name, None, "the file does not say how large its values get")
+    reached = f"values reach {seen['largest']:.4g} in {seen.get('where')}"
+    if seen["largest"] <= FLOAT16_MAX:
+        return Check(name, True, f"{reached}, {FLOAT16_MAX:.0f} at most are possible")
+    detail = f"{reached}, beyond float16's {FLOAT16_MAX:.0f}: what computes in it gives NaN"
+    return Check(name, False if meant else None, detail)

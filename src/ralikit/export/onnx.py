@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import is_transformer
 from ralikit.export.onnx_mixed import check_sizes, store
 from ralikit.export.onnx_quant import halve_weights, quantise, quantise_weights, weight_types
+from ralikit.export.ranges import PHOTOS, reach
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.smooth import Activations
 from ralikit.export.target import Request, promised_types
 from ralikit.extras import require
+from ralikit.runtimes import Views
 
 NAME = "onnx"
 SUFFIX = ".onnx"
@@ -98,6 +100,18 @@ def _mixed(request: Request) -> onnx.ModelProto:
 def layers(path: Path) -> dict[str, str]:
     """Stored type of every convolution's and linear's weight, read back from the file."""
     return weight_types(onnx.load_model(path))
+
+
+def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+    """Facts of a file's structure, and of what runtimes that compute in float16 would meet.
+
+    Args:
+        path: The converted file.
+        graph: The scorer it was made from.
+        photos: Views of photos to run it on.
+    """
+    operators = len(onnx.load_model(path).graph.node)
+    return {"operators": operators, "activations": reach(graph, photos[:PHOTOS]).facts()}
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
