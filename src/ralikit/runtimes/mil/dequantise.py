@@ -99,7 +99,8 @@ def unpack_bits(packed: Array, bits: int, count: int) -> Array:
         result: Array = np.packbits(flags.reshape(count, bits), axis=1, bitorder="little")[:, 0]
         return result.astype(np.intp)
     weights = (1 << np.arange(bits)).astype(np.uint32)
-    return (flags.reshape(count, bits) * weights).sum(axis=1).astype(np.intp)
+    numbers: Array = (flags.reshape(count, bits) * weights).sum(axis=1).astype(np.intp)
+    return numbers
 
 
 DECODERS: dict[str, Callable[..., Array]] = {
