@@ -65,9 +65,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--kind", default="clip-vit-b-16-224", choices=list(KINDS))
     parser.add_argument("--photos", type=int, default=24)
+    parser.add_argument("--outliers", nargs="+", default=OUTLIERS, choices=OUTLIERS)
     arguments = parser.parse_args()
     rows = []
-    for outliers in OUTLIERS:
+    for outliers in arguments.outliers:
         with tempfile.TemporaryDirectory() as folder:
             bundle = make_standin(Path(folder) / "bundle", kind=arguments.kind, outliers=outliers)
             calibration = built_in("calibration", bundle.info.preprocess, 32).views
