@@ -17,7 +17,7 @@ from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
 from ralikit.export import onnx
 from ralikit.export.gate import Gate, Tell, folded_scores
-from ralikit.export.graph import FoldedScorer
+from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.parity import FOLD
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish
@@ -84,15 +84,7 @@ def peer_scorer(bundle: Bundle) -> FoldedScorer:
     tower = load_tower(bundle)
     if not isinstance(tower, Clip):
         raise UsageError(f"there is a peer for clip towers, not for {tower.kind}")
-    info = bundle.info
-    scorer = FoldedScorer(
-        TransformersTower(tower),
-        bundle.head(),
-        mean=info.preprocess.mean,
-        std=info.preprocess.std,
-        view_pool=info.view_pool,
-    )
-    return scorer.eval().requires_grad_(False)
+    return fold(bundle, tower=TransformersTower(tower))
 
 
 def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:

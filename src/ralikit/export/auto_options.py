@@ -12,13 +12,14 @@ from torch import Tensor
 from ralikit.export import mixed
 from ralikit.export.auto import Option
 from ralikit.export.coreml_grids import Grid, linear_grid, nearest, palette_grid
+from ralikit.export.coreml_schemes import divisor
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
 from ralikit.export.sensitivity import Candidate, Rounding, sensitivities
-from ralikit.export.smooth import Activations
+from ralikit.export.smooth import Activations, round_between
 from ralikit.export.target import Target
 
 PHOTOS = 32
@@ -95,8 +96,8 @@ def _makers(
         grids: dict[str, Callable[[Tensor], Grid]] = {
             "int8": lambda w: linear_grid(w, bits=8, block=None),
             "pal6": lambda w: palette_grid(w, bits=6, group=None),
-            "pal4": lambda w: palette_grid(w, bits=4, group=_divisor(len(w), _PALETTE_GROUP)),
-            "int4": lambda w: linear_grid(w, bits=4, block=_divisor(w.shape[1], _INT4_BLOCK)),
+            "pal4": lambda w: palette_grid(w, bits=4, group=divisor(len(w), _PALETTE_GROUP)),
+            "int4": lambda w: linear_grid(w, bits=4, block=divisor(w.shape[1], _INT4_BLOCK)),
         }
         return {kind: _on_grid(grid) for kind, grid in grids.items()}
     inputs = _dynamic(activations) if activations is not None else None
@@ -128,11 +129,8 @@ def _dynamic(activations: Activations) -> Rounding:
     def rounded(x: Tensor) -> Tensor:
         rows = x.flatten(0, -2)
         over = (0, 1) if activations == "tensor" else (1,)
-        low = rows.amin(over, keepdim=True).clamp_max(0.0)
-        step = ((rows.amax(over, keepdim=True).clamp_min(0.0) - low) / 255.0).clamp_min(1e-12)
-        zero = torch.round(-low / step)
-        q = (torch.round(rows / step) + zero).clamp_(0, 255) - zero
-        return (q * step).view_as(x)
+        low, high = rows.amin(over, keepdim=True), rows.amax(over, keepdim=True)
+        return round_between(rows, low, high).view_as(x)
 
     return rounded
 
@@ -173,7 +171,3 @@ def _multiplications(graph: FoldedScorer, names: list[str], gate: Gate) -> dict[
         for handle in handles:
             handle.remove()
     return counts
-
-
-def _divisor(extent: int, wanted: int) -> int:
-    return max(n for n in range(1, wanted + 1) if extent % n == 0)

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_activations import input_scale, rounded
@@ -33,6 +32,7 @@ from ralikit.export.coreml_grids import (
 from ralikit.export.coreml_schemes import Layer, Scheme, Stored, divisor, is_matrix
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.hooks import channel_means, run_hooked
 from ralikit.export.lean import is_transformer
 from ralikit.runtimes import Views
 
@@ -100,15 +100,15 @@ class _InStep:
         pixels: Tensor,
     ) -> None:
         handles = [_layer(graph, n).register_forward_hook(self._note(n)) for n in chosen]
-        _run(graph.tower, pixels, handles)
+        run_hooked(graph.tower, pixels, handles)
         handles = [m.register_forward_pre_hook(self._choose(n)) for n, m in chosen.items()]
         handles += [m.register_forward_hook(self._correct(n)) for n, m in chosen.items()]
-        _run(compressed.tower, pixels, handles)
+        run_hooked(compressed.tower, pixels, handles)
         self._inputs = self._factor = None
 
     def _note(self, name: str) -> Callable[..., None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self._wanted[name] = _means(module, output)
+            self._wanted[name] = channel_means(module, output)
 
         return hook
 
@@ -130,7 +130,7 @@ class _InStep:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             if module.bias is None:
                 return None
-            error = self._wanted[name] - _means(module, output)
+            error = self._wanted[name] - channel_means(module, output)
             module.bias += error
             return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
 
@@ -148,20 +148,6 @@ def _layer(graph: nn.Module, name: str) -> Layer:
     if not isinstance(module, nn.Conv2d | nn.Linear):
         raise ExportError(f"{name} is no convolution or linear layer")
     return module
-
-
-def _run(tower: nn.Module, pixels: Tensor, handles: list[RemovableHandle]) -> None:
-    try:
-        tower(pixels)
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _means(module: Layer, output: Tensor) -> Tensor:
-    """Mean of every output channel over everything else."""
-    channels = output.movedim(1, -1) if isinstance(module, nn.Conv2d) else output
-    return channels.flatten(0, -2).mean(0)
 
 
 def _store(

@@ -111,11 +111,16 @@ def with_functions(graph: FoldedScorer, functions: tuple[str, ...]) -> FoldedSco
     return other
 
 
-def fold(bundle: Bundle) -> FoldedScorer:
-    """Build a bundle's folded scorer, float32, in evaluation mode."""
+def fold(bundle: Bundle, *, tower: Tower | None = None) -> FoldedScorer:
+    """Build a bundle's folded scorer, float32, in evaluation mode.
+
+    Args:
+        bundle: The model.
+        tower: A tower to put in the place of the bundle's own.
+    """
     info = bundle.info
     graph = FoldedScorer(
-        load_tower(bundle),
+        tower or load_tower(bundle),
         bundle.head(),
         mean=info.preprocess.mean,
         std=info.preprocess.std,

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ralikit.errors import ExportError
 from ralikit.export.cache import cached
 from ralikit.export.coreml_grids import compensated, linear_grid
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.hooks import channel_means, run_hooked
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
 from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
@@ -254,7 +254,7 @@ def _round_in_step(
 
     def note(name: str) -> Callable[..., None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            wanted[name] = _means(module, output)
+            wanted[name] = channel_means(module, output)
 
         return hook
 
@@ -271,30 +271,19 @@ def _round_in_step(
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             if module.bias is None:
                 return None
-            error = wanted[name] - _means(module, output)
+            error = wanted[name] - channel_means(module, output)
             module.bias += error
             return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
 
         return hook
 
     with torch.inference_mode():
-        _pass(graph, pixels, [m.register_forward_hook(note(n)) for n, m in chosen.items()])
+        run_hooked(
+            graph.tower, pixels, [m.register_forward_hook(note(n)) for n, m in chosen.items()]
+        )
         handles = [m.register_forward_pre_hook(choose(n)) for n, m in chosen.items()]
         handles += [m.register_forward_hook(correct(n)) for n, m in chosen.items()]
-        _pass(graph, pixels, handles)
-
-
-def _means(module: Layer, output: Tensor) -> Tensor:
-    channels = output.movedim(1, -1) if isinstance(module, nn.Conv2d) else output
-    return channels.flatten(0, -2).mean(0)
-
-
-def _pass(graph: FoldedScorer, pixels: Tensor, handles: Sequence[RemovableHandle]) -> None:
-    try:
-        graph.tower(pixels)
-    finally:
-        for handle in handles:
-            handle.remove()
+        run_hooked(graph.tower, pixels, handles)
 
 
 def _int4(

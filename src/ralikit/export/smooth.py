@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from ralikit.errors import ExportError
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
+from ralikit.export.rounding import round_weight
 from ralikit.runtimes import Views
 from ralikit.towers.vit import Attention, Mlp
 
@@ -210,23 +211,27 @@ def rounding_error(place: Place, weight: Tensor, wanted: Tensor, activations: Ac
     return float(((got - wanted).square().sum() / signal.clamp_min(1e-30)).sqrt())
 
 
-def round_weight(weight: Tensor) -> Tensor:
-    """A linear layer's weights on int8 grids, one for every output channel."""
-    from ralikit.export import rounding
-
-    return rounding.round_weight(weight)
-
-
 def _rounded_rows(place: Place, activations: Activations) -> Tensor:
     if activations == "token":
         low, high = place.rows.amin(1, keepdim=True), place.rows.amax(1, keepdim=True)
     else:
         low = place.low.amin(1)[place.photo][:, None]
         high = place.high.amax(1)[place.photo][:, None]
-    low, high = low.clamp_max(0.0), high.clamp_min(0.0)
-    step = ((high - low) / 255.0).clamp_min(1e-12)
+    return round_between(place.rows, low, high)
+
+
+def round_between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Values on the 256 steps between two ends, as dynamic int8 rounds them.
+
+    Args:
+        x: Values, (n, C).
+        low: Smallest value of whatever shares a scale, broadcast to x; 0 is always on the grid.
+        high: Largest value, likewise.
+    """
+    low = low.clamp_max(0.0)
+    step = ((high.clamp_min(0.0) - low) / 255.0).clamp_min(1e-12)
     zero = torch.round(-low / step)
-    return ((torch.round(place.rows / step) + zero).clamp_(0, 255) - zero) * step
+    return ((torch.round(x / step) + zero).clamp_(0, 255) - zero) * step
 
 
 def _best_scale(
