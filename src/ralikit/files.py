@@ -62,6 +62,16 @@ def read_json(path: Path) -> Any:
         raise RalikitError(f"{path} is not valid JSON: {error}") from error
 
 
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Stop before any work where a file or folder is in the way.
+
+    Raises:
+        UsageError: If `target` exists and `overwrite` is not set.
+    """
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise UsageError(f"{target} exists already; pass --overwrite to replace it")
+
+
 @contextmanager
 def publish(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a path to write a file or folder to; it becomes `target` only if the block succeeds.
@@ -78,8 +88,7 @@ def publish(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         RalikitError: If the folder cannot be written (read-only, full disk, no such place).
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 (resolve() would follow a link at target)
-    if not overwrite and (target.exists() or target.is_symlink()):
-        raise UsageError(f"{target} exists already; pass --overwrite to replace it")
+    refuse_existing(target, overwrite=overwrite)
     workdir: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

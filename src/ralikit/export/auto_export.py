@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.bundle import Bundle
-from ralikit.errors import ExportError, ParityError, UsageError
+from ralikit.errors import ExportError, ParityError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
@@ -20,7 +20,7 @@ from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import Limits, Parity
 from ralikit.export.target import Mixing, Target
 from ralikit.export.verify import verify
-from ralikit.files import size_bytes
+from ralikit.files import refuse_existing, size_bytes
 
 PRECISION = "auto"
 _TRIALS = 6
@@ -142,9 +142,7 @@ def export_auto_all(
     """`export_auto` for several targets, sharing the reference scores; arguments as there."""
     modules = [checked_target(name, PRECISION, bundle, functions) for name in targets]
     for module in modules:
-        file = out / file_name(bundle, module, PRECISION)
-        if file.exists() and not overwrite:
-            raise UsageError(f"{file} exists already; pass --overwrite to replace it")
+        refuse_existing(out / file_name(bundle, module, PRECISION), overwrite=overwrite)
     gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
     return [
         export_auto(

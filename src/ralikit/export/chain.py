@@ -21,7 +21,7 @@ from ralikit.export.smooth import Activations
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
 from ralikit.export.verify import verify
 from ralikit.extras import require
-from ralikit.files import size_bytes
+from ralikit.files import refuse_existing, size_bytes
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.mil.quiet import quiet
 from ralikit.runtimes.quiet import quiet as quiet_natively
@@ -167,9 +167,7 @@ def export_all(
     """
     for name in targets:
         module = checked_target(name, precision, bundle, functions)
-        file = out / file_name(bundle, module, precision)
-        if file.exists() and not overwrite:
-            raise UsageError(f"{file} exists already; pass --overwrite to replace it")
+        refuse_existing(out / file_name(bundle, module, precision), overwrite=overwrite)
     gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
     return [
         export(
