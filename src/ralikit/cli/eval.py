@@ -71,11 +71,11 @@ def evaluate(
     """
     from ralikit import evaluate as library
     from ralikit.cli.progress import track
-    from ralikit.files import to_json
+    from ralikit.files import refuse_existing, to_json
     from ralikit.report import accuracy
 
-    if out is not None and out.exists() and not overwrite:
-        raise UsageError(f"{out} exists already; pass --overwrite to replace it")
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
     specs = _specs(meta, root, mos_range, split, dataset, image_column, mos_column)
     sets = [library.load_set(spec, lenient_split=True) for spec in specs]
     opened = [library.open_model(n, threads=threads, seeds=_seeds(seeds)) for n in models]

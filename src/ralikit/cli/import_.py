@@ -40,14 +40,14 @@ def rali(
 
     Nothing in its files is run: ckpt.pt is read as tensors, pca.pkl as numbers.
     """
-    from ralikit.files import size_bytes
+    from ralikit.files import refuse_existing, size_bytes
     from ralikit.importers.rali import fetch_release, import_rali
 
     if from_hub is not None:
         if checkpoints is not None:
             raise UsageError("pass either CHECKPOINTS OUT or --from-hub OUT")
-        if from_hub.exists() and not overwrite:  # before gigabytes are fetched for nothing
-            raise UsageError(f"{from_hub} exists already; pass --overwrite to replace it")
+        # Before gigabytes are fetched for nothing.
+        refuse_existing(from_hub, overwrite=overwrite)
         checkpoints, out = fetch_release(), from_hub
     if checkpoints is None or out is None:
         raise UsageError("pass the release's folder and the bundle to write: CHECKPOINTS OUT")

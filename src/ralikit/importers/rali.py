@@ -20,7 +20,7 @@ from ralikit import __version__
 from ralikit.bundle import Bundle, BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.errors import BundleError, UsageError
 from ralikit.extras import require
-from ralikit.files import sha256_path
+from ralikit.files import refuse_existing, sha256_path
 from ralikit.head import Head
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def import_rali(
     """
     require("torch", extra="train", job="Importing RALI's checkpoint")
     _require_files(checkpoints)
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists already; pass --overwrite to replace it")
+    refuse_existing(out, overwrite=overwrite)
     from ralikit.importers.hf_tower import load_hf_tower, read_torch
     from ralikit.importers.unpickle import read_pca
 
