@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import torch
 from support_vit import tiny_photos, tiny_scorer
 
 from ralikit.bundle import Bundle
-from ralikit.errors import ExportError, UsageError
+from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, choose, frontier, table
 from ralikit.export.auto_export import export_auto
+from ralikit.export.coreml_compress import compress
+from ralikit.export.coreml_schemes import BY_TYPE
 from ralikit.export.gate import Gate
 from ralikit.export.lean import lean
 from ralikit.export.sensitivity import Candidate, sensitivities
@@ -169,3 +172,34 @@ def test_impossible_budgets_name_the_nearest(
             gate=small_gate,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_for_a_phones_gpu_is_held_to_its_rules(
+    bundle: Bundle, small_gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = Budgets(max_drift=2.0, min_srcc=0.1)
+    with pytest.raises(UsageError, match="--gpu is for tflite: onnx"):
+        export_auto(bundle, target="onnx", out=tmp_path, budgets=wide, gate=small_gate, gpu=True)
+
+    def made(out: Path) -> dict[str, Any]:
+        found = export_auto(
+            bundle, target="tflite", out=out, budgets=wide, gate=small_gate, gpu=True
+        )
+        return found.exported.facts
+
+    assert made(tmp_path / "fits")["gpu"] is True
+    monkeypatch.setattr("ralikit.export.tflite_lint.GPU_OPERATORS", frozenset({"CONV_2D"}))
+    with pytest.raises(ParityError, match="GPU delegate: it has no"):
+        made(tmp_path / "never")
+    assert not (tmp_path / "never").exists() or not list((tmp_path / "never").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["int8", "pal6", "pal4", "int4"])
+def test_a_core_ml_layers_bytes_are_known_before_it_is_stored(kind: str) -> None:
+    layer = torch.nn.Linear(96, 80)
+    graph = torch.nn.Module()
+    graph.tower = layer
+    scheme = BY_TYPE[kind]
+    assert scheme.fits(80, 96)
+    stored = compress(graph, {"tower": scheme}, [])[1]["tower"]  # type: ignore[arg-type]
+    assert scheme.size(80, 96) == stored.size

@@ -108,6 +108,7 @@ def export(
                 calibration=calibration,
                 overwrite=overwrite,
                 functions=parse_functions(functions),
+                gpu=gpu,
                 thorough=thorough,
                 tell=tell,
             )

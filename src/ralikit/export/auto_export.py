@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.bundle import Bundle
-from ralikit.errors import ExportError, ParityError
+from ralikit.errors import ExportError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
-from ralikit.export.chain import Exported, checked_target, file_name, made
+from ralikit.export.chain import Exported, checked_target, file_name, made, seal
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import Limits, Parity
 from ralikit.export.target import Mixing, Target
-from ralikit.export.verify import verify
 from ralikit.files import refuse_existing, size_bytes
 
 PRECISION = "auto"
@@ -73,6 +72,7 @@ def export_auto(
     calibration: Path | None = None,
     overwrite: bool = False,
     functions: tuple[str, ...] = ("score",),
+    gpu: bool = False,
     thorough: bool = False,
     gate: Gate | None = None,
     tell: Tell | None = None,
@@ -87,6 +87,7 @@ def export_auto(
         calibration: A folder of photos; None: the built-in set.
         overwrite: Replace a file of the same name.
         functions: What the file gives.
+        gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
         thorough: Compare a large tower on as many photos as a small one.
         gate: From an earlier export of the same bundle.
         tell: Told the stage and the share done.
@@ -96,7 +97,7 @@ def export_auto(
         ParityError: If the file then drifts on the golden photos.
         UsageError: If the target does not exist, or the file does.
     """
-    module = checked_target(target, PRECISION, bundle, functions)
+    module = checked_target(target, PRECISION, bundle, functions, gpu=gpu)
     file = out / file_name(bundle, module, PRECISION)
     what = f"{bundle.info.name} as {target}, auto"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
@@ -105,7 +106,7 @@ def export_auto(
         points = frontier(layers, prefer=budgets.prefer)
         if _planned_whole(module, gate) and budgets.prefer == "speed":
             points = [_integers(layers), *points]
-        search = _Search(module, gate, points, budgets, functions, draft, what, tell)
+        search = _Search(module, gate, points, budgets, functions, draft, what, gpu=gpu, tell=tell)
         best = search.run()
         facts = search.publish(best, layers)
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
@@ -136,11 +137,12 @@ def export_auto_all(
     calibration: Path | None = None,
     overwrite: bool = False,
     functions: tuple[str, ...] = ("score",),
+    gpu: bool = False,
     thorough: bool = False,
     tell: Tell | None = None,
 ) -> list[AutoExported]:
     """`export_auto` for several targets, sharing the reference scores; arguments as there."""
-    modules = [checked_target(name, PRECISION, bundle, functions) for name in targets]
+    modules = [checked_target(name, PRECISION, bundle, functions, gpu=gpu) for name in targets]
     for module in modules:
         refuse_existing(out / file_name(bundle, module, PRECISION), overwrite=overwrite)
     gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
@@ -152,6 +154,7 @@ def export_auto_all(
             budgets=budgets,
             overwrite=overwrite,
             functions=functions,
+            gpu=gpu,
             gate=gate,
             tell=tell,
         )
@@ -171,11 +174,13 @@ class _Search:
         functions: tuple[str, ...],
         draft: Path,
         what: str,
+        *,
+        gpu: bool,
         tell: Tell | None,
     ) -> None:
         self._target, self._gate, self._points = target, gate, points
         self._budgets, self._functions = budgets, functions
-        self._draft, self._what, self._tell = draft, what, tell
+        self._draft, self._what, self._gpu, self._tell = draft, what, gpu, tell
         self.trials: list[Trial] = []
         self._facts: dict[str, Any] = {}
         self._drafted: int | None = None
@@ -244,10 +249,7 @@ class _Search:
             srcc=self._budgets.min_srcc,
             golden=max(_GOLDEN * self._budgets.max_drift, 1e-4),
         ).figures()
-        self._target.write_facts(self._draft, self._facts)
-        verified = verify(self._draft)
-        if not verified.passed:
-            raise ParityError(f"{self._what}: {verified.reason}")
+        seal(self._target, self._draft, self._facts, what=self._what)
         return self._facts
 
     def _try(self, at: int) -> Trial:
@@ -271,6 +273,8 @@ class _Search:
             types=_whole(self._gate, point.types, self._target) if planned else None,
             # What is over a budget is no failure here: the search goes on.
             limits=_ANY,
+            gpu=self._gpu,
+            last=False,
             tell=self._tell,
         )
         self._drafted = at

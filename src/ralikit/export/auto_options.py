@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,8 +13,7 @@ from torch import Tensor
 
 from ralikit.export import mixed
 from ralikit.export.auto import Option
-from ralikit.export.coreml_grids import Grid, linear_grid, nearest, palette_grid
-from ralikit.export.coreml_schemes import divisor
+from ralikit.export.coreml_grids import Grid, linear_grid, nearest
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.graph import FoldedScorer
@@ -27,7 +28,6 @@ PHOTOS_LARGE = 8
 """Photos that slopes are taken on; each costs a forward and a backward pass."""
 
 _INT4_BLOCK = 32
-_PALETTE_GROUP = 16
 _FLOAT = 1.0
 # Time of a linear layer against float, one x86 core with VNNI: measured at ViT-L/14-336 for the
 # dynamic int8 and int4 kernels of each runtime (benchmarks/results). Weight-only types compute in
@@ -54,30 +54,35 @@ def layer_options(
     if not is_transformer(graph.tower):
         activations = None
     base = graph if target.NAME == "coreml" else mixed.evened(graph, calibration, activations)[0]
-    makers = _makers(base, target, activations)
     layers = small_layers(base, target)
+    kinds = _coreml_kinds(layers) if target.NAME == "coreml" else _kinds(base, target, activations)
     candidates = {
-        name: {kind: make(layer.weight) for kind, make in makers.items()}
+        name: {k: kind.make(layer.weight.detach()) for k, kind in kinds[name].items()}
         for name, layer in layers.items()
     }
     photos = calibration[: PHOTOS_LARGE if gate.large else PHOTOS]
     shifts = sensitivities(base, photos, candidates, tell=tell)
     work = _multiplications(base, list(layers), gate)
-    none = np.zeros(len(photos))
     options: dict[str, list[Option]] = {}
     for name, layer in layers.items():
-        rows, count = len(layer.weight), layer.weight.numel()
-        kinds = [("float16", none), *shifts[name].items()]
+        size = 2 * layer.weight.numel()
+        untouched = Option(kind="float16", size=size, time=work[name], shifts=np.zeros(len(photos)))
         options[name] = [
-            Option(
-                kind=kind,
-                size=_bytes(kind, rows, count),
-                time=work[name] * _time(target.NAME, kind, activations),
-                shifts=shift,
-            )
-            for kind, shift in kinds
+            untouched,
+            *(
+                Option(kind=k, size=kind.size, time=work[name] * kind.time, shifts=shifts[name][k])
+                for k, kind in kinds[name].items()
+            ),
         ]
     return options
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    # One type of one layer: what it makes of the weight, its bytes, its time against float.
+    make: Callable[[Tensor], Candidate]
+    size: int
+    time: float
 
 
 def small_layers(graph: FoldedScorer, target: Target) -> dict[str, mixed.Layer]:
@@ -89,22 +94,36 @@ def small_layers(graph: FoldedScorer, target: Target) -> dict[str, mixed.Layer]:
     return {f"tower.{name}": layer for name, layer in chosen_layers(graph.tower).items()}
 
 
-def _makers(
+def _coreml_kinds(layers: Mapping[str, mixed.Layer]) -> dict[str, dict[str, _Kind]]:
+    from ralikit.export.coreml_compress import scheme_grid
+    from ralikit.export.coreml_schemes import BY_TYPE
+
+    found: dict[str, dict[str, _Kind]] = {}
+    for name, layer in layers.items():
+        shape = layer.weight.flatten(1).shape
+        found[name] = {}
+        for kind, scheme in BY_TYPE.items():
+            if scheme.fits(*shape):
+                size = scheme.size(*shape)
+                make = _on_grid(partial(scheme_grid, scheme=scheme, name=name))
+                found[name][kind] = _Kind(make, size, size / (2 * layer.weight.numel()))
+    return found
+
+
+def _kinds(
     graph: FoldedScorer, target: Target, activations: Activations | None
-) -> dict[str, Callable[[Tensor], Candidate]]:
-    if target.NAME == "coreml":
-        grids: dict[str, Callable[[Tensor], Grid]] = {
-            "int8": lambda w: linear_grid(w, bits=8, block=None),
-            "pal6": lambda w: palette_grid(w, bits=6, group=None),
-            "pal4": lambda w: palette_grid(w, bits=4, group=divisor(len(w), _PALETTE_GROUP)),
-            "int4": lambda w: linear_grid(w, bits=4, block=divisor(w.shape[1], _INT4_BLOCK)),
-        }
-        return {kind: _on_grid(grid) for kind, grid in grids.items()}
+) -> dict[str, dict[str, _Kind]]:
+    times = _TIMES[target.NAME] if activations is not None else {}
     inputs = _dynamic(activations) if activations is not None else None
-    makers = {"int8": _int8(inputs)}
-    if "int4" in mixed.known_types(graph):
-        makers["int4"] = _on_grid(lambda w: linear_grid(w, bits=4, block=_INT4_BLOCK))
-    return makers
+    found: dict[str, dict[str, _Kind]] = {}
+    for name, layer in small_layers(graph, target).items():
+        rows, count = len(layer.weight), layer.weight.numel()
+        found[name] = {"int8": _Kind(_int8(inputs), count + 4 * rows, times.get("int8", _FLOAT))}
+        if "int4" in mixed.known_types(graph):
+            make = _on_grid(lambda w: linear_grid(w, bits=4, block=_INT4_BLOCK))
+            size = math.ceil(count / 2) + count // _INT4_BLOCK * 4
+            found[name]["int4"] = _Kind(make, size, times.get("int4", _FLOAT))
+    return found
 
 
 def _on_grid(make: Callable[[Tensor], Grid]) -> Callable[[Tensor], Candidate]:
@@ -133,23 +152,6 @@ def _dynamic(activations: Activations) -> Rounding:
         return round_between(rows, low, high).view_as(x)
 
     return rounded
-
-
-def _time(target: str, kind: str, activations: Activations | None) -> float:
-    if target == "coreml":
-        return _bytes(kind, 1, 10**6) / _bytes("float16", 1, 10**6)
-    return _TIMES[target].get(kind, _FLOAT) if activations is not None else _FLOAT
-
-
-def _bytes(kind: str, rows: int, count: int) -> int:
-    # Weights, and the scales or palettes that belong to them.
-    if kind.startswith("pal"):
-        bits = int(kind[3:])
-        palettes = 1 if bits == 6 else math.ceil(rows / _PALETTE_GROUP)
-        return math.ceil(count * bits / 8) + palettes * 2 * (1 << bits)
-    if kind == "int4":
-        return math.ceil(count / 2) + count // _INT4_BLOCK * 4
-    return count + 4 * rows if kind == "int8" else 2 * count
 
 
 def _multiplications(graph: FoldedScorer, names: list[str], gate: Gate) -> dict[str, float]:

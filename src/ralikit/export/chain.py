@@ -118,9 +118,7 @@ def export(
         ParityError: If the converted file drifts over the limit; nothing is published.
         ExportError: If the conversion fails or leaves a layer in another type.
     """
-    module = checked_target(target, precision, bundle, functions)
-    if gpu and not hasattr(module, "structure"):
-        raise UsageError(f"--gpu is for tflite: {target} has no rules for a phone's GPU to check")
+    module = checked_target(target, precision, bundle, functions, gpu=gpu)
     file = out / file_name(bundle, module, precision)
     what = f"{bundle.info.name} as {target}, {precision}"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
@@ -132,7 +130,7 @@ def export(
             gate,
             draft,
             what=what,
-            more={"gpu": True} if gpu else None,
+            gpu=gpu,
             tell=tell,
         )
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
@@ -166,7 +164,7 @@ def export_all(
     where a later one fails.
     """
     for name in targets:
-        module = checked_target(name, precision, bundle, functions)
+        module = checked_target(name, precision, bundle, functions, gpu=gpu)
         refuse_existing(out / file_name(bundle, module, precision), overwrite=overwrite)
     gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
     return [
@@ -186,15 +184,23 @@ def export_all(
 
 
 def checked_target(
-    name: str, precision: str, bundle: Bundle, functions: tuple[str, ...] = ("score",)
+    name: str,
+    precision: str,
+    bundle: Bundle,
+    functions: tuple[str, ...] = ("score",),
+    *,
+    gpu: bool = False,
 ) -> Target:
     """The target of a name, once it is known to have what is asked of it.
 
     Raises:
-        UsageError: If there is no such target, or it lacks the precision or a function.
+        UsageError: If there is no such target, or it lacks the precision, a function, or rules for
+            a phone's GPU where `gpu` asks for them.
         MissingExtraError: If its libraries are not installed.
     """
     module = target_of(name)
+    if gpu and module.NAME != "tflite":
+        raise UsageError(f"--gpu is for tflite: {name} has no rules for a phone's GPU to check")
     has = precisions_of(module, bundle)
     if precision not in has:
         raise UsageError(
@@ -226,7 +232,8 @@ def made(
     what: str,
     types: Mapping[str, str] | None = None,
     limits: Limits | None = None,
-    more: dict[str, Any] | None = None,
+    gpu: bool = False,
+    last: bool = True,
     tell: Tell | None,
 ) -> tuple[dict[str, Any], Parity]:
     """Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
@@ -240,7 +247,8 @@ def made(
         what: Names the export in errors.
         types: Stored type of every layer; None: what the precision says.
         limits: How far it may drift; None: what the precision and the weights say.
-        more: Further facts.
+        gpu: Refuse what a phone's GPU would not take whole.
+        last: Whether the draft is to be published as it is: a trial is not opened once more.
         tell: Told the stage.
 
     Raises:
@@ -281,7 +289,7 @@ def made(
         "calibration": gate.calibration_facts() if calibrates else None,
         "limits": limits.figures(),
         **_structure(target, draft, gate),
-        **(more or {}),
+        **({"gpu": True} if gpu else {}),
     }
     # A runtime opens no file without facts; the parity figures come once it has run.
     target.write_facts(draft, facts)
@@ -299,11 +307,21 @@ def made(
     assert_parity(parity, limits, what=what)
     facts["checks"] = [check.figures() for check in checks]
     facts["parity"] = parity.figures()
+    if last:
+        seal(target, draft, facts, what=what)
+    return facts, parity
+
+
+def seal(target: Target, draft: Path, facts: dict[str, Any], *, what: str) -> None:
+    """Give a draft its final facts, and prove that it opens and scores with them.
+
+    Raises:
+        ParityError: If `ralikit.export.verify.verify` finds fault with it.
+    """
     target.write_facts(draft, facts)
     verified = verify(draft)
     if not verified.passed:
         raise ParityError(f"{what}: {verified.reason}")
-    return facts, parity
 
 
 def _structure(target: Target, draft: Path, gate: Gate) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from ralikit.export.coreml_grids import (
     palette_grid,
     spread_factor,
 )
-from ralikit.export.coreml_schemes import Layer, Scheme, Stored, divisor, is_matrix
+from ralikit.export.coreml_schemes import Layer, Scheme, Stored, is_matrix
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import channel_means, run_hooked
@@ -42,7 +42,6 @@ _PIXELS = 32 * 256 * 256
 _TOKENS = 1 << 13
 _ROWS = 1 << 13
 _STRIPE = 1024
-_LEAST = 8
 
 
 def compress(
@@ -156,13 +155,7 @@ def _store(
     """Choose a layer's codes and give the module the values they stand for."""
     weight = module.weight.detach()
     flat = weight.flatten(1)
-    grid: LinearGrid | PaletteGrid
-    if scheme.kind == "linear":
-        block = _part(flat.shape[1], scheme.group, f"int{scheme.bits} blocks of inputs", name)
-        grid = linear_grid(flat, bits=scheme.bits, block=block)
-    else:
-        group = _part(len(flat), scheme.group, "palettes for groups of output channels", name)
-        grid = palette_grid(flat, bits=scheme.bits, group=group)
+    grid = scheme_grid(flat, scheme, name)
     codes = nearest(flat, grid) if factor is None else compensated(flat, grid, factor=factor)
     linear = isinstance(grid, LinearGrid)
     result = Stored(
@@ -180,16 +173,29 @@ def _store(
     return result
 
 
-def _part(extent: int, wanted: int | None, what: str, name: str) -> int | None:
-    if wanted is None:
-        return None
-    found = divisor(extent, wanted)
-    if found < min(_LEAST, extent, wanted):
+def scheme_grid(weight: Tensor, scheme: Scheme, name: str) -> LinearGrid | PaletteGrid:
+    """What the entries of a layer's weight, seen as (C_out, n), may be under a scheme.
+
+    Args:
+        weight: (C_out, n).
+        scheme: How it is to be stored.
+        name: The layer's, for errors.
+
+    Raises:
+        ExportError: If the scheme's blocks or groups do not divide the weight.
+    """
+    part = scheme.part(*weight.shape)
+    if not scheme.fits(*weight.shape):
+        linear = scheme.kind == "linear"
+        what = "blocks of inputs" if linear else "groups of output channels"
         raise ExportError(
-            f"layer {name}: {what} do not divide its {extent} (best: {found}), and its scales "
-            "would weigh more than is saved; store it as int8 or pal6"
+            f"layer {name}: {scheme.stored} {what} do not divide its {weight.shape[int(linear)]} "
+            f"(best: {part}), and its scales would weigh more than is saved; store it as int8 or "
+            "pal6"
         )
-    return found
+    if scheme.kind == "linear":
+        return linear_grid(weight, bits=scheme.bits, block=part)
+    return palette_grid(weight, bits=scheme.bits, group=part)
 
 
 def _second_moments(rows: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ On a trained MobileNetV2, int8 for all of these saved 4 % of the file and triple
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,6 +54,25 @@ class Scheme:
     def stored(self) -> str:
         """The type read back for a weight under this scheme: ``"int8"``, ``"pal6"``."""
         return f"{'int' if self.kind == 'linear' else 'pal'}{self.bits}"
+
+    def part(self, rows: int, columns: int) -> int | None:
+        """`group`, or its largest divisor of a weight (rows, columns); None: no parts."""
+        if self.group is None:
+            return None
+        return divisor(columns if self.kind == "linear" else rows, self.group)
+
+    def fits(self, rows: int, columns: int) -> bool:
+        """Whether the parts of a weight are large enough to save more than their scales cost."""
+        part, extent = self.part(rows, columns), columns if self.kind == "linear" else rows
+        return part is None or part >= min(_LEAST_PART, extent, self.group or extent)
+
+    def size(self, rows: int, columns: int) -> int:
+        """Bytes of a weight (rows, columns): its codes, and its float16 scales or palettes."""
+        part = self.part(rows, columns)
+        codes = math.ceil(rows * columns * self.bits / 8)
+        if self.kind == "palette":
+            return codes + 2 * rows // (part or rows) * (1 << self.bits)
+        return codes + 2 * rows * (columns // (part or columns))
 
 
 _INT8 = Scheme(
@@ -105,6 +125,7 @@ BY_TYPE: dict[str, Scheme] = {
 _LAST = "projection"
 _LAST_SHARE = 1 / 20
 _LEAST_SHARE = 1 / 32
+_LEAST_PART = 8
 
 
 @dataclass(frozen=True, eq=False)
