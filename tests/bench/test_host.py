@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,13 @@ from ralikit.bench.host import HostPlan, WorkerProcess, bench_host, only_bench
 from ralikit.bench.photos import find_photos, rendered_jpeg
 from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
-from ralikit.bundle import BundleInfo, TowerSpec, write_bundle
+from ralikit.bench.worker import Worker
+from ralikit.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.errors import RalikitError, UsageError
 from ralikit.preprocess import Preprocess
+from ralikit.report.bench import describe
+from ralikit.runtimes import Runtime, Views
+from ralikit.runtimes.torch import TorchRuntime
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,52 @@ def test_memory_is_the_workers_own(records: list[Record]) -> None:
     assert memory is not None
     assert memory.peak_bytes >= memory.steady_bytes > 0
     assert memory.peak_bytes > 100e6  # torch alone takes more: it is not this process's file cache
+
+
+def test_photos_in_one_call_score_as_one_by_one(bundle: Path) -> None:
+    """Both ways to pool views; the tower sees all views of all photos at once."""
+    opened = read_bundle(bundle)
+    photos = list(np.random.default_rng(5).integers(0, 256, (3, 2, 32, 32, 3), dtype=np.uint8))
+    runtime = TorchRuntime(opened)
+    alone = [runtime.run(views) for views in photos]
+    assert len(set(alone)) == 3
+    np.testing.assert_allclose(runtime.run_many(photos), alone, atol=1e-5)
+    runtime._graph.view_pool = "score"
+    alone = [runtime.run(views) for views in photos]
+    np.testing.assert_allclose(runtime.run_many(photos), alone, atol=1e-5)
+    with pytest.raises(UsageError, match="takes uint8 views of shape"):
+        runtime.run_many([photos[0][:1]])
+
+
+def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
+    bundle: Path, photo: Path, tmp_path: Path
+) -> None:
+    worker = Worker()
+    loaded = worker.load(str(bundle), "auto", 1, str(photo), batch=4)
+    assert "one after another" not in loaded["note"]
+    calls: list[int] = []
+    runtime = worker.subject.runtime
+    worker.subject = replace(worker.subject, runtime=_OneByOne(runtime, calls))
+    call, note = worker.query(4)
+    call()
+    assert note == "the file takes one photo a call: 4 calls, one after another"
+    assert len(calls) == 4
+
+    plan = HostPlan(files=(bundle,), photo=photo, quick=True, cooldown_s=0.0, batches=(1, 4))
+    one, four = bench_host(plan, command="test")
+    assert (one.runtime.batch, four.runtime.batch) == (1, 4)
+    assert one.run != four.run
+    assert "4 photos a query" in describe(four)
+
+
+class _OneByOne:
+    def __init__(self, inner: Runtime, calls: list[int]) -> None:
+        self.facts, self.name, self.note = inner.facts, inner.name, inner.note
+        self._inner, self._calls = inner, calls
+
+    def run(self, views: Views) -> float:
+        self._calls.append(1)
+        return self._inner.run(views)
 
 
 def test_a_file_that_cannot_be_loaded_is_one_sentence(photo: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ are compared.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -42,6 +43,8 @@ class HostPlan:
             to be run by `backend`, e.g. ``openvino:mini-int8.onnx``.
         photo: The photo whose views are timed, and which is timed end to end.
         threads: Thread counts; each is a run of its own.
+        batches: Photos a query; each is a run of its own. Bundles in torch take them in one call;
+            an exported file, whose shape is fixed, in as many calls.
         backend: ``"auto"`` (the runtime of the suffix) or ``"openvino"`` for .onnx files.
         quick: A short look; the records say so.
         cooldown_s: Pause before each round.
@@ -52,6 +55,7 @@ class HostPlan:
     files: tuple[Path | str, ...]
     photo: Path
     threads: tuple[int, ...] = (1,)
+    batches: tuple[int, ...] = (1,)
     backend: str = "auto"
     quick: bool = False
     cooldown_s: float = 0.2
@@ -63,6 +67,8 @@ class HostPlan:
             raise UsageError("no files to measure: pass exported files or bundle folders")
         if any(t < 1 for t in self.threads) or not self.threads:
             raise UsageError(f"threads must be at least 1, not {list(self.threads)}")
+        if any(b < 1 for b in self.batches) or not self.batches:
+            raise UsageError(f"a batch is at least 1 photo, not {list(self.batches)}")
         if self.cooldown_s < 0 or self.warmups < 0:
             raise UsageError("cool-down and warm-ups must not be negative")
 
@@ -106,7 +112,7 @@ def bench_host(
     progress: Progress | None = None,
     warn: Callable[[str], None] = lambda _message: None,
 ) -> Iterator[Record]:
-    """Measure every file at every thread count; a thread count's records come as it ends.
+    """Measure every file at every thread count and batch; records come as each run ends.
 
     Args:
         plan: What to measure.
@@ -115,17 +121,18 @@ def bench_host(
         warn: Told what makes the figures doubtful, e.g. another bench at work.
 
     Yields:
-        One latency record a file and thread count.
+        One latency record a file, thread count and batch.
 
     Raises:
         RalikitError: If a model cannot be loaded or its process dies.
     """
     tell = progress or (lambda _what, _done: None)
     with only_bench(warn):
-        for number, threads in enumerate(plan.threads):
-            run = f"host-{device.now()}-t{threads}"
-            share = _part_of(tell, number, len(plan.threads))
-            yield from _one_run(plan, run, threads, command, share)
+        turns = list(itertools.product(plan.threads, plan.batches))
+        for number, (threads, batch) in enumerate(turns):
+            run = f"host-{device.now()}-t{threads}" + (f"-b{batch}" if batch > 1 else "")
+            share = _part_of(tell, number, len(turns))
+            yield from _one_run(plan, run, threads, batch, command, share)
 
 
 def _part_of(tell: Progress, number: int, count: int) -> Progress:
@@ -134,7 +141,7 @@ def _part_of(tell: Progress, number: int, count: int) -> Progress:
 
 
 def _one_run(
-    plan: HostPlan, run: str, threads: int, command: str, tell: Progress
+    plan: HostPlan, run: str, threads: int, batch: int, command: str, tell: Progress
 ) -> Iterator[Record]:
     with ExitStack() as stack:
         subjects = []
@@ -148,6 +155,7 @@ def _one_run(
                 backend=plan.backend if backend == "auto" else backend,
                 threads=threads,
                 photo=str(plan.photo),
+                batch=batch,
             )
             subjects.append(_Subject(file, worker, loaded))
         before = device.state()
@@ -180,7 +188,9 @@ def _one_run(
                     Model, {**subject.loaded["model"], "input": subject.loaded["input"]}
                 ),
                 device=device.host(),
-                runtime=Runtime(name=name, version=version, unit="cpu", threads=threads),
+                runtime=Runtime(
+                    name=name, version=version, unit="cpu", threads=threads, batch=batch
+                ),
                 protocol=Protocol(
                     quick=plan.quick,
                     rounds=plan.rounds,

@@ -6,6 +6,7 @@ ONNX in float32. Pixels, head and scores are those of the bundle, so that both d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from ralikit.extras import hush_imports, require
 from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names
 from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.runtimes.torch import score_many
 from ralikit.towers import load_tower
 from ralikit.towers.base import Tower
 from ralikit.towers.clip import Clip
@@ -134,3 +136,7 @@ class TransformersRuntime:
         with torch.inference_mode():
             score = float(self._scorer(torch.tensor(views)))
         return checked_score(score, where=self._root)
+
+    def run_many(self, photos: Sequence[Views]) -> list[float]:
+        """Score several photos' views in one call."""
+        return score_many(self._scorer, photos, self._shape, where=self._root)

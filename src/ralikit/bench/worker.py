@@ -33,10 +33,12 @@ def serve(actions: dict[str, Action]) -> None:
         answers.flush()
 
 
-class _Worker:
+class Worker:
     """The state between commands: one open runtime and the views it is timed on."""
 
-    def load(self, path: str, backend: str, threads: int, photo: str) -> dict[str, Any]:
+    def load(
+        self, path: str, backend: str, threads: int, photo: str, batch: int = 1
+    ) -> dict[str, Any]:
         from ralikit.bench.subjects import open_subject
         from ralikit.preprocess import load_views
 
@@ -45,28 +47,41 @@ class _Worker:
         loaded = time.perf_counter() - start
         self.preprocess = self.subject.preprocess
         self.views = load_views(Path(photo), self.preprocess)
+        self._call, note = self.query(batch)
         start = time.perf_counter()
-        score = self.subject.runtime.run(self.views)
+        self._call()
         first = time.perf_counter() - start
         return {
             "load_s": loaded,
             "first_s": first,
-            "score": score,
             "runtime": self.subject.runtime.name,
-            "note": self.subject.runtime.note,
+            "note": "; ".join(filter(None, (self.subject.runtime.note, note))),
             "model": self.subject.model,
             "input": list(self.views.shape),
         }
 
+    def query(self, batch: int) -> tuple[Callable[[], object], str]:
+        """What one sample times, and what a reader must know of it.
+
+        A call with all photos where the runtime takes more than one, else a call for each.
+        """
+        runtime, views = self.subject.runtime, self.views
+        if batch == 1:
+            return lambda: runtime.run(views), ""
+        together: Callable[[list[Any]], object] | None = getattr(runtime, "run_many", None)
+        if together is not None:
+            return lambda: together([views] * batch), ""
+        note = f"the file takes one photo a call: {batch} calls, one after another"
+        return lambda: [runtime.run(views) for _ in range(batch)], note
+
     def infer(self, seconds: float, at_least: int, at_most: int) -> dict[str, list[float]]:
-        """Time inference alone until `seconds` have passed."""
-        run, views = self.subject.runtime.run, self.views
+        """Time calls, inference alone, until `seconds` have passed."""
         wall: list[float] = []
         cpu: list[float] = []
         end = time.perf_counter() + seconds
         while len(wall) < at_most and (len(wall) < at_least or time.perf_counter() < end):
             cpu_start, start = time.process_time(), time.perf_counter()
-            run(views)
+            self._call()
             wall.append(time.perf_counter() - start)
             cpu.append(time.process_time() - cpu_start)
         return {"inference_s": wall, "cpu_s": cpu}
@@ -96,7 +111,7 @@ class _Worker:
 
 
 if __name__ == "__main__":
-    worker = _Worker()
+    worker = Worker()
     serve(
         {
             "load": worker.load,

@@ -44,6 +44,13 @@ def host(
         Path | None, typer.Option(help="Photo to time; default: one rendered on the spot.")
     ] = None,
     threads: _Threads = "1",
+    batch: Annotated[
+        str,
+        typer.Option(
+            help="Photos a query, comma-separated; each is a run. Bundle folders take them in one "
+            "call, exported files one after another."
+        ),
+    ] = "1",
     backend: Annotated[str, typer.Option(help="auto, or openvino for .onnx files.")] = "auto",
     quick: Annotated[bool, typer.Option(help="A short look; its records say so.")] = False,
 ) -> None:
@@ -55,6 +62,7 @@ def host(
             files=tuple(files),
             photo=chosen,
             threads=_numbers(threads),
+            batches=_numbers(batch),
             backend=backend,
             quick=quick,
         )

@@ -83,10 +83,7 @@ class FoldedScorer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Score one photo from its views: the score, or (score, embedding), (1,) and (1, D)."""
-        pixels = image.to(torch.float32).permute(0, 3, 1, 2)
-        if self.normalises:
-            pixels = pixels * self.gain + self.offset
-        each = self.tower(pixels)  # (V, D)
+        each = self._embed(image)  # (V, D)
         if self.view_pool == "embedding":
             each = each.mean(dim=0, keepdim=True)  # (1, D)
         score: Tensor = self.head(each)
@@ -95,6 +92,22 @@ class FoldedScorer(nn.Module):
         if self.functions == ("score",):
             return score
         return score, each if self.view_pool == "embedding" else each.mean(dim=0, keepdim=True)
+
+    def many(self, photos: Tensor) -> Tensor:
+        """Score several photos in one pass through the tower, (B, V, S, S, 3) -> (B,)."""
+        each = self._embed(photos.flatten(0, 1)).unflatten(0, photos.shape[:2])  # (B, V, D)
+        if self.view_pool == "embedding":
+            pooled: Tensor = self.head(each.mean(dim=1))
+            return pooled
+        scores: Tensor = self.head(each.flatten(0, 1)).unflatten(0, photos.shape[:2])
+        return scores.mean(dim=1)
+
+    def _embed(self, image: Tensor) -> Tensor:
+        pixels = image.to(torch.float32).permute(0, 3, 1, 2)
+        if self.normalises:
+            pixels = pixels * self.gain + self.offset
+        embedding: Tensor = self.tower(pixels)
+        return embedding
 
 
 def with_functions(graph: FoldedScorer, functions: tuple[str, ...]) -> FoldedScorer:

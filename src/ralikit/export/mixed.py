@@ -247,8 +247,11 @@ def _round_in_step(
     steps: dict[str, Tensor],
 ) -> None:
     # One pass notes what each layer gives on the mean; in a second one every layer is rounded when
-    # its input arrives, from layers rounded before it.
-    pixels = pixels_of(graph, _views(graph, calibration))
+    # its input arrives, from layers rounded before it. A transformer's means, all that int8 takes
+    # from photos, are known from fewer than GPTQ's second moments.
+    few = is_transformer(graph.tower) and "int4" not in small.values()
+    share = 0.5 if few else 1.0
+    pixels = pixels_of(graph, _views(graph, calibration, share))
     chosen = {name: graph.get_submodule(name) for name in small}
     wanted: dict[str, Tensor] = {}
 
@@ -301,13 +304,14 @@ def _int4(
     return codes.to(weight.dtype) * wide
 
 
-def _views(graph: FoldedScorer, calibration: Sequence[Views]) -> Views:
-    # As many photos at once as their widest tensors fit in memory, one view of each.
+def _views(graph: FoldedScorer, calibration: Sequence[Views], share: float) -> Views:
+    # As many photos at once as their widest tensors fit in memory, or a share of those; one view
+    # of each.
     config = graph.tower.config()
     if is_transformer(graph.tower):
         tokens = (config["size"] // config["patch"]) ** 2 + 1
         floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
     else:  # the widest tensors of a small tower hold this many numbers a pixel
         floats = 100 * int(np.prod(calibration[0].shape[1:3]))
-    count = max(1, int(_BATCH_BYTES / (4 * floats)))
+    count = max(1, int(share * _BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

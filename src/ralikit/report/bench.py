@@ -47,6 +47,8 @@ def describe(record: Record) -> str:
     """One line of what a record found, for a terminal."""
     name = f"{label(record)}, {record.runtime.threads} thread(s)"
     if record.kind == "latency":
+        if record.runtime.batch > 1:
+            name += f", {record.runtime.batch} photos a query"
         found = summarise(record.samples["inference_s"])
         memory = megabytes(record.memory.peak_bytes if record.memory else None)
         return (
@@ -216,8 +218,9 @@ def _run_table(run: list[Record]) -> Table:
         conditions.append("Random weights: cost alone is measured, not accuracy.")
     notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in run if r.protocol.note)
     kind = "quick run" if first.protocol.quick else "run"
+    photos = f", {first.runtime.batch} photos a query" if first.runtime.batch > 1 else ""
     return Table(
-        title=f"{kind} of {first.time}, {first.runtime.threads} thread(s)",
+        title=f"{kind} of {first.time}, {first.runtime.threads} thread(s){photos}",
         columns=(
             "file",
             "size",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
-from ralikit.export.graph import fold
+from ralikit.export.graph import FoldedScorer, fold
 from ralikit.runtimes import Views, check_views, checked_score
 
 
@@ -42,3 +45,29 @@ class TorchRuntime:
         with torch.inference_mode():
             score = float(self._graph(torch.tensor(views)))
         return checked_score(score, where=self._root)
+
+    def run_many(self, photos: Sequence[Views]) -> list[float]:
+        """Score several photos' views in one call; errors as in `run`."""
+        return score_many(self._graph, photos, self._shape, where=self._root)
+
+
+def score_many(
+    graph: FoldedScorer, photos: Sequence[Views], shape: tuple[int, ...], *, where: Path
+) -> list[float]:
+    """Scores of several photos in one pass.
+
+    Args:
+        graph: The folded scorer.
+        photos: Views of each, of `shape`, uint8 RGB.
+        shape: (V, S, S, 3).
+        where: The bundle, for errors.
+
+    Raises:
+        UsageError: If views have another shape or type.
+        BundleError: If a score is NaN or infinite.
+    """
+    for views in photos:
+        check_views(views, shape, where=where)
+    with torch.inference_mode():
+        scores = graph.many(torch.from_numpy(np.stack(photos)))
+    return [checked_score(float(score), where=where) for score in scores]
