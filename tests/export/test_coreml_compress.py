@@ -9,14 +9,14 @@ from support_tflite import made_photos, tiny_request, torch_scores
 from torch import Tensor
 
 from ralikit.export.coreml_compress import compress
-from ralikit.export.coreml_grids import (
+from ralikit.export.coreml_schemes import chosen_layers, plan
+from ralikit.export.weight_grids import (
     Grid,
     compensated,
     linear_grid,
     nearest,
     palette_grid,
 )
-from ralikit.export.coreml_schemes import chosen_layers, plan
 from ralikit.towers.mobilenet_v2 import MobileNetV2
 
 PRECISIONS = ("int8", "pal6", "pal4", "int4")

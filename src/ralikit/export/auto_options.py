@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ralikit.export import mixed
 from ralikit.export.auto import Option
-from ralikit.export.coreml_grids import Grid, linear_grid, nearest
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import Gate, Tell
 from ralikit.export.graph import FoldedScorer
@@ -22,6 +21,7 @@ from ralikit.export.rounding import round_weight
 from ralikit.export.sensitivity import Candidate, Rounding, sensitivities
 from ralikit.export.smooth import Activations, round_between
 from ralikit.export.target import Target
+from ralikit.export.weight_grids import Grid, linear_grid, nearest
 
 PHOTOS = 32
 PHOTOS_LARGE = 8

@@ -20,7 +20,12 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_activations import input_scale, rounded
-from ralikit.export.coreml_grids import (
+from ralikit.export.coreml_schemes import Layer, Scheme, Stored, is_matrix
+from ralikit.export.equalise import pixels_of
+from ralikit.export.graph import FoldedScorer
+from ralikit.export.hooks import channel_means, run_hooked
+from ralikit.export.lean import is_transformer
+from ralikit.export.weight_grids import (
     LinearGrid,
     PaletteGrid,
     compensated,
@@ -29,11 +34,6 @@ from ralikit.export.coreml_grids import (
     palette_grid,
     spread_factor,
 )
-from ralikit.export.coreml_schemes import Layer, Scheme, Stored, is_matrix
-from ralikit.export.equalise import pixels_of
-from ralikit.export.graph import FoldedScorer
-from ralikit.export.hooks import channel_means, run_hooked
-from ralikit.export.lean import is_transformer
 from ralikit.runtimes import Views
 
 Array = NDArray[Any]

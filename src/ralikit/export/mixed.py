@@ -25,13 +25,13 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.cache import cached
-from ralikit.export.coreml_grids import compensated, linear_grid
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import channel_means, run_hooked
 from ralikit.export.lean import is_transformer
 from ralikit.export.rounding import round_weight
 from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
+from ralikit.export.weight_grids import compensated, linear_grid
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
