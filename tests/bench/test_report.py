@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as field_replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,28 @@ def test_gaps_read_not_measured_with_the_command_that_fills_them() -> None:
     assert "ralikit bench teacher" in text
 
 
+def test_the_summary_shows_final_figures_on_the_fewest_threads() -> None:
+    made_up = made_up_record()
+    base = replace(made_up, runtime=field_replace(made_up.runtime, threads=1))
+    final = field_replace(base.protocol, quick=False)
+    looked = replace(_slower(base, 5.0), protocol=field_replace(final, quick=True))
+    wide = replace(
+        _slower(base, 0.5), protocol=final, runtime=field_replace(base.runtime, threads=2)
+    )
+    batch = replace(_slower(base, 9.0), runtime=field_replace(base.runtime, batch=8))
+
+    def row(*records: Record) -> tuple[str, ...]:
+        (table,) = sections(records)[0].tables
+        (found,) = table.rows
+        return found[table.columns.index("median") : table.columns.index("threads") + 1]
+
+    plain = replace(base, protocol=final)
+    alone = row(plain)
+    assert alone[1] == "1"
+    assert row(looked, wide, plain, batch) == alone
+    assert row(looked, wide)[1] == "2"
+
+
 def test_emulated_rows_never_enter_the_device_table() -> None:
     text = markdown("t", "l", sections([_phone(emulated=True)]))
     assert "| made-up phone" not in text
@@ -85,16 +108,10 @@ def test_the_same_records_give_the_same_page() -> None:
 
 def test_ratios_compare_models_of_one_run() -> None:
     base = made_up_record()
-    fp32 = replace(_slower(base, 2.0), model=replace_model(base, precision="fp32"))
+    fp32 = replace(_slower(base, 2.0), model=field_replace(base.model, precision="fp32"))
     text = markdown("t", "l", sections([base, fp32]))
     row = next(line for line in text.splitlines() if "int8 |" in line and "0.50 (" in line)
     assert "made-up onnx int8" in row
-
-
-def replace_model(record: Record, **changes: str) -> object:
-    from dataclasses import replace as dataclass_replace
-
-    return dataclass_replace(record.model, **changes)  # type: ignore[arg-type]
 
 
 def test_a_planted_slowdown_is_a_regression_and_noise_is_not() -> None:
