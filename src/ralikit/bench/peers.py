@@ -17,9 +17,10 @@ from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
 from ralikit.export import onnx
-from ralikit.export.gate import Gate, Tell, folded_scores
+from ralikit.export.gate import Gate, folded_scores
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.parity import FOLD
+from ralikit.export.progress import Tell
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from ralikit.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
 from ralikit.errors import RalikitError, UsageError
 from ralikit.export.equalise import pixels_of
-from ralikit.export.gate import Tell
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import lean
 from ralikit.export.photos import built_in
+from ralikit.export.progress import Tell
 from ralikit.head import Head
 from ralikit.preprocess import Preprocess
 from ralikit.towers import build_tower

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from ralikit.bench.records import Record
 
 _bench = typer.Typer(no_args_is_help=True)
@@ -224,4 +226,18 @@ def progress() -> Iterator[Callable[[str, float], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
-        yield lambda what, done: bar.update(task, description=what, completed=done)
+        yield _stages(bar, task)
+
+
+def _stages(bar: Progress, task: TaskID) -> Callable[[str, float], None]:
+    # What is left is told of the stage at hand: one stage's speed says nothing of the next one's.
+    before = 0.0
+
+    def tell(what: str, done: float) -> None:
+        nonlocal before
+        if done < before:
+            bar.reset(task)
+        before = done
+        bar.update(task, description=what, completed=done)
+
+    return tell

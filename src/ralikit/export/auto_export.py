@@ -14,10 +14,11 @@ from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
 from ralikit.export.chain import Exported, checked_target, file_name, made, seal
-from ralikit.export.gate import Gate, Tell
+from ralikit.export.gate import Gate
 from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import Limits, Parity
+from ralikit.export.progress import Tell, named, telling
 from ralikit.export.target import Mixing, Target
 from ralikit.files import refuse_existing, size_bytes
 
@@ -102,7 +103,8 @@ def export_auto(
     what = f"{bundle.info.name} as {target}, auto"
     with publish_pair(file, overwrite=overwrite) as (draft, manifest):
         gate = gate or Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
-        layers = layer_options(gate, module, tell=tell)
+        with telling(tell):
+            layers = layer_options(gate, module, tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
         if _planned_whole(module, gate) and budgets.prefer == "speed":
             points = [_integers(layers), *points]
@@ -156,9 +158,9 @@ def export_auto_all(
             functions=functions,
             gpu=gpu,
             gate=gate,
-            tell=tell,
+            tell=named(tell, f"{name}, {number} of {len(targets)}"),
         )
-        for name in targets
+        for number, name in enumerate(targets, 1)
     ]
 
 

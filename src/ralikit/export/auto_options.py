@@ -14,9 +14,10 @@ from torch import Tensor
 from ralikit.export import mixed
 from ralikit.export.auto import Option
 from ralikit.export.equalise import pixels_of
-from ralikit.export.gate import Gate, Tell
+from ralikit.export.gate import Gate
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
+from ralikit.export.progress import Tell
 from ralikit.export.rounding import round_weight
 from ralikit.export.sensitivity import Candidate, Rounding, sensitivities
 from ralikit.export.smooth import Activations, round_between

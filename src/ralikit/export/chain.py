@@ -13,10 +13,11 @@ from ralikit.bundle import Bundle
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
 from ralikit.export import mixed
 from ralikit.export.checks import file_checks, watch
-from ralikit.export.gate import Gate, Tell
+from ralikit.export.gate import Gate
 from ralikit.export.lean import TRANSFORMERS, is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, RANDOM_LIMITS, Limits, Parity, assert_parity
+from ralikit.export.progress import Tell, named, telling
 from ralikit.export.smooth import Activations
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
 from ralikit.export.verify import verify
@@ -177,9 +178,9 @@ def export_all(
             functions=functions,
             gpu=gpu,
             gate=gate,
-            tell=tell,
+            tell=named(tell, f"{name}, {number} of {len(targets)}"),
         )
-        for name in targets
+        for number, name in enumerate(targets, 1)
     ]
 
 
@@ -263,16 +264,17 @@ def made(
     if random and "embedding" in getattr(target, "FUNCTIONS", ()):
         functions = ("score", "embedding")  # what a stand-in is judged by
     if tell is not None:
-        tell(f"converting to {target.NAME}, {precision}", 0.0)
-    request = Request(
-        bundle=gate.bundle,
-        graph=gate.graph,
-        precision=precision,
-        calibration=gate.calibration.views if calibrates else (),
-        functions=functions,
-        types=types or _types(target, precision, gate),
-    )
-    target.convert(request, draft)
+        tell(f"converting to {precision}", 0.0)
+    with telling(tell):
+        request = Request(
+            bundle=gate.bundle,
+            graph=gate.graph,
+            precision=precision,
+            calibration=gate.calibration.views if calibrates else (),
+            functions=functions,
+            types=types or _types(target, precision, gate),
+        )
+        target.convert(request, draft)
     found = target.layers(draft)
     promises = target.promises if isinstance(target, Mixing) else promised_types
     check_layers(request.types or promises(gate.graph, precision), found, what=what)

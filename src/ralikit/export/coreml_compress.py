@@ -25,6 +25,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import channel_means, run_hooked
 from ralikit.export.lean import is_transformer
+from ralikit.export.progress import counter
 from ralikit.export.weight_grids import (
     LinearGrid,
     PaletteGrid,
@@ -90,6 +91,7 @@ class _InStep:
     _wanted: dict[str, Tensor] = field(default_factory=dict)
     _inputs: Tensor | None = None
     _factor: tuple[Tensor, Tensor] | None = None
+    _count: Callable[[], None] = lambda: None
 
     def run(
         self,
@@ -98,6 +100,7 @@ class _InStep:
         chosen: Mapping[str, Layer],
         pixels: Tensor,
     ) -> None:
+        self._count = counter("rounding layers", 2 * len(chosen))
         handles = [_layer(graph, n).register_forward_hook(self._note(n)) for n in chosen]
         run_hooked(graph.tower, pixels, handles)
         handles = [m.register_forward_pre_hook(self._choose(n)) for n, m in chosen.items()]
@@ -108,11 +111,13 @@ class _InStep:
     def _note(self, name: str) -> Callable[..., None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             self._wanted[name] = channel_means(module, output)
+            self._count()
 
         return hook
 
     def _choose(self, name: str) -> Callable[..., tuple[Tensor, ...] | None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+            self._count()
             scheme = self.plan[name]
             factor = self._factor_of(inputs[0]) if is_matrix(module) else None
             stored = _store(module, scheme, name, factor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from ralikit.export.photos import (
     from_folder,
     too_few,
 )
+from ralikit.export.progress import Tell
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
 from ralikit.heap import map_large_blocks
@@ -37,7 +38,6 @@ from ralikit.runtimes import Runtime, Views, checked_score
 from ralikit.towers import load_tower
 
 Scores = NDArray[np.float64]
-Tell = Callable[[str, float], None]
 
 LARGE = 200e6
 """Bytes of a tower's file from which it counts as large: a photo takes seconds."""

@@ -95,11 +95,12 @@ class FoldedScorer(nn.Module):
 
     def many(self, photos: Tensor) -> Tensor:
         """Score several photos in one pass through the tower, (B, V, S, S, 3) -> (B,)."""
-        each = self._embed(photos.flatten(0, 1)).unflatten(0, photos.shape[:2])  # (B, V, D)
+        count = photos.shape[:2]
+        each = self._embed(photos.flatten(0, 1)).view(*count, -1)  # (B, V, D)
         if self.view_pool == "embedding":
             pooled: Tensor = self.head(each.mean(dim=1))
             return pooled
-        scores: Tensor = self.head(each.flatten(0, 1)).unflatten(0, photos.shape[:2])
+        scores: Tensor = self.head(each.flatten(0, 1)).view(count)
         return scores.mean(dim=1)
 
     def _embed(self, image: Tensor) -> Tensor:

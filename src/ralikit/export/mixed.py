@@ -29,6 +29,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import channel_means, run_hooked
 from ralikit.export.lean import is_transformer
+from ralikit.export.progress import counter
 from ralikit.export.rounding import round_weight
 from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
 from ralikit.export.weight_grids import compensated, linear_grid
@@ -254,15 +255,18 @@ def _round_in_step(
     pixels = pixels_of(graph, _views(graph, calibration, share))
     chosen = {name: graph.get_submodule(name) for name in small}
     wanted: dict[str, Tensor] = {}
+    count = counter("rounding layers", 2 * len(chosen))
 
     def note(name: str) -> Callable[..., None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             wanted[name] = channel_means(module, output)
+            count()
 
         return hook
 
     def choose(name: str) -> Callable[..., None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...]) -> None:
+            count()
             if small[name] == "int8":
                 module.weight.copy_(round_weight(module.weight))
             else:

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from ralikit.errors import ExportError
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
+from ralikit.export.progress import tell
 from ralikit.export.rounding import round_weight
 from ralikit.runtimes import Views
 from ralikit.towers.vit import Attention, Mlp
@@ -115,7 +116,8 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
     ]
     try:
         with torch.inference_mode():
-            for views in calibration:
+            for index, views in enumerate(calibration):
+                tell("what the layers read", index / len(calibration))
                 graph.tower(pixels_of(graph, np.ascontiguousarray(views[:1])))
     finally:
         for handle in handles:
@@ -184,7 +186,8 @@ def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activatio
     scales = {}
     errors = {}
     with torch.no_grad():
-        for place in seen:
+        for index, place in enumerate(seen):
+            tell("evening out channels", index / len(seen))
             readers = [_linear(graph.tower, name) for name in place.readers]
             wanted = place.rows @ torch.cat([reader.weight for reader in readers]).T
             scale = _best_scale(place, readers, wanted, activations)
