@@ -16,6 +16,7 @@ from ralikit.export.auto import Option
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import Gate
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.hooks import Layer
 from ralikit.export.lean import is_transformer
 from ralikit.export.progress import Tell
 from ralikit.export.rounding import round_weight
@@ -86,7 +87,7 @@ class _Kind:
     time: float
 
 
-def small_layers(graph: FoldedScorer, target: Target) -> dict[str, mixed.Layer]:
+def small_layers(graph: FoldedScorer, target: Target) -> dict[str, Layer]:
     """The layers a target stores small, by name."""
     if target.NAME != "coreml":
         return mixed.small_layers(graph)
@@ -95,7 +96,7 @@ def small_layers(graph: FoldedScorer, target: Target) -> dict[str, mixed.Layer]:
     return {f"tower.{name}": layer for name, layer in chosen_layers(graph.tower).items()}
 
 
-def _coreml_kinds(layers: Mapping[str, mixed.Layer]) -> dict[str, dict[str, _Kind]]:
+def _coreml_kinds(layers: Mapping[str, Layer]) -> dict[str, dict[str, _Kind]]:
     from ralikit.export.coreml_compress import scheme_grid
     from ralikit.export.coreml_schemes import BY_TYPE
 
@@ -160,7 +161,7 @@ def _multiplications(graph: FoldedScorer, names: list[str], gate: Gate) -> dict[
     counts: dict[str, float] = {}
 
     def count(name: str) -> Callable[..., None]:
-        def hook(module: mixed.Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             places = output.numel() / len(module.weight)
             counts[name] = places * module.weight.numel()
 

@@ -9,8 +9,8 @@ them. Which layers, and in which types: `ralikit.export.coreml_schemes`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,11 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_activations import input_scale, rounded
-from ralikit.export.coreml_schemes import Layer, Scheme, Stored, is_matrix
+from ralikit.export.coreml_schemes import Scheme, Stored, is_matrix
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.hooks import channel_means, run_hooked
+from ralikit.export.hooks import Layer, round_in_step
 from ralikit.export.lean import is_transformer
-from ralikit.export.progress import counter
 from ralikit.export.weight_grids import (
     LinearGrid,
     PaletteGrid,
@@ -74,74 +73,30 @@ def compress(
     few = all(scheme.bits == 8 for scheme in plan.values())
     views = _some_views(graph, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
     pixels = pixels_of(graph, views)
-    step = _InStep(plan)
-    with torch.inference_mode():
-        step.run(graph, compressed, chosen, pixels)
-    return compressed, step.stored
+    factors = _Factors()
+    stored: dict[str, Stored] = {}
+
+    def choose(name: str, module: Layer, inputs: Tensor) -> Tensor | None:
+        scheme = plan[name]
+        factor = factors.of(inputs) if is_matrix(module) else None
+        stored[name] = _store(module, scheme, name, factor)
+        if scheme.activations == 16:
+            return None
+        step = input_scale(inputs)
+        stored[name] = replace(stored[name], input_scale=step)
+        return rounded(inputs, step)
+
+    round_in_step(compressed.tower, chosen, pixels, choose)
+    return compressed, stored
 
 
 @dataclass(eq=False)
-class _InStep:
-    # One pass through the exact tower notes what each layer gives on the mean. In one pass through
-    # the compressed tower every layer is rounded when its inputs arrive, which come from layers
-    # rounded before it; its bias then takes what is left of the mean error (Nagel et al. 2019,
-    # section 4.2).
-    plan: Mapping[str, Scheme]
-    stored: dict[str, Stored] = field(default_factory=dict)
-    _wanted: dict[str, Tensor] = field(default_factory=dict)
+class _Factors:
+    # Query, key and value read the same tensor: its factor is worked out once.
     _inputs: Tensor | None = None
     _factor: tuple[Tensor, Tensor] | None = None
-    _count: Callable[[], None] = lambda: None
 
-    def run(
-        self,
-        graph: FoldedScorer,
-        compressed: FoldedScorer,
-        chosen: Mapping[str, Layer],
-        pixels: Tensor,
-    ) -> None:
-        self._count = counter("rounding layers", 2 * len(chosen))
-        handles = [_layer(graph, n).register_forward_hook(self._note(n)) for n in chosen]
-        run_hooked(graph.tower, pixels, handles)
-        handles = [m.register_forward_pre_hook(self._choose(n)) for n, m in chosen.items()]
-        handles += [m.register_forward_hook(self._correct(n)) for n, m in chosen.items()]
-        run_hooked(compressed.tower, pixels, handles)
-        self._inputs = self._factor = None
-
-    def _note(self, name: str) -> Callable[..., None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self._wanted[name] = channel_means(module, output)
-            self._count()
-
-        return hook
-
-    def _choose(self, name: str) -> Callable[..., tuple[Tensor, ...] | None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-            self._count()
-            scheme = self.plan[name]
-            factor = self._factor_of(inputs[0]) if is_matrix(module) else None
-            stored = _store(module, scheme, name, factor)
-            if scheme.activations == 16:
-                self.stored[name] = stored
-                return None
-            step = input_scale(inputs[0])
-            self.stored[name] = replace(stored, input_scale=step)
-            return (rounded(inputs[0], step), *inputs[1:])
-
-        return hook
-
-    def _correct(self, name: str) -> Callable[..., Tensor | None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if module.bias is None:
-                return None
-            error = self._wanted[name] - channel_means(module, output)
-            module.bias += error
-            return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
-
-        return hook
-
-    def _factor_of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        # Query, key and value read the same tensor.
+    def of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         if self._factor is None or inputs is not self._inputs:
             self._inputs, self._factor = inputs, spread_factor(_second_moments(_rows(inputs)))
         return self._factor

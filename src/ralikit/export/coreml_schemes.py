@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ralikit.errors import ExportError
+from ralikit.export.hooks import Layer
 from ralikit.runtimes.mil import dequantise
 
 Array = NDArray[Any]
-Layer = nn.Conv2d | nn.Linear
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -27,9 +27,8 @@ from ralikit.errors import ExportError
 from ralikit.export.cache import cached
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.hooks import channel_means, run_hooked
+from ralikit.export.hooks import Layer, round_in_step
 from ralikit.export.lean import is_transformer
-from ralikit.export.progress import counter
 from ralikit.export.rounding import round_weight
 from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
 from ralikit.export.weight_grids import compensated, linear_grid
@@ -41,7 +40,6 @@ PRECISIONS = ("int8", "int8-weights", "int4")
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
-Layer = nn.Conv2d | nn.Linear
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 0.9e9
 _LARGE = 50e6
@@ -247,50 +245,19 @@ def _round_in_step(
     block: int | None,
     steps: dict[str, Tensor],
 ) -> None:
-    # One pass notes what each layer gives on the mean; in a second one every layer is rounded when
-    # its input arrives, from layers rounded before it. A transformer's means, all that int8 takes
-    # from photos, are known from fewer than GPTQ's second moments.
+    layers = small_layers(graph)
+    # A transformer's means, all that int8 takes from photos, are known from fewer of them than
+    # GPTQ's second moments.
     few = is_transformer(graph.tower) and "int4" not in small.values()
-    share = 0.5 if few else 1.0
-    pixels = pixels_of(graph, _views(graph, calibration, share))
-    chosen = {name: graph.get_submodule(name) for name in small}
-    wanted: dict[str, Tensor] = {}
-    count = counter("rounding layers", 2 * len(chosen))
+    pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
 
-    def note(name: str) -> Callable[..., None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            wanted[name] = channel_means(module, output)
-            count()
+    def choose(name: str, module: Layer, inputs: Tensor) -> None:
+        if small[name] == "int8":
+            module.weight.copy_(round_weight(module.weight))
+        else:
+            module.weight.copy_(_int4(name, module.weight, inputs, block, steps))
 
-        return hook
-
-    def choose(name: str) -> Callable[..., None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...]) -> None:
-            count()
-            if small[name] == "int8":
-                module.weight.copy_(round_weight(module.weight))
-            else:
-                module.weight.copy_(_int4(name, module.weight, inputs[0], block, steps))
-
-        return hook
-
-    def correct(name: str) -> Callable[..., Tensor | None]:
-        def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if module.bias is None:
-                return None
-            error = wanted[name] - channel_means(module, output)
-            module.bias += error
-            return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
-
-        return hook
-
-    with torch.inference_mode():
-        run_hooked(
-            graph.tower, pixels, [m.register_forward_hook(note(n)) for n, m in chosen.items()]
-        )
-        handles = [m.register_forward_pre_hook(choose(n)) for n, m in chosen.items()]
-        handles += [m.register_forward_hook(correct(n)) for n, m in chosen.items()]
-        run_hooked(graph.tower, pixels, handles)
+    round_in_step(graph.tower, {name: layers[name] for name in small}, pixels, choose)
 
 
 def _int4(
