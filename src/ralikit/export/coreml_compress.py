@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import Layer, round_in_step
 from ralikit.export.lean import is_transformer
+from ralikit.export.moments import Factors
 from ralikit.export.weight_grids import (
     LinearGrid,
     PaletteGrid,
@@ -32,7 +33,6 @@ from ralikit.export.weight_grids import (
     linear_grid,
     nearest,
     palette_grid,
-    spread_factor,
 )
 from ralikit.runtimes import Views
 
@@ -40,8 +40,6 @@ Array = NDArray[Any]
 
 _PIXELS = 32 * 256 * 256
 _TOKENS = 1 << 13
-_ROWS = 1 << 13
-_STRIPE = 1024
 
 
 def compress(
@@ -73,7 +71,7 @@ def compress(
     few = all(scheme.bits == 8 for scheme in plan.values())
     views = _some_views(graph, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
     pixels = pixels_of(graph, views)
-    factors = _Factors()
+    factors = Factors()
     stored: dict[str, Stored] = {}
 
     def choose(name: str, module: Layer, inputs: Tensor) -> Tensor | None:
@@ -88,18 +86,6 @@ def compress(
 
     round_in_step(compressed.tower, chosen, pixels, choose)
     return compressed, stored
-
-
-@dataclass(eq=False)
-class _Factors:
-    # Query, key and value read the same tensor: its factor is worked out once.
-    _inputs: Tensor | None = None
-    _factor: tuple[Tensor, Tensor] | None = None
-
-    def of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        if self._factor is None or inputs is not self._inputs:
-            self._inputs, self._factor = inputs, spread_factor(_second_moments(_rows(inputs)))
-        return self._factor
 
 
 def _layer(graph: nn.Module, name: str) -> Layer:
@@ -156,24 +142,6 @@ def scheme_grid(weight: Tensor, scheme: Scheme, name: str) -> LinearGrid | Palet
     if scheme.kind == "linear":
         return linear_grid(weight, bits=scheme.bits, block=part)
     return palette_grid(weight, bits=scheme.bits, group=part)
-
-
-def _second_moments(rows: Tensor) -> Tensor:
-    # Stripes of the upper half, mirrored: symmetric, at five eighths of the work.
-    gram = rows.new_empty(rows.shape[1], rows.shape[1])
-    for first in range(0, len(gram), _STRIPE):
-        last = min(first + _STRIPE, len(gram))
-        torch.mm(rows[:, first:last].T, rows[:, first:], out=gram[first:last, first:])
-        gram[last:, first:last] = gram[first:last, last:].T
-    return gram
-
-
-def _rows(inputs: Tensor) -> Tensor:
-    # Positions as rows about their means, which the bias takes; an odd stride meets all columns.
-    channels = inputs.movedim(1, -1) if inputs.dim() == 4 else inputs
-    flat = channels.flatten(0, -2)
-    rows = flat[:: max(1, -(-len(flat) // _ROWS)) | 1]
-    return rows - rows.mean(0)
 
 
 def _some_views(graph: FoldedScorer, calibration: Sequence[Views], *, tokens: int) -> Views:

@@ -29,6 +29,7 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import Layer, round_in_step
 from ralikit.export.lean import is_transformer
+from ralikit.export.moments import Factors
 from ralikit.export.rounding import round_weight
 from ralikit.export.smooth import Activations, Place, Smoothing, divide, smooth, watch
 from ralikit.export.weight_grids import compensated, linear_grid
@@ -43,7 +44,6 @@ SPOILT = 0.15
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 0.9e9
 _LARGE = 50e6
-_ROWS = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,25 +251,29 @@ def _round_in_step(
     few = is_transformer(graph.tower) and "int4" not in small.values()
     pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
 
+    factors = Factors()
+
     def choose(name: str, module: Layer, inputs: Tensor) -> None:
         if small[name] == "int8":
             module.weight.copy_(round_weight(module.weight))
         else:
-            module.weight.copy_(_int4(name, module.weight, inputs, block, steps))
+            factor = factors.of(inputs)
+            module.weight.copy_(_int4(name, module.weight, factor, block, steps))
 
     round_in_step(graph.tower, {name: layers[name] for name in small}, pixels, choose)
 
 
 def _int4(
-    name: str, weight: Tensor, inputs: Tensor, block: int | None, steps: dict[str, Tensor]
+    name: str,
+    weight: Tensor,
+    factor: tuple[Tensor, Tensor],
+    block: int | None,
+    steps: dict[str, Tensor],
 ) -> Tensor:
     if block is not None and weight.shape[1] % block:
         raise ExportError(f"int4 blocks of {block} do not divide the {weight.shape[1]} of {name}")
     grid = linear_grid(weight, bits=4, block=block)
-    rows = inputs.flatten(0, -2)
-    rows = rows[:: max(1, -(-len(rows) // _ROWS)) | 1].double()
-    rows = rows - rows.mean(0)
-    codes = compensated(weight, grid, rows.T @ rows)
+    codes = compensated(weight, grid, factor=factor)
     steps[name] = grid.steps.float()
     wide = steps[name].repeat_interleave(weight.shape[1] // steps[name].shape[1], dim=1)
     return codes.to(weight.dtype) * wide
