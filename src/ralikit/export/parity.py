@@ -53,10 +53,10 @@ _ANY = 4.0
 RANDOM_LIMITS = {
     "fp32": Limits(max_drift=1e-3, shift=1e-3, golden=1e-3),
     "fp16": Limits(max_drift=0.05, shift=0.03, golden=0.1),
-    "int8-weights": Limits(shift=0.1, golden=_ANY),
-    "int8": Limits(shift=0.15, golden=_ANY),
-    "pal6": Limits(shift=0.3, golden=_ANY),
-    "int4": Limits(shift=0.8, golden=_ANY),
+    "int8-weights": Limits(shift=0.08, golden=_ANY),
+    "int8": Limits(shift=0.1, golden=_ANY),
+    "pal6": Limits(shift=0.15, golden=_ANY),
+    "int4": Limits(shift=0.3, golden=_ANY),
 }
 """How far a file of random weights may drift, by precision."""
 
