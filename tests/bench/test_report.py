@@ -85,6 +85,26 @@ def test_the_summary_shows_final_figures_on_the_fewest_threads() -> None:
     assert row(looked, wide)[1] == "2"
 
 
+def test_the_summary_compares_files_on_one_set_of_photos() -> None:
+    """A file's newest record may be of photos that the others never saw."""
+    base = _parity()
+    rated = replace(base, figures={**base.figures, "srcc_mos": 0.8}, run="rated")
+    other = replace(
+        rated, model=field_replace(base.model, precision="fp32"), time="2026-01-02T00:00:00Z"
+    )
+    stray = replace(
+        rated,
+        run="stray",
+        figures={**base.figures, "photos": 9, "srcc_mos": 0.1},
+        time="2026-01-03T00:00:00Z",
+    )
+    (table,) = sections([rated, other, stray])[0].tables
+    at = table.columns.index("SRCC with MOS")
+    assert [row[at] for row in table.rows] == ["0.8", "0.8"]
+    parity = next(part for part in sections([rated, other, stray]) if part.title == "Parity")
+    assert [len(t.rows) for t in parity.tables] == [2, 1]
+
+
 def test_emulated_rows_never_enter_the_device_table() -> None:
     text = markdown("t", "l", sections([_phone(emulated=True)]))
     assert "| made-up phone" not in text

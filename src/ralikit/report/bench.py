@@ -101,6 +101,26 @@ def _plainest(records: Sequence[Record]) -> dict[str, Record]:
     return found
 
 
+def _compared(records: Sequence[Record]) -> tuple[dict[str, Record], str]:
+    """The parity record of each label that the summary shows, and the run most of them are of.
+
+    One set of photos for as many files as can be: the run that compares most files on photos with
+    MOS, the newest among equals. Files that it lacks show their newest record.
+    """
+    runs: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        runs[record.run].append(record)
+
+    def weight(run: str) -> tuple[int, str]:
+        rated = [r for r in runs[run] if "srcc_mos" in r.figures]
+        return len(rated), max(r.time for r in runs[run])
+
+    if not runs:
+        return {}, ""
+    main = max(runs, key=weight)
+    return _latest(records) | {label(r): r for r in runs[main]}, main
+
+
 def _plainness(record: Record) -> tuple[bool, int]:
     return record.protocol.quick, record.runtime.threads
 
@@ -110,7 +130,7 @@ def _summary(records: Sequence[Record]) -> Section:
     latency = _of_kind(records, "latency")
     host = [r for r in latency if r.device.kind == "host" and not r.device.emulated]
     one = _plainest([r for r in host if r.runtime.batch == 1])
-    parity = _latest(_of_kind(records, "parity"))
+    parity, main = _compared(_of_kind(records, "parity"))
     rows, points = [], []
     for name in sorted(one.keys() | parity.keys()):
         timed, compared = one.get(name), parity.get(name)
@@ -127,13 +147,16 @@ def _summary(records: Sequence[Record]) -> Section:
                 milliseconds(median),
                 NOT_MEASURED if timed is None else str(timed.runtime.threads),
                 megabytes(timed.memory.peak_bytes if timed and timed.memory else None),
+                str(figures.get("photos", NOT_MEASURED)),
                 number(figures.get("max_drift")),
                 number(figures.get("p95_drift")),
                 number(figures.get("srcc"), digits=5),
                 number(figures.get("srcc_mos"), digits=4),
             )
         )
-        if timed and median is not None and timed.runtime.threads == 1 and "srcc_mos" in figures:
+        # Only photos that all files were given put them in an order.
+        same = compared is not None and compared.run == main and "srcc_mos" in figures
+        if same and timed and median is not None and timed.runtime.threads == 1:
             points.append((name, median * 1e3, record.model.size_bytes / 1e6, figures["srcc_mos"]))
     table = Table(
         title="Every file at a glance",
@@ -144,6 +167,7 @@ def _summary(records: Sequence[Record]) -> Section:
             "median",
             "threads",
             "peak memory",
+            "photos compared",
             "max drift",
             "p95 drift",
             "SRCC with reference",
@@ -275,6 +299,15 @@ def _ratio_text(ratio: Ratio) -> str:
 
 def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
     found = _of_kind(records, "parity")
+    runs: dict[str, list[Record]] = defaultdict(list)
+    for record in found:
+        runs[record.run].append(record)
+    tables = [_parity_table(run) for run in runs.values()] or [_parity_table([])]
+    return Section(title="Parity", tables=tuple(tables), photos=_worst_photos(found, photos))
+
+
+def _parity_table(run: Sequence[Record]) -> Table:
+    """What one run found: the same photos through every file."""
     rows = tuple(
         (
             label(r),
@@ -287,12 +320,13 @@ def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
             number(r.figures.get("srcc_mos"), digits=4),
             number(r.figures.get("plcc_mos"), digits=4),
         )
-        for r in found
+        for r in run
     )
-    notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in found if r.protocol.note)
-    commands = dict.fromkeys(f"{r.time}: {r.protocol.command}" for r in found)
-    table = Table(
-        title="The same photos through every file",
+    notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in run if r.protocol.note)
+    commands = dict.fromkeys(f"{r.time}: {r.protocol.command}" for r in run)
+    count = f", {run[0].figures['photos']} photos" if run else ""
+    return Table(
+        title=f"The same photos through every file{count}",
         columns=(
             "file",
             "reference",
@@ -308,7 +342,6 @@ def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
         conditions=(*commands, *notes),
         fill=_FILL_PARITY,
     )
-    return Section(title="Parity", tables=(table,), photos=_worst_photos(found, photos))
 
 
 def _worst_photos(
