@@ -178,6 +178,7 @@ def _summary(records: Sequence[Record]) -> Section:
             "Drift: difference from the reference's score, on the 1-5 scale. Latency: inference "
             "alone, one photo (all its views), on the fewest threads that were timed; each run's "
             "conditions stand below. Random weights say nothing of accuracy.",
+            *{f"Photos compared: {r.protocol.command}" for r in parity.values() if r.run == main},
         ),
         fill=f"{_FILL_HOST}; {_FILL_PARITY}",
     )
