@@ -234,7 +234,8 @@ def _print_mix(item: Exported) -> None:
         rows.add_row(kind, str(len(own)), f"{stored / 1e6:.2f} MB", f"{shift:.5f}")
     Console(soft_wrap=True).print(rows)
     drift = mix["predicted_drift"]
-    words = "integer arithmetic throughout" if drift is None else f"drift predicted {drift:.5f}"
+    whole = f"{item.facts['precision']} throughout"
+    words = whole if drift is None else f"drift predicted {drift:.5f}"
     typer.echo(f"  {words}; {len(mix['trials'])} mixes were converted and run")
 
 

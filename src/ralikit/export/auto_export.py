@@ -28,6 +28,7 @@ _TRIALS_LARGE = 3
 _FILLED = 0.7  # of the drift allowed: from here on a cheaper mix is not tried for
 _GOLDEN = 3.0  # times the drift allowed: golden photos are stranger than a gate's
 _ANY = Limits(golden=100.0)
+_WHOLE = {"speed": "int8", "size": "int8-weights"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,8 +107,8 @@ def export_auto(
         with telling(tell):
             layers = layer_options(gate, module, tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
-        if _planned_whole(module, gate) and budgets.prefer == "speed":
-            points = [_integers(layers), *points]
+        if _planned_whole(module, gate):
+            points = [_whole_point(layers), *points]
         search = _Search(module, gate, points, budgets, functions, draft, what, gpu=gpu, tell=tell)
         best = search.run()
         facts = search.publish(best, layers)
@@ -267,7 +268,7 @@ class _Search:
         planned = math.isfinite(point.drift)
         self._facts, parity = made(
             self._target,
-            PRECISION if planned else "int8",
+            PRECISION if planned else _WHOLE[self._budgets.prefer],
             self._functions,
             self._gate,
             self._draft,
@@ -325,12 +326,13 @@ class _Search:
 
 
 def _planned_whole(target: Target, gate: Gate) -> bool:
-    # A convolutional tower's integer arithmetic is planned as a whole, not layer by layer.
+    # A convolutional tower's int8 is planned as a whole, its channels evened out between layers:
+    # the smallest file loses less that way than any mix of its size.
     whole = not isinstance(target, Mixing) and "int8" in target.PRECISIONS
     return whole and not is_transformer(gate.graph.tower)
 
 
-def _integers(layers: Mapping[str, Sequence[Option]]) -> Point:
+def _whole_point(layers: Mapping[str, Sequence[Option]]) -> Point:
     # What it does to the score is not predicted: it is tried first.
     stored = {
         name: next(o for o in options if o.kind == "int8") for name, options in layers.items()

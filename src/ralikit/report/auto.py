@@ -48,7 +48,7 @@ def _pareto(result: AutoExported) -> Section:
     for at in shown:
         point = result.points[at]
         if not math.isfinite(point.drift):
-            continue  # integer arithmetic throughout: tried, not predicted
+            continue  # int8 throughout: tried, not predicted
         name = "chosen" if point is result.chosen else ""
         points.append((name, point.size / 1e6, max(point.drift, 1e-6)))
     predicted = len(points)
