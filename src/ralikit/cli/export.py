@@ -236,7 +236,9 @@ def _print_mix(item: Exported) -> None:
     drift = mix["predicted_drift"]
     whole = f"{item.facts['precision']} throughout"
     words = whole if drift is None else f"drift predicted {drift:.5f}"
-    typer.echo(f"  {words}; {len(mix['trials'])} mixes were converted and run")
+    count = len(mix["trials"])
+    tried = "1 file was" if count == 1 else f"{count} files were"
+    typer.echo(f"  {words}; {tried} converted and run")
 
 
 def _print_verified(result: Verified) -> None:
