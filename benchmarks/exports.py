@@ -11,15 +11,13 @@ file; files of different models are refused.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from ralikit.errors import UsageError
+from ralikit.export.manifest import read_manifest
 from ralikit.files import publish, to_json
-
-_SUFFIX = ".ralikit.json"
 
 
 def row(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -37,13 +35,14 @@ def row(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def collected(folders: list[Path]) -> dict[str, Any]:
-    """The record of all manifests below some folders.
+    """The record of all exported files in some folders.
 
     Raises:
-        UsageError: If there are none, or they speak of different models.
+        UsageError: If there are none, or they are of different models.
+        BundleError: If a manifest cannot be read.
     """
-    found = [p for folder in folders for p in sorted(folder.glob(f"*{_SUFFIX}"))]
-    manifests = [json.loads(path.read_text(encoding="utf-8")) for path in found]
+    files = [path for folder in folders for path in sorted(folder.iterdir())]
+    manifests = [m for path in files if (m := read_manifest(path)) is not None]
     if not manifests:
         raise UsageError(f"there are no manifests in {', '.join(map(str, folders))}")
     models = {m["model"]["bundle"] for m in manifests}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from ralikit.bundle import Bundle
 from ralikit.errors import RalikitError
 from ralikit.extras import hush_imports, require_installed
 from ralikit.files import size_bytes, write_text
+from ralikit.progress import Tell
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ralikit.report.page import Section
     from ralikit.scorer import Score, Scorer
 
-Tell = Callable[[str, float], None]
 
 TARGETS = ("onnx", "tflite", "coreml")
 PRECISION = "int8"

@@ -26,12 +26,11 @@ from ralikit.bench.records import Memory, Model, Protocol, Record, Runtime
 from ralikit.bench.subjects import split_backend
 from ralikit.config import from_mapping
 from ralikit.errors import RalikitError, UsageError
+from ralikit.progress import Tell
 
 FINAL_SECONDS = 60.0
 FINAL_QUERIES = 1024
 _SLOW = 1.0  # seconds a query
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,7 @@ def bench_host(
     plan: HostPlan,
     *,
     command: str,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     warn: Callable[[str], None] = lambda _message: None,
 ) -> Iterator[Record]:
     """Measure every file at every thread count and batch; records come as each run ends.
@@ -140,13 +139,13 @@ def bench_host(
             yield from _one_run(plan, run, threads, batch, command, share)
 
 
-def _part_of(tell: Progress, number: int, count: int) -> Progress:
+def _part_of(tell: Tell, number: int, count: int) -> Tell:
     """Progress of one of `count` runs as a share of all."""
     return lambda what, done: tell(what, (number + done) / count)
 
 
 def _one_run(
-    plan: HostPlan, run: str, threads: int, batch: int, command: str, tell: Progress
+    plan: HostPlan, run: str, threads: int, batch: int, command: str, tell: Tell
 ) -> Iterator[Record]:
     with ExitStack() as stack:
         subjects = []

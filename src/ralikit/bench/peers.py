@@ -6,7 +6,6 @@ ONNX in float32. Pixels, head and scores are those of the bundle, so that both d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,12 +19,11 @@ from ralikit.export import onnx
 from ralikit.export.gate import Gate, folded_scores
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.parity import FOLD
-from ralikit.export.progress import Tell
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names
-from ralikit.runtimes import Views, check_views, checked_score
-from ralikit.runtimes.torch import score_many
+from ralikit.progress import Tell
+from ralikit.runtimes.torch import TorchRuntime
 from ralikit.towers import load_tower
 from ralikit.towers.base import Tower
 from ralikit.towers.clip import Clip
@@ -113,7 +111,7 @@ def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:
         onnx.write_facts(draft, {**facts, "target": "onnx", "precision": "fp32"})
 
 
-class TransformersRuntime:
+class TransformersRuntime(TorchRuntime):
     """The peer in torch, eager, float32: what a user of transformers has without exporting.
 
     Args:
@@ -123,21 +121,6 @@ class TransformersRuntime:
     def __init__(self, bundle: Bundle) -> None:
         hush_imports()
         transformers = require("transformers", extra="train", job="A peer from transformers")
-        self.facts: dict[str, Any] = facts_of(bundle)
+        super().__init__(bundle, peer_scorer(bundle))
         self.name = f"transformers {transformers.__version__}"
         self.note = f"torch {torch.__version__}, eager, float32"
-        self._scorer = peer_scorer(bundle)
-        preprocess = bundle.info.preprocess
-        self._shape = (preprocess.views, preprocess.size, preprocess.size, 3)
-        self._root = bundle.root
-
-    def run(self, views: Views) -> float:
-        """Score one photo's views, (V, S, S, 3) uint8 RGB, on the bundle's scale."""
-        check_views(views, self._shape, where=self._root)
-        with torch.inference_mode():
-            score = float(self._scorer(torch.tensor(views)))
-        return checked_score(score, where=self._root)
-
-    def run_many(self, photos: Sequence[Views]) -> list[float]:
-        """Score several photos' views in one call."""
-        return score_many(self._scorer, photos, self._shape, where=self._root)

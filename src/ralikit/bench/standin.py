@@ -21,9 +21,9 @@ from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import lean
 from ralikit.export.photos import built_in
-from ralikit.export.progress import Tell
 from ralikit.head import Head
 from ralikit.preprocess import Preprocess
+from ralikit.progress import Tell
 from ralikit.towers import build_tower
 from ralikit.towers.base import Tower
 from ralikit.towers.vit import Block

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.bench import device
-from ralikit.bench.host import Progress, WorkerProcess, only_bench
+from ralikit.bench.host import WorkerProcess, only_bench
 from ralikit.bench.records import Device, Memory, Model, Protocol, Record, Runtime
 from ralikit.config import from_mapping
 from ralikit.errors import UsageError
+from ralikit.progress import Tell
 
 TOKENS = 100
 SIZES = ("7b", "3b", "tiny")
@@ -72,7 +73,7 @@ def bench_teacher(
     plan: TeacherPlan,
     *,
     command: str,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
     warn: Callable[[str], None] = lambda _message: None,
 ) -> Iterator[Record]:
     """Measure the teacher and RALI at every batch; a batch's records come as it ends.
@@ -106,7 +107,7 @@ def bench_teacher(
                 yield _record(plan, run, system, batch, threads, command, after)
 
 
-def _load(plan: TeacherPlan, threads: int, stack: ExitStack, tell: Progress) -> Iterator[_System]:
+def _load(plan: TeacherPlan, threads: int, stack: ExitStack, tell: Tell) -> Iterator[_System]:
     folder = str(plan.folder) if plan.folder else ""
     jobs = [("teacher", {"size": plan.size, "folder": folder, "tokens": TOKENS})]
     jobs += [("rali", {"size": plan.size, "precision": p}) for p in plan.precisions]

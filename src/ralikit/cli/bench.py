@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from ralikit.cli.progress import progress
 
+if TYPE_CHECKING:
     from ralikit.bench.records import Record
 
 _bench = typer.Typer(no_args_is_help=True)
@@ -212,32 +212,3 @@ def _photo(photo: Path | None) -> Iterator[Path]:
         return
     with rendered_jpeg(4032, 3024) as path:
         yield path
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar on stderr; silent where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield _stages(bar, task)
-
-
-def _stages(bar: Progress, task: TaskID) -> Callable[[str, float], None]:
-    # What is left is told of the stage at hand: one stage's speed says nothing of the next one's.
-    before = 0.0
-
-    def tell(what: str, done: float) -> None:
-        nonlocal before
-        if done < before:
-            bar.reset(task)
-        before = done
-        bar.update(task, description=what, completed=done)
-
-    return tell

@@ -82,7 +82,7 @@ def export(
 
     A file that drifts over its precision's limit is refused: nothing is written, exit code 1.
     """
-    from ralikit.cli.bench import progress
+    from ralikit.cli.progress import progress
     from ralikit.extras import require
 
     require("torch", extra="export", job="Export")

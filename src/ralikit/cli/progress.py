@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ralikit.progress import Tell
 
 
 @contextmanager
@@ -30,3 +36,36 @@ def track(label: str, total: int) -> Iterator[Callable[[int], None]]:
     ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Show one stage after another: its name, its share done, and what is left of it.
+
+    Yields:
+        A function to call with the stage and the share of it that is done, 0..1.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _what, _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield _stages(bar, task)
+
+
+def _stages(bar: Progress, task: TaskID) -> Tell:
+    # What is left is told of the stage at hand: one stage's speed says nothing of the next one's.
+    before = 0.0
+
+    def tell(what: str, done: float) -> None:
+        nonlocal before
+        if done < before:
+            bar.reset(task)
+        before = done
+        bar.update(task, description=what, completed=done)
+
+    return tell

@@ -21,7 +21,7 @@ def quickstart(
     """Score photos, export to ONNX, TFLite and Core ML in int8, verify, time, write a report."""
     import time
 
-    from ralikit.cli.bench import progress
+    from ralikit.cli.progress import progress
     from ralikit.models import bundled
     from ralikit.quickstart import quickstart as run
 

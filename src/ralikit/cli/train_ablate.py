@@ -42,7 +42,7 @@ def ablate(
 ) -> None:
     """Run ablations and print their table, differences by paired bootstrap, ties called ties."""
     from ralikit.bundle import read_bundle
-    from ralikit.cli.bench import progress
+    from ralikit.cli.progress import progress
     from ralikit.cli.train_rali import read_recipe
     from ralikit.config import from_mapping, read_toml
     from ralikit.extras import require

@@ -70,7 +70,7 @@ def rali(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = 
 def _run(
     path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
 ) -> Run:
-    from ralikit.cli.bench import progress
+    from ralikit.cli.progress import progress
     from ralikit.train.run import open_run
 
     recipe = read_recipe(path, changes)

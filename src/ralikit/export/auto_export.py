@@ -18,9 +18,9 @@ from ralikit.export.gate import Gate
 from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import Limits, Parity
-from ralikit.export.progress import Tell, named, telling
 from ralikit.export.target import Mixing, Target
 from ralikit.files import refuse_existing, size_bytes
+from ralikit.progress import Tell, named, telling
 
 PRECISION = "auto"
 _TRIALS = 6

@@ -16,14 +16,14 @@ from ralikit.export.auto import Option
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import Gate
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.hooks import Layer
+from ralikit.export.hooks import Layer, run_hooked
 from ralikit.export.lean import is_transformer
-from ralikit.export.progress import Tell
 from ralikit.export.rounding import round_weight
 from ralikit.export.sensitivity import Candidate, Rounding, sensitivities
 from ralikit.export.smooth import Activations, round_between
 from ralikit.export.target import Target
 from ralikit.export.weight_grids import Grid, linear_grid, nearest
+from ralikit.progress import Tell
 
 PHOTOS = 32
 PHOTOS_LARGE = 8
@@ -57,7 +57,10 @@ def layer_options(
         activations = None
     base = graph if target.NAME == "coreml" else mixed.evened(graph, calibration, activations)[0]
     layers = small_layers(base, target)
-    kinds = _coreml_kinds(layers) if target.NAME == "coreml" else _kinds(base, target, activations)
+    if target.NAME == "coreml":
+        kinds = _coreml_kinds(layers)
+    else:
+        kinds = _kinds(layers, target, activations, int4="int4" in mixed.known_types(base))
     candidates = {
         name: {k: kind.make(layer.weight.detach()) for k, kind in kinds[name].items()}
         for name, layer in layers.items()
@@ -113,15 +116,15 @@ def _coreml_kinds(layers: Mapping[str, Layer]) -> dict[str, dict[str, _Kind]]:
 
 
 def _kinds(
-    graph: FoldedScorer, target: Target, activations: Activations | None
+    layers: Mapping[str, Layer], target: Target, activations: Activations | None, *, int4: bool
 ) -> dict[str, dict[str, _Kind]]:
     times = _TIMES[target.NAME] if activations is not None else {}
     inputs = _dynamic(activations) if activations is not None else None
     found: dict[str, dict[str, _Kind]] = {}
-    for name, layer in small_layers(graph, target).items():
+    for name, layer in layers.items():
         rows, count = len(layer.weight), layer.weight.numel()
         found[name] = {"int8": _Kind(_int8(inputs), count + 4 * rows, times.get("int8", _FLOAT))}
-        if "int4" in mixed.known_types(graph):
+        if int4:
             make = _on_grid(lambda w: linear_grid(w, bits=4, block=_INT4_BLOCK))
             size = math.ceil(count / 2) + count // _INT4_BLOCK * 4
             found[name]["int4"] = _Kind(make, size, times.get("int4", _FLOAT))
@@ -168,10 +171,6 @@ def _multiplications(graph: FoldedScorer, names: list[str], gate: Gate) -> dict[
         return hook
 
     handles = [graph.get_submodule(n).register_forward_hook(count(n)) for n in names]
-    try:
-        with torch.inference_mode():
-            graph.tower(pixels_of(graph, gate.calibration.views[0]))
-    finally:
-        for handle in handles:
-            handle.remove()
+    with torch.inference_mode():
+        run_hooked(graph.tower, pixels_of(graph, gate.calibration.views[0]), handles)
     return counts

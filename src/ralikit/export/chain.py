@@ -17,12 +17,12 @@ from ralikit.export.gate import Gate
 from ralikit.export.lean import TRANSFORMERS, is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.parity import LIMITS, RANDOM_LIMITS, Limits, Parity, assert_parity
-from ralikit.export.progress import Tell, named, telling
 from ralikit.export.smooth import Activations
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
 from ralikit.export.verify import verify
 from ralikit.extras import require
 from ralikit.files import refuse_existing, size_bytes
+from ralikit.progress import Tell, named, telling
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.mil.quiet import quiet
 from ralikit.runtimes.quiet import quiet as quiet_natively

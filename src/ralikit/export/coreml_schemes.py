@@ -71,7 +71,7 @@ class Scheme:
         part = self.part(rows, columns)
         codes = math.ceil(rows * columns * self.bits / 8)
         if self.kind == "palette":
-            return codes + 2 * rows // (part or rows) * (1 << self.bits)
+            return codes + 2 * (rows // (part or rows)) * (1 << self.bits)
         return codes + 2 * rows * (columns // (part or columns))
 
 

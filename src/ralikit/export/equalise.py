@@ -52,8 +52,7 @@ class Moments:
 
 def pixels_of(graph: FoldedScorer, views: Views) -> Tensor:
     """What a graph's tower is given for one photo: (V, S, S, 3) uint8 -> (V, 3, S, S) float."""
-    image = torch.from_numpy(views).to(torch.float32).permute(0, 3, 1, 2)
-    return image * graph.gain + graph.offset
+    return graph.pixels(torch.from_numpy(views))
 
 
 def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:

@@ -29,11 +29,11 @@ from ralikit.export.photos import (
     from_folder,
     too_few,
 )
-from ralikit.export.progress import Tell
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.golden import Golden, golden_photos
 from ralikit.heap import map_large_blocks
 from ralikit.preprocess import make_views
+from ralikit.progress import Tell
 from ralikit.runtimes import Runtime, Views, checked_score
 from ralikit.towers import load_tower
 

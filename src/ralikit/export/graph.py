@@ -83,7 +83,7 @@ class FoldedScorer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Score one photo from its views: the score, or (score, embedding), (1,) and (1, D)."""
-        each = self._embed(image)  # (V, D)
+        each = self.tower(self.pixels(image))  # (V, D)
         if self.view_pool == "embedding":
             each = each.mean(dim=0, keepdim=True)  # (1, D)
         score: Tensor = self.head(each)
@@ -96,19 +96,17 @@ class FoldedScorer(nn.Module):
     def many(self, photos: Tensor) -> Tensor:
         """Score several photos in one pass through the tower, (B, V, S, S, 3) -> (B,)."""
         count = photos.shape[:2]
-        each = self._embed(photos.flatten(0, 1)).view(*count, -1)  # (B, V, D)
+        each = self.tower(self.pixels(photos.flatten(0, 1))).view(*count, -1)  # (B, V, D)
         if self.view_pool == "embedding":
             pooled: Tensor = self.head(each.mean(dim=1))
             return pooled
         scores: Tensor = self.head(each.flatten(0, 1)).view(count)
         return scores.mean(dim=1)
 
-    def _embed(self, image: Tensor) -> Tensor:
+    def pixels(self, image: Tensor) -> Tensor:
+        """What the tower is given, (n, S, S, 3) in 0..255 -> (n, 3, S, S) float32."""
         pixels = image.to(torch.float32).permute(0, 3, 1, 2)
-        if self.normalises:
-            pixels = pixels * self.gain + self.offset
-        embedding: Tensor = self.tower(pixels)
-        return embedding
+        return pixels * self.gain + self.offset if self.normalises else pixels
 
 
 def with_functions(graph: FoldedScorer, functions: tuple[str, ...]) -> FoldedScorer:

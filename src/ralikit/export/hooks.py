@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ralikit.export.progress import counter
+from ralikit.progress import counter
 
 Layer = nn.Conv2d | nn.Linear
 

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from ralikit.errors import ExportError
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
-from ralikit.export.progress import tell
 from ralikit.export.rounding import round_weight
+from ralikit.progress import tell
 from ralikit.runtimes import Views
 from ralikit.towers.vit import Attention, Mlp
 

@@ -86,6 +86,14 @@ def _of_kind(records: Sequence[Record], kind: str) -> list[Record]:
     return [r for r in records if r.kind == kind]
 
 
+def _by_run(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """Records of one interleaved run together, runs in the order they come."""
+    runs: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        runs[record.run].append(record)
+    return runs
+
+
 def _latest(records: Sequence[Record]) -> dict[str, Record]:
     """The newest record of each label."""
     return {label(r): r for r in sorted(records, key=lambda r: r.time)}
@@ -107,9 +115,7 @@ def _compared(records: Sequence[Record]) -> tuple[dict[str, Record], str]:
     One set of photos for as many files as can be: the run that compares most files on photos with
     MOS, the newest among equals. Files that it lacks show their newest record.
     """
-    runs: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        runs[record.run].append(record)
+    runs = _by_run(records)
 
     def weight(run: str) -> tuple[int, str]:
         rated = [r for r in runs[run] if "srcc_mos" in r.figures]
@@ -206,11 +212,12 @@ def _accuracy_plot(points: list[tuple[str, float, float]], x_label: str) -> Figu
 
 
 def _latency_sections(records: Sequence[Record]) -> list[Section]:
-    runs: dict[str, list[Record]] = defaultdict(list)
-    for record in _of_kind(records, "latency"):
-        if record.device.kind in {"host", "gpu"} and not record.device.emulated:
-            runs[record.run].append(record)
-    tables = [_run_table(run) for run in runs.values()]
+    timed = [
+        record
+        for record in _of_kind(records, "latency")
+        if record.device.kind in {"host", "gpu"} and not record.device.emulated
+    ]
+    tables = [_run_table(run) for run in _by_run(timed).values()]
     if not tables:
         return []
     text = (
@@ -300,10 +307,7 @@ def _ratio_text(ratio: Ratio) -> str:
 
 def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
     found = _of_kind(records, "parity")
-    runs: dict[str, list[Record]] = defaultdict(list)
-    for record in found:
-        runs[record.run].append(record)
-    tables = [_parity_table(run) for run in runs.values()] or [_parity_table([])]
+    tables = [_parity_table(run) for run in _by_run(found).values()] or [_parity_table([])]
     return Section(title="Parity", tables=tuple(tables), photos=_worst_photos(found, photos))
 
 

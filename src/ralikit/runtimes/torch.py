@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,17 @@ class TorchRuntime:
 
     Args:
         bundle: The bundle.
+        graph: Another graph with the bundle's pixels and scores; None: the folded one.
 
     Raises:
         BundleError: If its tower or head cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, graph: FoldedScorer | None = None) -> None:
         self.facts: dict[str, Any] = facts_of(bundle)
         self.name = f"torch {torch.__version__}"
         self.note = ""
-        self._graph = fold(bundle)
+        self._graph = graph or fold(bundle)
         preprocess = bundle.info.preprocess
         self._shape = (preprocess.views, preprocess.size, preprocess.size, 3)
         self._root = bundle.root
@@ -48,26 +48,8 @@ class TorchRuntime:
 
     def run_many(self, photos: Sequence[Views]) -> list[float]:
         """Score several photos' views in one call; errors as in `run`."""
-        return score_many(self._graph, photos, self._shape, where=self._root)
-
-
-def score_many(
-    graph: FoldedScorer, photos: Sequence[Views], shape: tuple[int, ...], *, where: Path
-) -> list[float]:
-    """Scores of several photos in one pass.
-
-    Args:
-        graph: The folded scorer.
-        photos: Views of each, of `shape`, uint8 RGB.
-        shape: (V, S, S, 3).
-        where: The bundle, for errors.
-
-    Raises:
-        UsageError: If views have another shape or type.
-        BundleError: If a score is NaN or infinite.
-    """
-    for views in photos:
-        check_views(views, shape, where=where)
-    with torch.inference_mode():
-        scores = graph.many(torch.from_numpy(np.stack(photos)))
-    return [checked_score(float(score), where=where) for score in scores]
+        for views in photos:
+            check_views(views, self._shape, where=self._root)
+        with torch.inference_mode():
+            scores = self._graph.many(torch.from_numpy(np.stack(photos)))
+        return [checked_score(float(score), where=self._root) for score in scores]

@@ -6,7 +6,7 @@ Rows that change what is aligned train a run of their own below the grid's folde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ralikit.data.metas import MetaSpec, require_images
 from ralikit.errors import UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.metrics import Agreement, Difference, agreement, compare
+from ralikit.progress import Tell
 from ralikit.towers import load_tower
 from ralikit.train import rali
 from ralikit.train.ablation_grid import Grid, Row
@@ -31,7 +32,6 @@ from ralikit.train.rali_recipe import RaliRecipe
 from ralikit.train.run import Run, open_run
 
 Floats = NDArray[np.float64]
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ralikit.errors import DataError, TrainingError, UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json, write_text
 from ralikit.importers.hf_tower import hf_folder, load_hf_tower
 from ralikit.preprocess import Preprocess
+from ralikit.progress import Tell
 from ralikit.towers import build_tower, load_weights
 from ralikit.towers.base import Tower
 from ralikit.train.describe_rules import describe_rules
@@ -30,8 +30,6 @@ from ralikit.train.text_encoders import encode_texts, open_text_encoder
 from ralikit.train.world import World, open_world
 
 TEXTS = "texts.jsonl"
-
-Tell = Callable[[str, float], None]
 
 
 @dataclass

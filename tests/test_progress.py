@@ -10,7 +10,7 @@ from ralikit.export import mixed
 from ralikit.export.coreml_compress import compress
 from ralikit.export.coreml_schemes import plan
 from ralikit.export.lean import lean
-from ralikit.export.progress import named, tell, telling
+from ralikit.progress import named, tell, telling
 
 Heard = list[tuple[str, float]]
 
