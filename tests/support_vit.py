@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from support_tflite import tiny_bundle
 
 from ralikit.bench import standin
 from ralikit.bundle import Bundle
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.lean import lean
+from ralikit.export.target import Request
 from ralikit.head import Head
+from ralikit.preprocess import Preprocess
 from ralikit.runtimes import Views
 
 CLIP: dict[str, Any] = {
@@ -76,3 +81,21 @@ def tiny_standin(root: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> Bund
     known = {**standin.KINDS, kind: (kind, CONFIGS[kind], standin.CLIP_MEAN, standin.CLIP_STD)}
     monkeypatch.setattr(standin, "KINDS", known)
     return standin.make_standin(root, kind=kind)
+
+
+def vit_bundle(kind: str) -> Bundle:
+    """A tiny bundle whose photos fit a small transformer; its tower is another."""
+    bundle, size = tiny_bundle(), CONFIGS[kind]["size"]
+    preprocess = Preprocess(size=size, shortest_edge=size, anchors=((0.5, 0.5),))
+    return replace(bundle, info=replace(bundle.info, preprocess=preprocess))
+
+
+def vit_request(kind: str, precision: str) -> Request:
+    """A conversion of `tiny_scorer`, lean."""
+    return Request(
+        bundle=vit_bundle(kind),
+        graph=lean(tiny_scorer(kind)),
+        precision=precision,
+        calibration=tiny_photos(kind, 16, seed=1),
+        functions=("score", "embedding"),
+    )

@@ -134,6 +134,7 @@ def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curv
 def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
     from ralikit.export.chain import export
     from ralikit.export.gate import Gate
+    from ralikit.export.options import ExportOptions
 
     tell("reference scores", 0.0)
     gate = Gate(bundle)  # once for all targets
@@ -141,7 +142,12 @@ def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
     for number, target in enumerate(TARGETS):
         tell(f"exporting to {target}, {PRECISION}", (number + 1) / (len(TARGETS) + 1))
         files[target] = export(
-            bundle, target=target, precision=PRECISION, out=out, overwrite=True, gate=gate
+            bundle,
+            target=target,
+            precision=PRECISION,
+            out=out,
+            options=ExportOptions(overwrite=True),
+            gate=gate,
         ).path
     return files
 

@@ -19,6 +19,7 @@ from ralikit.export.coreml_compress import compress
 from ralikit.export.coreml_schemes import BY_TYPE
 from ralikit.export.gate import Gate
 from ralikit.export.lean import lean
+from ralikit.export.options import ExportOptions
 from ralikit.export.sensitivity import Candidate, sensitivities
 from ralikit.report.auto import page
 
@@ -177,13 +178,13 @@ def test_impossible_budgets_name_the_nearest(
 def test_a_file_for_a_phones_gpu_is_held_to_its_rules(
     bundle: Bundle, small_gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = Budgets(max_drift=2.0, min_srcc=0.1)
+    wide, gpu = Budgets(max_drift=2.0, min_srcc=0.1), ExportOptions(gpu=True)
     with pytest.raises(UsageError, match="--gpu is for tflite: onnx"):
-        export_auto(bundle, target="onnx", out=tmp_path, budgets=wide, gate=small_gate, gpu=True)
+        export_auto(bundle, target="onnx", out=tmp_path, budgets=wide, gate=small_gate, options=gpu)
 
     def made(out: Path) -> dict[str, Any]:
         found = export_auto(
-            bundle, target="tflite", out=out, budgets=wide, gate=small_gate, gpu=True
+            bundle, target="tflite", out=out, budgets=wide, gate=small_gate, options=gpu
         )
         return found.exported.facts
 

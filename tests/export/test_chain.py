@@ -26,6 +26,7 @@ from ralikit.export.chain import Exported, check_layers, export
 from ralikit.export.gate import Gate, unfolded_scores
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
+from ralikit.export.options import ExportOptions
 from ralikit.export.target import promised_types
 from ralikit.files import sha256_path
 from ralikit.preprocess import make_views
@@ -101,7 +102,9 @@ def test_an_existing_file_is_kept_unless_told(
     with pytest.raises(UsageError, match="exists already; pass --overwrite"):
         export_fp32(bundle, out=exported.path.parent, gate=gate)
     assert exported.path.read_bytes() == before
-    again = export_fp32(bundle, out=exported.path.parent, gate=gate, overwrite=True)
+    again = export_fp32(
+        bundle, out=exported.path.parent, gate=gate, options=ExportOptions(overwrite=True)
+    )
     assert again.path.read_bytes() == before  # the same inputs, the same bytes
     assert read_manifest(again.path)
     assert sorted(p.name for p in again.path.parent.iterdir()) == [

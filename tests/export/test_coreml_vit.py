@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -10,16 +11,27 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from support import make_head
 from support_mil import block_of
 from support_tflite import made_photos, tiny_bundle, tiny_request, torch_scores
+from support_vit import tiny_photos, tiny_scorer, tiny_standin, vit_request
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ralikit.bundle import Bundle
+from ralikit.errors import UsageError
 from ralikit.export import coreml
+from ralikit.export.chain import export
+from ralikit.export.coreml_layout import neural_engine
 from ralikit.export.coreml_lint import lint, lint_block
+from ralikit.export.gate import Gate
 from ralikit.export.graph import FoldedScorer
+from ralikit.export.lean import lean
+from ralikit.export.options import LAYOUTS, ExportOptions
 from ralikit.export.target import Request
+from ralikit.export.verify import verify
+from ralikit.runtimes import Views
 from ralikit.runtimes.mil import Program, Ranges, open_package
 from ralikit.towers.base import Tower
 
@@ -161,3 +173,77 @@ def test_a_convolutional_tower_has_no_findings(tmp_path: Path) -> None:
     path = tmp_path / "x.mlpackage"
     coreml.convert(tiny_request("fp16"), path)
     assert lint(path).findings == ()
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+@pytest.mark.parametrize("rewrite", [lean, lambda graph: graph])
+def test_the_neural_engines_layout_computes_the_same(
+    kind: str, rewrite: Callable[[FoldedScorer], FoldedScorer]
+) -> None:
+    graph = rewrite(tiny_scorer(kind))
+    other = neural_engine(graph)
+    photos = [torch.from_numpy(views) for views in tiny_photos(kind, 3)]
+    pixels = torch.cat([graph.pixels(views) for views in photos])  # several views at once
+    expected = graph.tower(pixels)
+    assert float((expected[0] - expected[1]).abs().max()) > 0.1
+    assert torch.allclose(other.tower(pixels), expected, atol=2e-5)
+    assert {n for n, _ in other.named_parameters()} == {n for n, _ in graph.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+@pytest.mark.parametrize("precision", ["fp16", "int8", "pal6", "int4", "w8a8"])
+def test_a_package_in_the_neural_engines_layout(kind: str, precision: str, tmp_path: Path) -> None:
+    plain = replace(vit_request(kind, precision), functions=("score", "embedding"))
+    packages = {layout: tmp_path / f"{layout}.mlpackage" for layout in LAYOUTS}
+    for layout, path in packages.items():
+        coreml.convert(replace(plain, layout=layout), path)
+    standard, neural = packages.values()
+    assert coreml.layers(neural) == coreml.layers(standard)
+    assert lint(neural).findings == ()
+    first, second = (Program.load(open_package(path)) for path in packages.values())
+    kinds = Counter(step.kind for step in second.steps)
+    assert kinds["linear"] == 2  # the read-out
+    assert kinds["layer_norm"] == Counter(step.kind for step in first.steps)["layer_norm"]
+    assert kinds["reshape"] <= 2
+    photos = tiny_photos(kind, 4)
+    truth = plain.graph.tower(plain.graph.pixels(torch.from_numpy(np.concatenate(photos))))
+    spread = float((truth - truth.mean(0)).norm() / len(photos) ** 0.5)
+    shifts = [_shift(program, photos, truth.numpy()) / spread for program in (first, second)]
+    assert shifts[1] <= 1.2 * shifts[0] + 0.02
+
+
+def _shift(program: Program, photos: Sequence[Views], truth: NDArray[np.float32]) -> float:
+    given = [
+        program.run({"image": views.astype(np.float32)}, round_fp16=True)["embedding"]
+        for views in photos
+    ]
+    return float(np.linalg.norm(np.concatenate(given) - truth) / len(photos) ** 0.5)
+
+
+def test_only_a_transformer_in_core_ml_has_another_layout(bundle: Bundle, tmp_path: Path) -> None:
+    asked = ExportOptions(layout="neural-engine")
+    with pytest.raises(UsageError, match="is for coreml: onnx lays a transformer out itself"):
+        export(bundle, target="onnx", precision="fp32", out=tmp_path, options=asked)
+    with pytest.raises(UsageError, match="a mobilenet_v2 tower lies that way already"):
+        export(bundle, target="coreml", precision="fp16", out=tmp_path, options=asked)
+    with pytest.raises(UsageError, match="standard or neural-engine, not 'ane'"):
+        ExportOptions(layout="ane")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_layout_is_in_the_files_name_and_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = tiny_standin(tmp_path / "bundle", "clip", monkeypatch)
+    gate = Gate(standin, count=4, calibration_count=8)
+    done = export(
+        standin,
+        target="coreml",
+        precision="int8",
+        out=tmp_path,
+        options=ExportOptions(layout="neural-engine"),
+        gate=gate,
+    )
+    assert done.path.name == f"{standin.info.name}-int8-neural-engine.mlpackage"
+    assert done.facts["layout"] == "neural-engine"
+    assert verify(done.path).passed

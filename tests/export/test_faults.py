@@ -17,6 +17,7 @@ from ralikit.cli import app
 from ralikit.errors import BundleError, MissingExtraError, RalikitError, UsageError
 from ralikit.export.chain import export, export_all
 from ralikit.export.gate import Gate
+from ralikit.export.options import ExportOptions
 
 export_fp32 = partial(export, target="onnx", precision="fp32")
 
@@ -94,7 +95,7 @@ def test_all_targets_are_looked_up_before_any_work(
 ) -> None:
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(MissingExtraError, match="coremltools"):
-        export_all(bundle, targets=("onnx", "coreml"), precision="fp32", out=tmp_path)
+        list(export_all(bundle, targets=("onnx", "coreml"), precision="fp32", out=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -111,7 +112,9 @@ def test_a_calibration_folder_that_cannot_be_read(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="does not exist or is no folder"):
-        export_fp32(bundle, out=tmp_path / "out", calibration=tmp_path / "nowhere")
+        export_fp32(
+            bundle, out=tmp_path / "out", options=ExportOptions(calibration=tmp_path / "nowhere")
+        )
     from ralikit.export import photos
 
     def refuse(*_args: object) -> str:
@@ -122,7 +125,7 @@ def test_a_calibration_folder_that_cannot_be_read(
     (folder / "a.png").write_bytes(b"x")
     monkeypatch.setattr(photos, "sha256_path", refuse)
     with pytest.raises(UsageError, match=r"cannot read the calibration folder .* Permission"):
-        export_fp32(bundle, out=tmp_path / "out", calibration=folder)
+        export_fp32(bundle, out=tmp_path / "out", options=ExportOptions(calibration=folder))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from ralikit.cli import app
 from ralikit.errors import RalikitError, UsageError
 from ralikit.export import chain, presets
 from ralikit.export.chain import target_of
+from ralikit.export.options import parse_functions
 from ralikit.export.presets import names, read_preset
-from ralikit.export.target import parse_functions
 
 NAMES = ["android-cpu", "android-gpu", "iphone", "server", "web"]
 

@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from ai_edge_litert.interpreter import Interpreter
-from support_tflite import tiny_bundle
-from support_vit import CONFIGS, tiny_photos, tiny_scorer
+from support_vit import CONFIGS, tiny_photos, tiny_scorer, vit_bundle, vit_request
 from torch import nn
 
 from ralikit.artifact import facts_of
-from ralikit.bundle import Bundle
 from ralikit.errors import ExportError
 from ralikit.export import mixed, tflite, tflite_mixed
 from ralikit.export.chain import check_layers
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import lean
-from ralikit.export.target import Request, promised_types
+from ralikit.export.target import promised_types
 from ralikit.export.tflite_graph import Graph
 from ralikit.export.tflite_lint import lint, stored_types
 from ralikit.export.tflite_names import layers_of, name_layers
 from ralikit.export.tflite_store import store, stored_codes
-from ralikit.preprocess import Preprocess
 from ralikit.runtimes.litert import LiteRtRuntime
 
 BOTH = ("score", "embedding")
 PHOTOS = tiny_photos("clip", 8)
 SPREAD = 0.1
 """Least spread of the reference scores between photos: what a drift is read against."""
-
-
-def vit_bundle(kind: str) -> Bundle:
-    bundle, size = tiny_bundle(), CONFIGS[kind]["size"]
-    preprocess = Preprocess(size=size, shortest_edge=size, anchors=((0.5, 0.5),))
-    return replace(bundle, info=replace(bundle.info, preprocess=preprocess))
-
-
-def vit_request(kind: str, precision: str) -> Request:
-    return Request(
-        bundle=vit_bundle(kind),
-        graph=lean(tiny_scorer(kind)),
-        precision=precision,
-        calibration=tiny_photos(kind, 16, seed=1),
-        functions=BOTH,
-    )
 
 
 def made(kind: str, precision: str, folder: Path) -> Path:

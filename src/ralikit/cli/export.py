@@ -47,6 +47,13 @@ def export(
     functions: Annotated[
         str, typer.Option(help="What the file gives: score, or score,embedding.")
     ] = "score",
+    layout: Annotated[
+        str,
+        typer.Option(
+            help="Core ML, transformers: standard, or neural-engine: tokens along the last axis, "
+            "1 x 1 convolutions, attention head by head."
+        ),
+    ] = "standard",
     gpu: Annotated[
         bool,
         typer.Option("--gpu", help="TFLite: refuse what a phone's GPU would not take whole."),
@@ -90,51 +97,43 @@ def export(
     from ralikit.export.auto import Budgets
     from ralikit.export.auto_export import export_auto_all
     from ralikit.export.chain import TARGETS, export_all
-    from ralikit.export.target import parse_functions
+    from ralikit.export.options import ExportOptions, parse_functions
 
     targets = TARGETS if target == "all" else (target,)
     opened = _opened(bundle)
-    pages: list[Path] = []
+    options = ExportOptions(
+        calibration=calibration,
+        functions=parse_functions(functions),
+        layout=layout,
+        gpu=gpu,
+        thorough=thorough,
+        overwrite=overwrite,
+    )
+    done: list[Exported] = []
     with progress() as tell:
         if precision == "auto":
             budgets = Budgets(
                 max_drift=max_drift, min_srcc=min_srcc, budget_mb=budget_mb, prefer=prefer
             )
-            found = export_auto_all(
-                opened,
-                targets=targets,
-                out=out,
-                budgets=budgets,
-                calibration=calibration,
-                overwrite=overwrite,
-                functions=parse_functions(functions),
-                gpu=gpu,
-                thorough=thorough,
-                tell=tell,
-            )
-            done = [item.exported for item in found]
-            pages = [path for item in found if (path := _page(item)) is not None]
+            for found in export_auto_all(
+                opened, targets=targets, out=out, budgets=budgets, options=options, tell=tell
+            ):
+                page = _page(found)
+                done.append(found.exported)
+                if not as_json:
+                    _print_exported(found.exported)
+                    _print_mix(found.exported)
+                    if page is not None:
+                        typer.echo(f"  why these types: {page}")
         else:
-            done = export_all(
-                opened,
-                targets=targets,
-                precision=precision,
-                out=out,
-                calibration=calibration,
-                overwrite=overwrite,
-                functions=parse_functions(functions),
-                gpu=gpu,
-                thorough=thorough,
-                tell=tell,
-            )
+            for item in export_all(
+                opened, targets=targets, precision=precision, out=out, options=options, tell=tell
+            ):
+                done.append(item)
+                if not as_json:
+                    _print_exported(item)
     if as_json:
         _print_json({"exported": [_export_json(item) for item in done]})
-        return
-    for item in done:
-        _print_exported(item)
-        _print_mix(item)
-    for page in pages:
-        typer.echo(f"  why these types: {page}")
 
 
 def verify(
@@ -219,9 +218,7 @@ def _page(item: AutoExported) -> Path | None:
 
 
 def _print_mix(item: Exported) -> None:
-    mix = item.facts.get("auto")
-    if mix is None:
-        return
+    mix = item.facts["auto"]
     from rich.console import Console
     from rich.table import Table
 

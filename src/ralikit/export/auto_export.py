@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from ralikit.errors import ExportError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
-from ralikit.export.chain import Exported, checked_target, file_name, made, seal
+from ralikit.export.chain import Exported, checked_target, file_name, gate_for, made, seal
 from ralikit.export.gate import Gate
 from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.options import PLAIN, ExportOptions
 from ralikit.export.parity import Limits, Parity
 from ralikit.export.target import Mixing, Target
 from ralikit.files import refuse_existing, size_bytes
@@ -71,11 +72,7 @@ def export_auto(
     target: str,
     out: Path,
     budgets: Budgets,
-    calibration: Path | None = None,
-    overwrite: bool = False,
-    functions: tuple[str, ...] = ("score",),
-    gpu: bool = False,
-    thorough: bool = False,
+    options: ExportOptions = PLAIN,
     gate: Gate | None = None,
     tell: Tell | None = None,
 ) -> AutoExported:
@@ -86,30 +83,26 @@ def export_auto(
         target: One of `ralikit.export.chain.TARGETS`.
         out: Folder to publish into.
         budgets: What the file must keep to.
-        calibration: A folder of photos; None: the built-in set.
-        overwrite: Replace a file of the same name.
-        functions: What the file gives.
-        gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
-        thorough: Compare a large tower on as many photos as a small one.
+        options: What else is asked of it.
         gate: From an earlier export of the same bundle.
         tell: Told the stage and the share done.
 
     Raises:
         ExportError: If no mix keeps to the budgets; it names the nearest possible.
         ParityError: If the file then drifts on the golden photos.
-        UsageError: If the target does not exist, or the file does.
+        UsageError: If the target lacks what is asked of it, or the file exists.
     """
-    module = checked_target(target, PRECISION, bundle, functions, gpu=gpu)
-    file = out / file_name(bundle, module, PRECISION)
+    module = checked_target(target, PRECISION, bundle, options)
+    file = out / file_name(bundle, module, PRECISION, options)
     what = f"{bundle.info.name} as {target}, auto"
-    with publish_pair(file, overwrite=overwrite) as (draft, manifest):
-        gate = gate or Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
+    with publish_pair(file, overwrite=options.overwrite) as (draft, manifest):
+        gate = gate or gate_for(bundle, options, tell=tell)
         with telling(tell):
             layers = layer_options(gate, module, tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
         if _planned_whole(module, gate):
             points = [_whole_point(layers), *points]
-        search = _Search(module, gate, points, budgets, functions, draft, what, gpu=gpu, tell=tell)
+        search = _Search(module, gate, points, budgets, options, draft, what, tell=tell)
         best = search.run()
         facts = search.publish(best, layers)
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
@@ -137,32 +130,30 @@ def export_auto_all(
     targets: Sequence[str],
     out: Path,
     budgets: Budgets,
-    calibration: Path | None = None,
-    overwrite: bool = False,
-    functions: tuple[str, ...] = ("score",),
-    gpu: bool = False,
-    thorough: bool = False,
+    options: ExportOptions = PLAIN,
     tell: Tell | None = None,
-) -> list[AutoExported]:
-    """`export_auto` for several targets, sharing the reference scores; arguments as there."""
-    modules = [checked_target(name, PRECISION, bundle, functions, gpu=gpu) for name in targets]
-    for module in modules:
-        refuse_existing(out / file_name(bundle, module, PRECISION), overwrite=overwrite)
-    gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
-    return [
-        export_auto(
+) -> Iterator[AutoExported]:
+    """`export_auto` for several targets, sharing the reference scores; arguments as there.
+
+    Yields:
+        Each file as soon as it is published.
+    """
+    for name in targets:
+        module = checked_target(name, PRECISION, bundle, options)
+        refuse_existing(
+            out / file_name(bundle, module, PRECISION, options), overwrite=options.overwrite
+        )
+    gate = gate_for(bundle, options, tell=tell)
+    for number, name in enumerate(targets, 1):
+        yield export_auto(
             bundle,
             target=name,
             out=out,
             budgets=budgets,
-            overwrite=overwrite,
-            functions=functions,
-            gpu=gpu,
+            options=options,
             gate=gate,
             tell=named(tell, f"{name}, {number} of {len(targets)}"),
         )
-        for number, name in enumerate(targets, 1)
-    ]
 
 
 class _Search:
@@ -174,16 +165,15 @@ class _Search:
         gate: Gate,
         points: Sequence[Point],
         budgets: Budgets,
-        functions: tuple[str, ...],
+        options: ExportOptions,
         draft: Path,
         what: str,
         *,
-        gpu: bool,
         tell: Tell | None,
     ) -> None:
         self._target, self._gate, self._points = target, gate, points
-        self._budgets, self._functions = budgets, functions
-        self._draft, self._what, self._gpu, self._tell = draft, what, gpu, tell
+        self._budgets, self._options = budgets, options
+        self._draft, self._what, self._tell = draft, what, tell
         self.trials: list[Trial] = []
         self._facts: dict[str, Any] = {}
         self._drafted: int | None = None
@@ -269,14 +259,13 @@ class _Search:
         self._facts, parity = made(
             self._target,
             PRECISION if planned else _WHOLE[self._budgets.prefer],
-            self._functions,
+            self._options,
             self._gate,
             self._draft,
             what=self._what,
             types=_whole(self._gate, point.types, self._target) if planned else None,
             # What is over a budget is no failure here: the search goes on.
             limits=_ANY,
-            gpu=self._gpu,
             last=False,
             tell=self._tell,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from ralikit.export.checks import file_checks, watch
 from ralikit.export.gate import Gate
 from ralikit.export.lean import TRANSFORMERS, is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.options import LAYOUTS, PLAIN, ExportOptions
 from ralikit.export.parity import LIMITS, RANDOM_LIMITS, Limits, Parity, assert_parity
 from ralikit.export.smooth import Activations
 from ralikit.export.target import CALIBRATED, Mixing, Request, Target, promised_types
@@ -81,9 +82,12 @@ def target_of(name: str) -> Target:
     return cast(Target, importlib.import_module(f"ralikit.export.{name}"))
 
 
-def file_name(bundle: Bundle, target: Target, precision: str) -> str:
-    """The exported file's name, e.g. ``mini-int8.onnx``."""
-    return f"{bundle.info.name}-{precision}{target.SUFFIX}"
+def file_name(
+    bundle: Bundle, target: Target, precision: str, options: ExportOptions = PLAIN
+) -> str:
+    """The exported file's name, e.g. ``mini-int8.onnx``; another layout is part of it."""
+    layout = "" if options.layout == LAYOUTS[0] else f"-{options.layout}"
+    return f"{bundle.info.name}-{precision}{layout}{target.SUFFIX}"
 
 
 def export(
@@ -92,10 +96,7 @@ def export(
     target: str,
     precision: str,
     out: Path,
-    calibration: Path | None = None,
-    overwrite: bool = False,
-    functions: tuple[str, ...] = ("score",),
-    gpu: bool = False,
+    options: ExportOptions = PLAIN,
     gate: Gate | None = None,
     tell: Tell | None = None,
 ) -> Exported:
@@ -106,34 +107,22 @@ def export(
         target: One of `TARGETS`.
         precision: One of the target's.
         out: Folder to publish into; made if need be.
-        calibration: A folder of photos to calibrate and compare on; None: the built-in set.
-        overwrite: Replace a file of the same name.
-        functions: What the file gives, of `ralikit.export.target.FUNCTIONS`.
-        gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
+        options: What else is asked of it.
         gate: From an earlier export of the same bundle, to spare its reference scores.
         tell: Told the stage and the share done, 0..1.
 
     Raises:
-        UsageError: If target or precision do not exist, or the file does.
+        UsageError: If the target lacks what is asked of it, or the file exists.
         MissingExtraError: If the target's libraries are not installed.
         ParityError: If the converted file drifts over the limit; nothing is published.
         ExportError: If the conversion fails or leaves a layer in another type.
     """
-    module = checked_target(target, precision, bundle, functions, gpu=gpu)
-    file = out / file_name(bundle, module, precision)
+    module = checked_target(target, precision, bundle, options)
+    file = out / file_name(bundle, module, precision, options)
     what = f"{bundle.info.name} as {target}, {precision}"
-    with publish_pair(file, overwrite=overwrite) as (draft, manifest):
-        gate = gate or Gate(bundle, calibration=calibration, tell=tell)
-        facts, parity = made(
-            module,
-            precision,
-            functions,
-            gate,
-            draft,
-            what=what,
-            gpu=gpu,
-            tell=tell,
-        )
+    with publish_pair(file, overwrite=options.overwrite) as (draft, manifest):
+        gate = gate or gate_for(bundle, options, tell=tell)
+        facts, parity = made(module, precision, options, gate, draft, what=what, tell=tell)
         manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
     return Exported(
         target=target,
@@ -152,56 +141,54 @@ def export_all(
     targets: Sequence[str] = TARGETS,
     precision: str,
     out: Path,
-    calibration: Path | None = None,
-    overwrite: bool = False,
-    functions: tuple[str, ...] = ("score",),
-    gpu: bool = False,
-    thorough: bool = False,
+    options: ExportOptions = PLAIN,
     tell: Tell | None = None,
-) -> list[Exported]:
-    """Export to several targets, sharing the reference scores.
+) -> Iterator[Exported]:
+    """Export to several targets, sharing the reference scores; arguments as for `export`.
 
     Every target's libraries and precisions are looked up before any work; a file that passed stays
     where a later one fails.
+
+    Yields:
+        Each file as soon as it is published.
     """
     for name in targets:
-        module = checked_target(name, precision, bundle, functions, gpu=gpu)
-        refuse_existing(out / file_name(bundle, module, precision), overwrite=overwrite)
-    gate = Gate(bundle, calibration=calibration, thorough=thorough, tell=tell)
-    return [
-        export(
+        module = checked_target(name, precision, bundle, options)
+        refuse_existing(
+            out / file_name(bundle, module, precision, options), overwrite=options.overwrite
+        )
+    gate = gate_for(bundle, options, tell=tell)
+    for number, name in enumerate(targets, 1):
+        yield export(
             bundle,
             target=name,
             precision=precision,
             out=out,
-            overwrite=overwrite,
-            functions=functions,
-            gpu=gpu,
+            options=options,
             gate=gate,
             tell=named(tell, f"{name}, {number} of {len(targets)}"),
         )
-        for number, name in enumerate(targets, 1)
-    ]
+
+
+def gate_for(bundle: Bundle, options: ExportOptions, *, tell: Tell | None = None) -> Gate:
+    """The photos and reference scores that an export with these options is held to."""
+    return Gate(bundle, calibration=options.calibration, thorough=options.thorough, tell=tell)
 
 
 def checked_target(
-    name: str,
-    precision: str,
-    bundle: Bundle,
-    functions: tuple[str, ...] = ("score",),
-    *,
-    gpu: bool = False,
+    name: str, precision: str, bundle: Bundle, options: ExportOptions = PLAIN
 ) -> Target:
     """The target of a name, once it is known to have what is asked of it.
 
     Raises:
-        UsageError: If there is no such target, or it lacks the precision, a function, or rules for
-            a phone's GPU where `gpu` asks for them.
+        UsageError: If there is no such target, or it lacks the precision, a function, the layout,
+            or rules for a phone's GPU where `gpu` asks for them.
         MissingExtraError: If its libraries are not installed.
     """
     module = target_of(name)
-    if gpu and module.NAME != "tflite":
+    if options.gpu and module.NAME != "tflite":
         raise UsageError(f"--gpu is for tflite: {name} has no rules for a phone's GPU to check")
+    _check_layout(name, bundle, options.layout)
     has = precisions_of(module, bundle)
     if precision not in has:
         raise UsageError(
@@ -210,10 +197,22 @@ def checked_target(
         )
     # A target that gives more than the score says so in its `FUNCTIONS`.
     given: tuple[str, ...] = getattr(module, "FUNCTIONS", ("score",))
-    lacking = [function for function in functions if function not in given]
+    lacking = [function for function in options.functions if function not in given]
     if lacking:
         raise UsageError(f"{name} files give {', '.join(given)}, not {lacking[0]!r}")
     return module
+
+
+def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
+    if layout == LAYOUTS[0]:
+        return
+    if target != "coreml":
+        raise UsageError(f"--layout {layout} is for coreml: {target} lays a transformer out itself")
+    kind = bundle.info.tower.kind
+    if kind not in TRANSFORMERS:
+        raise UsageError(
+            f"--layout {layout} is for transformers: a {kind} tower lies that way already"
+        )
 
 
 def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
@@ -226,14 +225,13 @@ def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
 def made(
     target: Target,
     precision: str,
-    functions: tuple[str, ...],
+    options: ExportOptions,
     gate: Gate,
     draft: Path,
     *,
     what: str,
     types: Mapping[str, str] | None = None,
     limits: Limits | None = None,
-    gpu: bool = False,
     last: bool = True,
     tell: Tell | None,
 ) -> tuple[dict[str, Any], Parity]:
@@ -242,13 +240,12 @@ def made(
     Args:
         target: What converts.
         precision: One of its precisions, or ``auto`` with `types`.
-        functions: What the file gives.
+        options: What else is asked of it; its photos are the gate's.
         gate: The graph, the photos, the reference.
         draft: Where to write.
         what: Names the export in errors.
         types: Stored type of every layer; None: what the precision says.
         limits: How far it may drift; None: what the precision and the weights say.
-        gpu: Refuse what a phone's GPU would not take whole.
         last: Whether the draft is to be published as it is: a trial is not opened once more.
         tell: Told the stage.
 
@@ -260,7 +257,7 @@ def made(
         *(target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED),
         "auto",
     )
-    random = gate.bundle.info.tower.weights == "random"
+    functions, random = options.functions, gate.bundle.info.tower.weights == "random"
     if random and "embedding" in getattr(target, "FUNCTIONS", ()):
         functions = ("score", "embedding")  # what a stand-in is judged by
     if tell is not None:
@@ -272,6 +269,7 @@ def made(
             precision=precision,
             calibration=gate.calibration.views if calibrates else (),
             functions=functions,
+            layout=options.layout,
             types=types or _types(target, precision, gate),
         )
         target.convert(request, draft)
@@ -291,7 +289,8 @@ def made(
         "calibration": gate.calibration_facts() if calibrates else None,
         "limits": limits.figures(),
         **_structure(target, draft, gate),
-        **({"gpu": True} if gpu else {}),
+        **({"gpu": True} if options.gpu else {}),
+        **({"layout": options.layout} if options.layout != LAYOUTS[0] else {}),
     }
     # A runtime opens no file without facts; the parity figures come once it has run.
     target.write_facts(draft, facts)

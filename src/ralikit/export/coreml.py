@@ -25,6 +25,7 @@ from torch import nn
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
 from ralikit.export import coreml_compress as compress
+from ralikit.export.coreml_layout import neural_engine
 from ralikit.export.coreml_names import (
     NAMES,
     constant_names,
@@ -87,6 +88,8 @@ def convert(request: Request, path: Path) -> None:
     ct = coremltools(_JOB)
     if request.precision == "auto" and request.types is None:
         raise ExportError("auto stores layers in types chosen beforehand, and none were given")
+    if request.layout == "neural-engine":
+        request = replace(request, graph=neural_engine(request.graph))
     schemes = plan(request.graph, request.precision, request.types)
     graph: FoldedScorer = request.graph
     stored: dict[str, Stored] = {}

@@ -36,7 +36,7 @@ _QUICK = 1.702
 
 def is_transformer(tower: Tower) -> bool:
     """Whether a tower is one of the vision transformers."""
-    return isinstance(tower, Clip | Siglip)
+    return tower.kind in TRANSFORMERS
 
 
 def lean(graph: FoldedScorer) -> FoldedScorer:

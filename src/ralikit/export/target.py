@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 from torch import nn
 
 from ralikit.bundle import Bundle
-from ralikit.errors import UsageError
 from ralikit.export import mixed
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import is_transformer
+from ralikit.export.options import LAYOUTS
 from ralikit.runtimes import Views
 
 
@@ -27,7 +27,9 @@ class Request:
         precision: One of the target's `PRECISIONS`.
         calibration: Views of the calibration photos, each (V, S, S, 3) uint8; empty where the
             precision needs none.
-        functions: What the file gives: ``"score"`` alone, or ``"embedding"`` too (`FUNCTIONS`).
+        functions: What the file gives: ``"score"`` alone, or ``"embedding"`` too.
+        layout: How a transformer's tokens lie, of `ralikit.export.options.LAYOUTS`; only Core ML
+            has another than the first.
         types: Stored type of every layer by its name, where they were chosen layer by layer (a
             transformer's int8, and ``auto``); None: what the precision says.
     """
@@ -37,27 +39,8 @@ class Request:
     precision: str
     calibration: Sequence[Views]
     functions: tuple[str, ...] = ("score",)
+    layout: str = LAYOUTS[0]
     types: Mapping[str, str] | None = None
-
-
-FUNCTIONS = ("score", "embedding")
-"""What a file can give: the score, (1,), and the tower's embedding averaged over the views, before
-the PCA, (1, D); both float32."""
-
-
-def parse_functions(words: str) -> tuple[str, ...]:
-    """``"score,embedding"`` -> ``("score", "embedding")``; the score is always there, and first.
-
-    Raises:
-        UsageError: If a word is none of `FUNCTIONS`, or the score is missing.
-    """
-    named = [word.strip() for word in words.split(",") if word.strip()]
-    strange = [word for word in named if word not in FUNCTIONS]
-    if strange:
-        raise UsageError(f"there is no function {strange[0]!r}; there are {', '.join(FUNCTIONS)}")
-    if "score" not in named:
-        raise UsageError("a file gives the score, with or without the rest: --functions score,...")
-    return tuple(name for name in FUNCTIONS if name in named)
 
 
 CALIBRATED = ("int8", "int8-weights", "int4")

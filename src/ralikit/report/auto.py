@@ -10,9 +10,9 @@ from ralikit.export.auto import table
 from ralikit.export.auto_export import AutoExported
 from ralikit.files import publish
 from ralikit.report.page import Section, Table, html, megabytes
-from ralikit.report.plots import scatter
+from ralikit.report.plots import budgeted
 
-_POINTS = 24
+_EXACT = 1e-5
 
 
 def write_page(result: AutoExported, path: Path) -> None:
@@ -41,28 +41,22 @@ def page(result: AutoExported) -> str:
 
 
 def _pareto(result: AutoExported) -> Section:
-    tried = {t.at: t for t in result.trials}
-    step = max(1, len(result.points) // _POINTS)
-    shown = sorted({*range(0, len(result.points), step), *tried, len(result.points) - 1})
-    points: list[tuple[str, float, float]] = []
-    for at in shown:
-        point = result.points[at]
-        if not math.isfinite(point.drift):
-            continue  # int8 throughout: tried, not predicted
-        name = "chosen" if point is result.chosen else ""
-        points.append((name, point.size / 1e6, max(point.drift, 1e-6)))
-    predicted = len(points)
-    for trial in result.trials:
-        size = result.points[trial.at].size / 1e6
-        points.append(("measured", size, max(trial.parity.max_drift, 1e-6)))
-    figure = scatter(
-        points,
-        front=range(predicted),
-        x_label="weights of these layers, MB",
+    budgets = result.exported.facts["auto"]["budgets"]
+    measured = [(t.size / 1e6, t.parity.max_drift) for t in result.trials]
+    chosen = next(t for t in result.trials if result.points[t.at] is result.chosen)
+    # Head, norms and metadata weigh the same in every mix.
+    rest = chosen.size - result.chosen.size
+    figure = budgeted(
+        # Float16 counts as exact: below this a prediction says nothing.
+        [((p.size + rest) / 1e6, p.drift) for p in result.points if _EXACT < p.drift < math.inf],
+        measured,
+        measured[result.trials.index(chosen)],
+        x_limit=budgets["budget_mb"],
+        y_limit=budgets["max_drift"],
+        x_label="file, MB",
         y_label="largest drift of the score",
-        caption="Mixes from the smallest to the most exact: drift predicted (line) and measured on "
-        "converted files.",
-        log_y=True,
+        caption="Mixes from the smallest to the most exact: what was predicted of each, and what "
+        "the files that were converted did.",
     )
     rows = tuple(
         (

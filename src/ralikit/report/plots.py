@@ -90,6 +90,46 @@ def scatter(
     return Figure(svg=_svg(figure), caption=caption)
 
 
+def budgeted(
+    predicted: Sequence[tuple[float, float]],
+    measured: Sequence[tuple[float, float]],
+    chosen: tuple[float, float],
+    *,
+    x_limit: float | None,
+    y_limit: float,
+    x_label: str,
+    y_label: str,
+    caption: str,
+) -> Figure:
+    """What was predicted as a line, what was measured as points, and the limits of both axes.
+
+    Args:
+        predicted: (x, y) in the order of x.
+        measured: (x, y).
+        chosen: The one of `measured` that was taken.
+        x_limit: Budget along x; None: none.
+        y_limit: Budget along y; y is drawn on a logarithmic scale.
+        x_label: The axis below.
+        y_label: The axis on the left.
+        caption: Below the plot.
+    """
+    figure, axes = _axes(x_label, y_label)
+    axes.set_yscale("log")
+    limit: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.0, "linestyle": "--"}
+    axes.axhline(y_limit, label="budget", **limit)
+    if x_limit is not None:
+        axes.axvline(x_limit, **limit)
+    if predicted:
+        axes.plot(*zip(*predicted, strict=True), color=COLOURS[0], linewidth=1.4, label="predicted")
+    dots: dict[str, Any] = {"edgecolors": _FG, "s": 34, "zorder": 3}
+    if others := [point for point in measured if point != chosen]:
+        axes.scatter(*zip(*others, strict=True), facecolors="none", label="converted", **dots)
+    axes.scatter(*chosen, facecolors=_FG, label="chosen", **dots)
+    axes.legend(frameon=False, labelcolor=_FG, fontsize=8)
+    axes.margins(0.08, 0.1)
+    return Figure(svg=_svg(figure), caption=caption)
+
+
 def bars(names: Sequence[str], values: Sequence[float], *, x_label: str, caption: str) -> Figure:
     """Horizontal bars with their values written at the end."""
     figure, axes = _axes(x_label, "")

@@ -1,0 +1,63 @@
+"""What is asked of an export besides target and precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ralikit.errors import UsageError
+
+FUNCTIONS = ("score", "embedding")
+"""What a file can give: the score, (1,), and the tower's embedding averaged over the views, before
+the PCA, (1, D); both float32."""
+
+LAYOUTS = ("standard", "neural-engine")
+"""How a transformer's tokens lie: rows of a matrix, or, for Core ML, (V, C, 1, N) with 1 x 1
+convolutions and attention head by head (`ralikit.export.coreml_layout`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What is asked of an export besides target and precision.
+
+    Attributes:
+        calibration: A folder of photos to calibrate and compare on; None: the built-in set.
+        functions: What the file gives, of `FUNCTIONS`.
+        layout: One of `LAYOUTS`.
+        gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
+        thorough: Compare a large tower on as many photos as a small one.
+        overwrite: Replace a file of the same name.
+
+    Raises:
+        UsageError: If there is no such layout.
+    """
+
+    calibration: Path | None = None
+    functions: tuple[str, ...] = ("score",)
+    layout: str = "standard"
+    gpu: bool = False
+    thorough: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise UsageError(f"--layout is {' or '.join(LAYOUTS)}, not {self.layout!r}")
+
+
+PLAIN = ExportOptions()
+"""Nothing asked for."""
+
+
+def parse_functions(words: str) -> tuple[str, ...]:
+    """``"score,embedding"`` -> ``("score", "embedding")``; the score is always there, and first.
+
+    Raises:
+        UsageError: If a word is none of `FUNCTIONS`, or the score is missing.
+    """
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    strange = [word for word in named if word not in FUNCTIONS]
+    if strange:
+        raise UsageError(f"there is no function {strange[0]!r}; there are {', '.join(FUNCTIONS)}")
+    if "score" not in named:
+        raise UsageError("a file gives the score, with or without the rest: --functions score,...")
+    return tuple(name for name in FUNCTIONS if name in named)
