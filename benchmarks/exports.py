@@ -22,9 +22,12 @@ from ralikit.files import publish, to_json
 
 def row(manifest: dict[str, Any]) -> dict[str, Any]:
     """What one manifest says that a table compares."""
+    mix = manifest.get("auto")
     return {
         "target": manifest["target"],
         "precision": manifest["precision"],
+        **({"layout": manifest["layout"]} if "layout" in manifest else {}),
+        **({"auto": {key: mix[key] for key in ("budgets", "trials")}} if mix else {}),
         "bytes": manifest["bytes"],
         "sha256": manifest["sha256"],
         "layers": dict(sorted(Counter(manifest["layers"].values()).items())),
@@ -72,8 +75,8 @@ def main() -> None:
         parity = r["parity"]
         shift = parity.get("shift")
         print(
-            f"{r['target']:7} {r['precision']:13} {r['bytes'] / 1e6:8.1f} MB  "
-            f"largest drift {parity['max_drift']:.6f}  "
+            f"{r['target']:7} {r['precision']:13} {r.get('layout', ''):13} "
+            f"{r['bytes'] / 1e6:8.1f} MB  largest drift {parity['max_drift']:.6f}  "
             f"embedding error over spread {'not measured' if shift is None else f'{shift:.4f}'}"
         )
     with publish(arguments.out, overwrite=True) as draft:

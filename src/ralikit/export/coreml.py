@@ -88,13 +88,14 @@ def convert(request: Request, path: Path) -> None:
     ct = coremltools(_JOB)
     if request.precision == "auto" and request.types is None:
         raise ExportError("auto stores layers in types chosen beforehand, and none were given")
-    if request.layout == "neural-engine":
-        request = replace(request, graph=neural_engine(request.graph))
     schemes = plan(request.graph, request.precision, request.types)
     graph: FoldedScorer = request.graph
     stored: dict[str, Stored] = {}
     if schemes:
         graph, stored = compress.compress(graph, schemes, request.calibration)
+    if request.layout == "neural-engine":
+        graph = neural_engine(graph)
+        stored = {name: weight.pointwise() for name, weight in stored.items()}
     try:
         with quiet():
             model = _convert(ct, replace(request, graph=graph), stored, schemes)

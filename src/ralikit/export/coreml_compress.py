@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.coreml_activations import input_scale, rounded
-from ralikit.export.coreml_schemes import Scheme, Stored, is_matrix
+from ralikit.export.coreml_schemes import Scheme, Stored
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.hooks import Layer, round_in_step
+from ralikit.export.hooks import Layer, is_matrix, round_in_step
 from ralikit.export.lean import is_transformer
 from ralikit.export.moments import Factors
 from ralikit.export.weight_grids import (

@@ -2,14 +2,13 @@
 
 After "Deploying Transformers on the Apple Neural Engine" (Apple, 2022): tokens lie along the last
 axis of (V, C, 1, N), linear layers are 1 x 1 convolutions, norms run over the channels, and
-attention is computed head by head, each a product of small tensors. Layers keep their names, so
-that everything that rounds, stores and checks them works on both layouts.
+attention is computed head by head, each a product of small tensors. Weights are rounded before they
+are laid out, and layers keep their names, so both layouts store the same numbers.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,22 +42,17 @@ def neural_engine(graph: FoldedScorer) -> FoldedScorer:
 
 
 class _Tower(Tower):
-    """What both towers have in common: patches, positions and blocks."""
+    """What both towers have in common: patches, positions and blocks; for conversion alone."""
 
     def __init__(self, source: Vit) -> None:
         super().__init__()
-        self.kind, self.dim = source.kind, source.dim  # type: ignore[misc]
-        self._config = source.config()
+        self.dim = source.dim
         self.patches = source.patches
         self.positions = nn.Parameter(source.positions.t()[None, :, None, :])  # (1, C, 1, N)
         self.blocks = nn.ModuleList(
             _Block(block) for block in source.blocks if isinstance(block, Block)
         )
         self.norm_out = _Norm(source.norm_out)
-
-    def config(self) -> dict[str, Any]:
-        """The original's."""
-        return dict(self._config)
 
     def tokens(self, pixels: Tensor) -> Tensor:
         """A token a patch, (V, 3, size, size) -> (V, C, 1, N)."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ralikit.errors import ExportError
-from ralikit.export.hooks import Layer
+from ralikit.export.hooks import Layer, is_matrix
 from ralikit.runtimes.mil import dequantise
 
 Array = NDArray[Any]
@@ -155,6 +155,10 @@ class Stored:
             return dequantise.affine(self.codes, np.zeros((), np.int8), self.scale, 0)
         return dequantise.blockwise(self.codes, self.block_scale())
 
+    def pointwise(self) -> Stored:
+        """The same weight for a 1 x 1 convolution, its codes (C_out, C_in, 1, 1)."""
+        return replace(self, codes=self.codes.reshape(*self.codes.shape[:2], 1, 1))
+
     @property
     def size(self) -> int:
         """Bytes of its codes, scales and tables as Core ML packs them."""
@@ -226,13 +230,6 @@ def chosen_layers(tower: nn.Module) -> dict[str, Layer]:
         and sizes[name] >= least
         and (name != _LAST or sizes[name] >= _LAST_SHARE * sum(sizes.values()))
     }
-
-
-def is_matrix(module: nn.Module) -> bool:
-    """Whether a module is one matrix applied at every position."""
-    if isinstance(module, nn.Conv2d):
-        return set(module.kernel_size) == {1} and module.groups == 1
-    return isinstance(module, nn.Linear)
 
 
 def divisor(extent: int, wanted: int) -> int:

@@ -17,6 +17,13 @@ Round = Callable[[str, Layer, Tensor], Tensor | None]
 returns what the layer shall read instead of that input, or None."""
 
 
+def is_matrix(module: nn.Module) -> bool:
+    """Whether a module is one matrix applied at every position."""
+    if isinstance(module, nn.Conv2d):
+        return set(module.kernel_size) == {1} and module.groups == 1
+    return isinstance(module, nn.Linear)
+
+
 def round_in_step(
     tower: nn.Module, chosen: Mapping[str, Layer], pixels: Tensor, choose: Round
 ) -> None:

@@ -36,7 +36,7 @@ _QUICK = 1.702
 
 def is_transformer(tower: Tower) -> bool:
     """Whether a tower is one of the vision transformers."""
-    return tower.kind in TRANSFORMERS
+    return isinstance(tower, Clip | Siglip)
 
 
 def lean(graph: FoldedScorer) -> FoldedScorer:

@@ -42,28 +42,34 @@ class Grid(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LinearGrid:
-    """Whole multiples, -limit..limit, of a float16 step.
+    """Whole multiples, -limit..limit, of a step.
 
     Attributes:
         steps: (C_out, blocks); a block is n / blocks consecutive columns.
         columns: n.
         limit: Largest code.
+        peaks: Column of each output's largest weight, (C_out,), whose code stays at the limit; then
+            whoever derives the step from the rounded weights finds this one. None: none does.
     """
 
     steps: Tensor
     columns: int
     limit: int
+    peaks: Tensor | None = None
 
     @cached_property
     def _by_block(self) -> Tensor:
-        return self.steps.float().T.contiguous()  # a float16 step is exact
+        return self.steps.float().T.contiguous()
 
     def _step(self, column: int, like: Tensor) -> Tensor:
         return self._by_block[column * self.steps.shape[1] // self.columns].to(like.dtype)
 
     def codes(self, values: Tensor, column: int) -> Tensor:
         """See `Grid`."""
-        return torch.round(values / self._step(column, values)).clamp_(-self.limit, self.limit)
+        codes = torch.round(values / self._step(column, values)).clamp_(-self.limit, self.limit)
+        if self.peaks is not None:
+            codes = torch.where(self.peaks == column, self.limit * values.sign(), codes)
+        return codes
 
     def values(self, codes: Tensor, column: int) -> Tensor:
         """See `Grid`."""
@@ -131,6 +137,17 @@ def linear_grid(weight: Tensor, *, bits: int, block: int | None) -> LinearGrid:
         steps = torch.where(error < best, step, steps)
         best = torch.minimum(error, best)
     return LinearGrid(steps=steps[..., 0], columns=columns, limit=limit)
+
+
+def int8_grid(weight: Tensor, steps: Tensor) -> LinearGrid:
+    """The grid of a target that derives the steps from the weights it is given.
+
+    Args:
+        weight: (C_out, n).
+        steps: ``max |w| / 127`` of every output, (C_out,), float32.
+    """
+    peaks = weight.detach().abs().argmax(dim=1)
+    return LinearGrid(steps=steps[:, None], columns=weight.shape[1], limit=127, peaks=peaks)
 
 
 def palette_grid(weight: Tensor, *, bits: int, group: int | None) -> PaletteGrid:
