@@ -15,8 +15,8 @@ from pathlib import Path
 import onnxruntime as ort
 
 from ralikit.artifact import facts_of
-from ralikit.export import onnx
 from ralikit.export.gate import Gate
+from ralikit.export.onnx import target as onnx
 from ralikit.export.target import Request
 from ralikit.files import publish, to_json
 from ralikit.models import bundled

@@ -21,11 +21,12 @@ import onnxruntime as ort
 import torch
 
 from ralikit.bench.standin import KINDS, OUTLIERS, make_standin
-from ralikit.export import mixed, onnx
+from ralikit.export import mixed
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.lean import lean
-from ralikit.export.onnx_mixed import store
+from ralikit.export.onnx import target as onnx
+from ralikit.export.onnx.mixed import store
 from ralikit.export.parity import embedding_shift
 from ralikit.export.photos import built_in
 from ralikit.files import publish, to_json

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from ralikit.artifact import facts_of
 from ralikit.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
-from ralikit.export import tflite
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.target import Request
+from ralikit.export.tflite import target as tflite
 from ralikit.preprocess import Preprocess
 from ralikit.runtimes import Views
 from ralikit.towers.base import Tower

@@ -7,8 +7,8 @@ from itertools import groupby
 from support_vit import tiny_photos, tiny_scorer
 
 from ralikit.export import mixed
-from ralikit.export.coreml_compress import compress
-from ralikit.export.coreml_schemes import plan
+from ralikit.export.coreml.compress import compress
+from ralikit.export.coreml.schemes import plan
 from ralikit.export.lean import lean
 from ralikit.progress import named, tell, telling
 

@@ -15,8 +15,8 @@ from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, choose, frontier, table
 from ralikit.export.auto_export import export_auto
-from ralikit.export.coreml_compress import compress
-from ralikit.export.coreml_schemes import BY_TYPE
+from ralikit.export.coreml.compress import compress
+from ralikit.export.coreml.schemes import BY_TYPE
 from ralikit.export.gate import Gate
 from ralikit.export.lean import lean
 from ralikit.export.options import ExportOptions
@@ -189,7 +189,7 @@ def test_a_file_for_a_phones_gpu_is_held_to_its_rules(
         return found.exported.facts
 
     assert made(tmp_path / "fits")["gpu"] is True
-    monkeypatch.setattr("ralikit.export.tflite_lint.GPU_OPERATORS", frozenset({"CONV_2D"}))
+    monkeypatch.setattr("ralikit.export.tflite.lint.GPU_OPERATORS", frozenset({"CONV_2D"}))
     with pytest.raises(ParityError, match="GPU delegate: it has no"):
         made(tmp_path / "never")
     assert not (tmp_path / "never").exists() or not list((tmp_path / "never").iterdir())

@@ -21,11 +21,11 @@ from ralikit.bundle import Bundle
 from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export import chain
 from ralikit.export import gate as gate_module
-from ralikit.export import onnx as onnx_target
 from ralikit.export.chain import Exported, check_layers, export
 from ralikit.export.gate import Gate, unfolded_scores
 from ralikit.export.graph import FoldedScorer, fold
 from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
+from ralikit.export.onnx import target as onnx_target
 from ralikit.export.options import ExportOptions
 from ralikit.export.target import promised_types
 from ralikit.files import sha256_path

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ralikit.artifact import KEY, dump_facts, parse_facts
 from ralikit.errors import BundleError, ExportError
-from ralikit.export import coreml
-from ralikit.export import coreml_compress as compress
-from ralikit.export.coreml_names import NAMES, constant_names
+from ralikit.export.coreml import compress
+from ralikit.export.coreml import target as coreml
+from ralikit.export.coreml.names import NAMES, constant_names
 from ralikit.files import sha256_path, size_bytes
 from ralikit.runtimes.mil import Program, open_package
 from ralikit.runtimes.mil.quiet import coremltools

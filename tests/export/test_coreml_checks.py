@@ -14,10 +14,10 @@ from torch import nn
 
 from ralikit.bundle import Bundle, read_safetensors, write_bundle
 from ralikit.errors import ParityError
-from ralikit.export import coreml
 from ralikit.export.chain import export
 from ralikit.export.checks import Check, file_checks, watch
-from ralikit.export.coreml_checks import activations
+from ralikit.export.coreml import target as coreml
+from ralikit.export.coreml.checks import activations
 from ralikit.export.gate import Gate
 from ralikit.export.target import Request
 from ralikit.export.verify import verify

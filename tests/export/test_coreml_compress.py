@@ -8,8 +8,8 @@ import torch
 from support_tflite import made_photos, tiny_request, torch_scores
 from torch import Tensor
 
-from ralikit.export.coreml_compress import compress
-from ralikit.export.coreml_schemes import chosen_layers, plan
+from ralikit.export.coreml.compress import compress
+from ralikit.export.coreml.schemes import chosen_layers, plan
 from ralikit.export.weight_grids import (
     Grid,
     compensated,

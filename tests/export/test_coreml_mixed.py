@@ -14,10 +14,10 @@ from support_tflite import made_photos, tiny_bundle, tiny_facts, tiny_request
 from torch import Tensor, nn
 
 from ralikit.errors import ExportError
-from ralikit.export import coreml
-from ralikit.export import coreml_compress as compress
-from ralikit.export.coreml_activations import input_scale, rounded
-from ralikit.export.coreml_schemes import SCHEMES, Stored, plan
+from ralikit.export.coreml import compress
+from ralikit.export.coreml import target as coreml
+from ralikit.export.coreml.activations import input_scale, rounded
+from ralikit.export.coreml.schemes import SCHEMES, Stored, plan
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import lean
 from ralikit.export.parity import embedding_shift

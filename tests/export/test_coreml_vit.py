@@ -21,10 +21,10 @@ from torch.nn import functional as F
 
 from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
-from ralikit.export import coreml
 from ralikit.export.chain import export
-from ralikit.export.coreml_layout import neural_engine
-from ralikit.export.coreml_lint import lint, lint_block
+from ralikit.export.coreml import target as coreml
+from ralikit.export.coreml.layout import neural_engine
+from ralikit.export.coreml.lint import lint, lint_block
 from ralikit.export.gate import Gate
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import lean

@@ -13,10 +13,10 @@ import torch
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import ExportError
-from ralikit.export import onnx as target
 from ralikit.export.gate import Gate, runtime_scores
 from ralikit.export.graph import FoldedScorer
-from ralikit.export.onnx_quant import halve_weights, weight_types
+from ralikit.export.onnx import target
+from ralikit.export.onnx.quant import halve_weights, weight_types
 from ralikit.export.rounding import prepare_int8
 from ralikit.export.target import Request
 from ralikit.runtimes.onnx import OnnxRuntime

@@ -9,11 +9,11 @@ import pytest
 from onnx import helper
 
 from ralikit.bundle import Bundle
-from ralikit.export import onnx as target
 from ralikit.export.chain import export
 from ralikit.export.checks import float16_check
 from ralikit.export.gate import Gate
-from ralikit.export.onnx_checks import checks
+from ralikit.export.onnx import target
+from ralikit.export.onnx.checks import checks
 from ralikit.export.verify import verify
 from ralikit.runtimes.onnx import OnnxRuntime
 

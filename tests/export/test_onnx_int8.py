@@ -21,12 +21,12 @@ from support_tflite import (
 from torch import Tensor, fx, nn
 
 from ralikit.errors import ExportError
-from ralikit.export import onnx as target
 from ralikit.export import rounding
 from ralikit.export.calibration import Grid, best_grid, grid_between
 from ralikit.export.equalise import pixels_of
 from ralikit.export.gate import runtime_scores
-from ralikit.export.onnx_quant import kernel_types, quantise
+from ralikit.export.onnx import target
+from ralikit.export.onnx.quant import kernel_types, quantise
 from ralikit.export.rounding import (
     Int8Plan,
     compensated,

@@ -17,8 +17,8 @@ from ralikit.cli import app
 from ralikit.config import from_mapping, to_mapping
 from ralikit.decode import decode
 from ralikit.errors import BundleError, ParityError, UsageError
-from ralikit.export import onnx_preprocess
-from ralikit.export.onnx_preprocess import compare, export_preprocess, to_model
+from ralikit.export.onnx import preprocess as onnx_preprocess
+from ralikit.export.onnx.preprocess import compare, export_preprocess, to_model
 from ralikit.files import read_json
 from ralikit.preprocess import Preprocess, load_views, make_views
 from ralikit.runtimes import open_runtime

@@ -14,10 +14,10 @@ from support_vit import tiny_standin
 from ralikit.bundle import Bundle
 from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export import mixed
-from ralikit.export import onnx as target
 from ralikit.export.chain import check_layers, export
 from ralikit.export.gate import Gate
-from ralikit.export.onnx_mixed import check_sizes, store
+from ralikit.export.onnx import target
+from ralikit.export.onnx.mixed import check_sizes, store
 
 
 @pytest.fixture(scope="module", params=["clip", "siglip"])

@@ -22,8 +22,9 @@ from torch import nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export import mixed, tflite
-from ralikit.export.tflite_graph import SAME, VALID, Graph
+from ralikit.export import mixed
+from ralikit.export.tflite import target as tflite
+from ralikit.export.tflite.graph import SAME, VALID, Graph
 from ralikit.runtimes.litert import LiteRtRuntime, read_facts
 
 PHOTOS = made_photos(8)

@@ -19,9 +19,10 @@ from support_tflite import (
 )
 
 from ralikit.errors import ExportError
-from ralikit.export import tflite, tflite_quant
 from ralikit.export.rounding import Int8Plan, prepare_int8
-from ralikit.export.tflite_graph import Graph
+from ralikit.export.tflite import quant as tflite_quant
+from ralikit.export.tflite import target as tflite
+from ralikit.export.tflite.graph import Graph
 from ralikit.runtimes.litert import LiteRtRuntime
 
 SHAPE = (VIEWS, SIZE, SIZE, 3)

@@ -12,14 +12,14 @@ import torch
 from support_vit import tiny_photos, tiny_scorer
 from torch import Tensor, nn
 
-from ralikit.export import tflite
 from ralikit.export.lean import lean
 from ralikit.export.ranges import reach
-from ralikit.export.tflite_checks import structure_checks
-from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_layout import laid_out
-from ralikit.export.tflite_lint import gpu_findings, stored_types
-from ralikit.export.tflite_store import Codes, codes_of
+from ralikit.export.tflite import target as tflite
+from ralikit.export.tflite.checks import structure_checks
+from ralikit.export.tflite.graph import Graph
+from ralikit.export.tflite.layout import laid_out
+from ralikit.export.tflite.lint import gpu_findings, stored_types
+from ralikit.export.tflite.store import Codes, codes_of
 from ralikit.runtimes.litert import LiteRtRuntime
 from ralikit.runtimes.litert_engine import Interpreted
 

@@ -14,15 +14,17 @@ from torch import nn
 
 from ralikit.artifact import facts_of
 from ralikit.errors import ExportError
-from ralikit.export import mixed, tflite, tflite_mixed
+from ralikit.export import mixed
 from ralikit.export.chain import check_layers
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.lean import lean
 from ralikit.export.target import promised_types
-from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_lint import lint, stored_types
-from ralikit.export.tflite_names import layers_of, name_layers
-from ralikit.export.tflite_store import store, stored_codes
+from ralikit.export.tflite import mixed as tflite_mixed
+from ralikit.export.tflite import target as tflite
+from ralikit.export.tflite.graph import Graph
+from ralikit.export.tflite.lint import lint, stored_types
+from ralikit.export.tflite.names import layers_of, name_layers
+from ralikit.export.tflite.store import store, stored_codes
 from ralikit.runtimes.litert import LiteRtRuntime
 
 BOTH = ("score", "embedding")

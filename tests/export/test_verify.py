@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from ralikit.bundle import Bundle
 from ralikit.cli import app
 from ralikit.errors import BundleError, UsageError
-from ralikit.export import onnx as onnx_target
 from ralikit.export.chain import export
 from ralikit.export.gate import Gate
 from ralikit.export.manifest import manifest_path
+from ralikit.export.onnx import target as onnx_target
 from ralikit.export.verify import verify
 from ralikit.golden import golden_photos
 from ralikit.runtimes.onnx import read_facts

@@ -15,9 +15,9 @@ from torch import Tensor
 from ralikit.artifact import facts_of
 from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
-from ralikit.export import onnx
 from ralikit.export.gate import Gate, folded_scores
 from ralikit.export.graph import FoldedScorer, fold
+from ralikit.export.onnx import target as onnx
 from ralikit.export.parity import FOLD
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish

@@ -33,7 +33,7 @@ def export_preprocess(
     from ralikit.models import bundled
 
     require("onnx", extra="export", job="Export to ONNX")
-    from ralikit.export.onnx_preprocess import export_preprocess as run
+    from ralikit.export.onnx.preprocess import export_preprocess as run
 
     done = run(bundled() if bundle is None else read_bundle(bundle), out, overwrite=overwrite)
     if as_json:

@@ -94,14 +94,14 @@ def small_layers(graph: FoldedScorer, target: Target) -> dict[str, Layer]:
     """The layers a target stores small, by name."""
     if target.NAME != "coreml":
         return mixed.small_layers(graph)
-    from ralikit.export.coreml_schemes import chosen_layers
+    from ralikit.export.coreml.schemes import chosen_layers
 
     return {f"tower.{name}": layer for name, layer in chosen_layers(graph.tower).items()}
 
 
 def _coreml_kinds(layers: Mapping[str, Layer]) -> dict[str, dict[str, _Kind]]:
-    from ralikit.export.coreml_compress import scheme_grid
-    from ralikit.export.coreml_schemes import BY_TYPE
+    from ralikit.export.coreml.compress import scheme_grid
+    from ralikit.export.coreml.schemes import BY_TYPE
 
     found: dict[str, dict[str, _Kind]] = {}
     for name, layer in layers.items():

@@ -79,7 +79,7 @@ def target_of(name: str) -> Target:
     with quiet(), quiet_natively():
         for module in modules:
             require(module, extra=extra, job=job)
-    return cast(Target, importlib.import_module(f"ralikit.export.{name}"))
+    return cast(Target, importlib.import_module(f"ralikit.export.{name}.target"))
 
 
 def file_name(

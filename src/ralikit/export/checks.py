@@ -18,9 +18,9 @@ FLOAT16_MAX = 65504.0
 
 # Each has ``checks(file, runtime) -> list[Check]``; imported only for a file of that target.
 _MODULES = {
-    "coreml": "ralikit.export.coreml_checks",
-    "onnx": "ralikit.export.onnx_checks",
-    "tflite": "ralikit.export.tflite_checks",
+    "coreml": "ralikit.export.coreml.checks",
+    "onnx": "ralikit.export.onnx.checks",
+    "tflite": "ralikit.export.tflite.checks",
 }
 
 

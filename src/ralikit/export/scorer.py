@@ -12,8 +12,8 @@ from ralikit.artifact import facts_of
 from ralikit.bundle import SCORER, Bundle, read_bundle, read_safetensors, write_bundle
 from ralikit.bundle import TOWER as TOWER_FILE
 from ralikit.errors import ParityError
-from ralikit.export import onnx
 from ralikit.export.graph import fold
+from ralikit.export.onnx import target as onnx
 from ralikit.export.target import Request
 
 _TOLERANCE = 1e-4

@@ -60,7 +60,7 @@ def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
 
 
 class Target(Protocol):
-    """A module such as `ralikit.export.onnx`; it keeps `promised_types`, or is `Mixing` too."""
+    """A module such as `ralikit.export.onnx.target`; it keeps `promised_types`, or is `Mixing`."""
 
     NAME: str
     SUFFIX: str

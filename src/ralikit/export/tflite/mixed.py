@@ -4,7 +4,7 @@ A transformer's int8 and int4 are dynamic: XNNPACK rounds each token's activatio
 scale of their own while it runs, and multiplies whole numbers. Static ranges would not do: a
 photo's few massive tokens take all of them. Everything but the encoder's linear layers stays
 float32. A convolutional tower's layers are only stored small, where ``auto`` mixes them; its int8
-arithmetic is planned as a whole (`ralikit.export.tflite_quant.static`).
+arithmetic is planned as a whole (`ralikit.export.tflite.quant.static`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ralikit.errors import ExportError
 from ralikit.export import mixed
 from ralikit.export.lean import is_transformer
 from ralikit.export.target import Request
-from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_store import store, store_positions, stored_codes
+from ralikit.export.tflite.graph import Graph
+from ralikit.export.tflite.store import store, store_positions, stored_codes
 
 BLOCK: int | None = None
 """Inputs that share a step of an int4 weight; None: all of an output channel's."""

@@ -24,7 +24,7 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
         return [Check("graph", None, "not looked at: the package onnx is missing"), range_check]
     import onnx
 
-    from ralikit.export.onnx_quant import weight_types
+    from ralikit.export.onnx.quant import weight_types
 
     model = onnx.load_model(file)
     layers = layers_check(weight_types(model), runtime.facts.get("layers"))

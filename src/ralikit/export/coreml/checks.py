@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.export.checks import Check
-from ralikit.export.coreml_lint import lint_block
-from ralikit.export.coreml_names import layers_behind, read_names
+from ralikit.export.coreml.lint import lint_block
+from ralikit.export.coreml.names import layers_behind, read_names
 from ralikit.runtimes import Runtime
 from ralikit.runtimes.mil.package import open_package
 from ralikit.runtimes.mil.program import load_block
@@ -47,7 +47,7 @@ def activations(block: Any, behind: dict[str, str], runtime: Runtime) -> Check:
 
     Args:
         block: The program's function.
-        behind: The layer behind each tensor (`ralikit.export.coreml_names.layers_behind`).
+        behind: The layer behind each tensor (`ralikit.export.coreml.names.layers_behind`).
         runtime: Watched while it scored.
     """
     ranges: Ranges | None = getattr(runtime, "ranges", None)

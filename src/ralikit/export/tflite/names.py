@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from ralikit.errors import ExportError
-from ralikit.export.tflite_graph import CONVOLUTIONS, Array, Graph
+from ralikit.export.tflite.graph import CONVOLUTIONS, Array, Graph
 
 
 @dataclass(frozen=True, eq=False)

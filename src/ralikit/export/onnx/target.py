@@ -22,8 +22,8 @@ from ralikit.errors import ExportError
 from ralikit.export import mixed
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import is_transformer
-from ralikit.export.onnx_mixed import check_sizes, store
-from ralikit.export.onnx_quant import halve_weights, quantise, quantise_weights, weight_types
+from ralikit.export.onnx.mixed import check_sizes, store
+from ralikit.export.onnx.quant import halve_weights, quantise, quantise_weights, weight_types
 from ralikit.export.ranges import PHOTOS, reach
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.smooth import Activations

@@ -25,7 +25,7 @@ from ralikit.export.calibration import Grid, best_grid
 from ralikit.export.equalise import WEIGHT_LEVELS, pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.rounding import Int8Plan
-from ralikit.export.tflite_graph import CONVOLUTIONS, Graph
+from ralikit.export.tflite.graph import CONVOLUTIONS, Graph
 from ralikit.runtimes import Views
 from ralikit.runtimes.quiet import quiet
 

@@ -15,8 +15,8 @@ from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, register_pass
 
 from ralikit.errors import ExportError
-from ralikit.export.coreml_names import base_name
-from ralikit.export.coreml_schemes import Stored
+from ralikit.export.coreml.names import base_name
+from ralikit.export.coreml.schemes import Stored
 
 MERGE_PADS = "ralikit::merge_pads"
 STORE_WEIGHTS = "ralikit::store_weights"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ralikit.export.tflite_graph import CONVOLUTIONS, SAME, VALID, Graph
+from ralikit.export.tflite.graph import CONVOLUTIONS, SAME, VALID, Graph
 
 
 def tidy(graph: Graph) -> None:

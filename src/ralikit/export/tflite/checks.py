@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.export.checks import Check, float16_check, layers_check
-from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_lint import Lint, lint, stored_types
+from ralikit.export.tflite.graph import Graph
+from ralikit.export.tflite.lint import Lint, lint, stored_types
 from ralikit.runtimes import Runtime
 from ralikit.runtimes.litert import LiteRtRuntime
 

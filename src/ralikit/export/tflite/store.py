@@ -20,7 +20,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from ralikit.errors import ExportError
-from ralikit.export.tflite_graph import Array, Graph
+from ralikit.export.tflite.graph import Array, Graph
 
 LIMITS = {"int8": 127, "int4": 7}
 """Largest code of each integer type; the smallest is its negative."""

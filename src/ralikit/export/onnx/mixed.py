@@ -18,7 +18,7 @@ from onnx import helper
 
 from ralikit.errors import ExportError
 from ralikit.export.mixed import Mixed
-from ralikit.export.onnx_quant import Edit, steps_of, whole_of
+from ralikit.export.onnx.quant import Edit, steps_of, whole_of
 
 OPSET_INT4 = 21
 _WEIGHT = ".weight"

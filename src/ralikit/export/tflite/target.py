@@ -17,17 +17,17 @@ from torch import Tensor, nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export import tflite_mixed as mix
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.lean import is_transformer
 from ralikit.export.ranges import PHOTOS, reach
 from ralikit.export.rounding import prepare_int8, prepare_weights
 from ralikit.export.target import Request
-from ralikit.export.tflite_graph import Graph
-from ralikit.export.tflite_layout import laid_out
-from ralikit.export.tflite_lint import gpu_findings, stored_types
-from ralikit.export.tflite_names import layers_of, name_layers
-from ralikit.export.tflite_tidy import tidy
+from ralikit.export.tflite import mixed as mix
+from ralikit.export.tflite.graph import Graph
+from ralikit.export.tflite.layout import laid_out
+from ralikit.export.tflite.lint import gpu_findings, stored_types
+from ralikit.export.tflite.names import layers_of, name_layers
+from ralikit.export.tflite.tidy import tidy
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
 from ralikit.runtimes.quiet import quiet
@@ -67,7 +67,7 @@ def _mixed(request: Request) -> Graph:
 
 
 def _convolutional(request: Request) -> Graph:
-    from ralikit.export import tflite_quant as quant
+    from ralikit.export.tflite import quant
 
     def converted(scorer: FoldedScorer) -> Graph:
         return to_graph(with_functions(scorer, request.functions), _shape(request))

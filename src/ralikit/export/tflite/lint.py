@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ralikit.export.tflite_graph import Graph
+from ralikit.export.tflite.graph import Graph
 from ralikit.runtimes.litert_engine import Placement
 
 GPU_OPERATORS = frozenset(

@@ -24,9 +24,9 @@ from torch import nn
 
 from ralikit.artifact import KEY, dump_facts
 from ralikit.errors import ExportError
-from ralikit.export import coreml_compress as compress
-from ralikit.export.coreml_layout import neural_engine
-from ralikit.export.coreml_names import (
+from ralikit.export.coreml import compress
+from ralikit.export.coreml.layout import neural_engine
+from ralikit.export.coreml.names import (
     NAMES,
     constant_names,
     layer_name,
@@ -34,7 +34,7 @@ from ralikit.export.coreml_names import (
     stored_sizes,
     stored_types,
 )
-from ralikit.export.coreml_schemes import SCHEMES, Scheme, Stored, plan
+from ralikit.export.coreml.schemes import SCHEMES, Scheme, Stored, plan
 from ralikit.export.graph import FoldedScorer, with_functions
 from ralikit.export.target import Request
 from ralikit.files import size_bytes, to_json
@@ -152,7 +152,7 @@ def tools() -> dict[str, str]:
 def _convert(
     ct: Any, request: Request, stored: dict[str, Stored], schemes: dict[str, Scheme]
 ) -> Any:
-    from ralikit.export.coreml_passes import MERGE_PADS, STORE_WEIGHTS, restart_names
+    from ralikit.export.coreml.passes import MERGE_PADS, STORE_WEIGHTS, restart_names
 
     restart_names()
     preprocess = request.bundle.info.preprocess

@@ -3,7 +3,7 @@
 coremltools has compressors of its own. They round every weight to its nearest entry, which shifts
 the mean of what a depthwise network computes: on a trained MobileNetV2, int8 weights alone moved
 scores by a whole point. Here the codes are chosen layer after layer, and coremltools only stores
-them. Which layers, and in which types: `ralikit.export.coreml_schemes`.
+them. Which layers, and in which types: `ralikit.export.coreml.schemes`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ralikit.errors import ExportError
-from ralikit.export.coreml_activations import input_scale, rounded
-from ralikit.export.coreml_schemes import Scheme, Stored
+from ralikit.export.coreml.activations import input_scale, rounded
+from ralikit.export.coreml.schemes import Scheme, Stored
 from ralikit.export.equalise import pixels_of
 from ralikit.export.graph import FoldedScorer
 from ralikit.export.hooks import Layer, is_matrix, round_in_step
@@ -49,7 +49,7 @@ def compress(
 
     Args:
         graph: The folded scorer; it is not changed.
-        plan: How to store each layer, by name in the scorer (`ralikit.export.coreml_schemes.plan`).
+        plan: How to store each layer, by name in the scorer (`ralikit.export.coreml.schemes.plan`).
         calibration: Views of photos, each (V, S, S, 3) uint8; without them every weight goes to its
             nearest entry and nothing is made up for.
 
