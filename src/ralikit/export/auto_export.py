@@ -13,14 +13,14 @@ from ralikit.errors import ExportError
 from ralikit.export import mixed
 from ralikit.export.auto import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.auto_options import layer_options
-from ralikit.export.chain import Exported, checked_target, file_name, gate_for, made, seal
+from ralikit.export.chain import Exported, checked_target, file_name, gate_for, look_up, made, seal
 from ralikit.export.gate import Gate
 from ralikit.export.lean import is_transformer
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.options import PLAIN, ExportOptions
 from ralikit.export.parity import Limits, Parity
 from ralikit.export.target import Mixing, Target
-from ralikit.files import refuse_existing, size_bytes
+from ralikit.files import size_bytes
 from ralikit.progress import Tell, named, telling
 
 PRECISION = "auto"
@@ -138,11 +138,7 @@ def export_auto_all(
     Yields:
         Each file as soon as it is published.
     """
-    for name in targets:
-        module = checked_target(name, PRECISION, bundle, options)
-        refuse_existing(
-            out / file_name(bundle, module, PRECISION, options), overwrite=options.overwrite
-        )
+    look_up(bundle, targets, PRECISION, out, options)
     gate = gate_for(bundle, options, tell=tell)
     for number, name in enumerate(targets, 1):
         yield export_auto(

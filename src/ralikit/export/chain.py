@@ -152,11 +152,7 @@ def export_all(
     Yields:
         Each file as soon as it is published.
     """
-    for name in targets:
-        module = checked_target(name, precision, bundle, options)
-        refuse_existing(
-            out / file_name(bundle, module, precision, options), overwrite=options.overwrite
-        )
+    look_up(bundle, targets, precision, out, options)
     gate = gate_for(bundle, options, tell=tell)
     for number, name in enumerate(targets, 1):
         yield export(
@@ -168,6 +164,21 @@ def export_all(
             gate=gate,
             tell=named(tell, f"{name}, {number} of {len(targets)}"),
         )
+
+
+def look_up(
+    bundle: Bundle, targets: Sequence[str], precision: str, out: Path, options: ExportOptions
+) -> None:
+    """Refuse what cannot end well before any work: `checked_target`, and files that exist.
+
+    Raises:
+        UsageError: If a target lacks what is asked of it, or its file exists.
+        MissingExtraError: If a target's libraries are not installed.
+    """
+    for name in targets:
+        module = checked_target(name, precision, bundle, options)
+        file = out / file_name(bundle, module, precision, options)
+        refuse_existing(file, overwrite=options.overwrite)
 
 
 def gate_for(bundle: Bundle, options: ExportOptions, *, tell: Tell | None = None) -> Gate:
