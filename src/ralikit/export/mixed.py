@@ -136,8 +136,8 @@ def prepare_mixed(
 
     int4 weights go where GPTQ puts them (Frantar et al. 2022, section 3), and so do int8 matrices
     where arithmetic stays float. Where it does not, int8 weights go to their nearest value: GPTQ
-    would double the minutes that a large tower takes. Biases take the mean error that is left
-    (Nagel et al. 2019, section 4.2).
+    takes minutes there, and did not bring scores closer (docs/export.md). Biases take the mean
+    error that is left (Nagel et al. 2019, section 4.2).
 
     Args:
         graph: From `ralikit.export.lean.lean`; it is not changed.
