@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from support_align import SETTINGS, make_alignment
-from torch import distributed
 
-from ralikit.train.world import open_world
+from ralikit.train.world import leave, open_world
 
 
 def main() -> None:
@@ -23,7 +22,7 @@ def main() -> None:
     if world.first:
         result = {"world": world.size, "figures": figures}
         (folder / "two.json").write_text(json.dumps(result))
-    distributed.destroy_process_group()
+    leave()
 
 
 if __name__ == "__main__":

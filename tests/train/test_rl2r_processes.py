@@ -37,6 +37,7 @@ WORKER = """
     sys.path[:0] = {paths!r}
     from test_rl2r_processes import BATCH, recipe
     from ralikit.train.grpo_rewards import reward_functions
+    from ralikit.train.world import leave
 
     state = PartialState(cpu=True)
     rank = state.process_index
@@ -44,6 +45,7 @@ WORKER = """
     half = {{key: value[3 * rank : 3 * rank + 3] for key, value in BATCH.items()}}
     fidelity = reward_functions(recipe())[0]
     Path({out!r}, f"{{rank}}.json").write_text(json.dumps(fidelity(**half)))
+    leave()
 """
 
 

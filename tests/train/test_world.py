@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 import torch
 from torch import distributed
+from typer.testing import CliRunner
 
-from ralikit.errors import TrainingError
+from ralikit.cli import app
+from ralikit.errors import MissingExtraError, TrainingError
 from ralikit.train import world
-from ralikit.train.world import World, open_world
+from ralikit.train.world import World, leave, open_world
 
 
 @pytest.fixture
@@ -68,3 +71,33 @@ def test_alone_nothing_is_joined(joined: dict[str, Any], monkeypatch: pytest.Mon
     assert joined == {}
     with pytest.raises(TrainingError, match="2 processes were asked for and 1 runs"):
         open_world(2)
+
+
+def test_a_process_leaves_the_others_once_and_only_where_there_are_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[bool] = []
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: left.append(True))
+    leave()
+    assert left == []
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    leave()
+    assert left == [True]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "align", "--recipe", "x.toml"],
+        ["train", "fit", "--recipe", "x.toml"],
+        ["train", "rali", "--recipe", "x.toml"],
+        ["bench", "peer", "bundle", "x.onnx"],
+    ],
+)
+def test_without_torch_the_extra_is_named(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, MissingExtraError), result.exception
+    assert "needs torch, which is not installed" in str(result.exception)

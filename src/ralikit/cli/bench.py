@@ -115,8 +115,12 @@ def peer(
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
 ) -> None:
     """Export the Hugging Face module with a bundle's weights to ONNX: what exports are timed by."""
-    from ralikit.bench.peers import write_peer
     from ralikit.bundle import read_bundle
+    from ralikit.extras import require
+
+    require("torch", extra="export", job="A peer")
+    require("onnx", extra="export", job="A peer")
+    from ralikit.bench.peers import write_peer
 
     with progress() as tell:
         write_peer(read_bundle(bundle), out, tell=tell)

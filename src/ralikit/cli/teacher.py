@@ -43,6 +43,9 @@ def teacher(
     values = read_recipe_values(recipe, changes)
     settings = from_mapping(TeacherRecipe, values, where=str(recipe))
     model = train_teacher(settings, out, resume=resume)
+    from ralikit.train.world import leave  # torch is known to be there by now
+
+    leave()
     if _first():
         typer.echo(f"teacher: {model}")
         typer.echo(f"metrics: {out / 'metrics.jsonl'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def align(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = True) -> None:
     """Align the image tower to its frozen quality texts."""
-    from ralikit.train import rali as stages
+    stages = _stages()
 
     def work(run: Run) -> None:
         stages.align(run, resume=resume)
@@ -46,7 +47,7 @@ def align(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume =
 
 def fit(recipe: Recipe, out: Out = None, changes: Set = None) -> None:
     """Fit PCA, basis and scores on an aligned tower, and write the bundle."""
-    from ralikit.train import rali as stages
+    stages = _stages()
 
     def work(run: Run) -> None:
         if run.world.first:
@@ -57,7 +58,7 @@ def fit(recipe: Recipe, out: Out = None, changes: Set = None) -> None:
 
 def rali(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = True) -> None:
     """Describe (if the recipe brings no texts), align, fit: from photos and scores to a bundle."""
-    from ralikit.train import rali as stages
+    stages = _stages()
 
     def work(run: Run) -> None:
         stages.align(run, resume=resume)
@@ -67,16 +68,28 @@ def rali(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = 
     _end(_run(recipe, out, changes, work))
 
 
+def _stages() -> ModuleType:
+    # Before anything else is imported: whoever lacks torch is told which extra brings it.
+    from ralikit.extras import require
+
+    require("torch", extra="train", job="Training")
+    from ralikit.train import rali
+
+    return rali
+
+
 def _run(
     path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
 ) -> Run:
     from ralikit.cli.progress import progress
     from ralikit.train.run import open_run
+    from ralikit.train.world import leave
 
     recipe = read_recipe(path, changes)
     with progress() as tell:
         run = open_run(recipe, out or Path("runs") / path.stem, tell=tell)
         work(run)
+    leave()
     return run
 
 
@@ -88,16 +101,13 @@ def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
     """
     from ralikit.cli.train import read_recipe_values
     from ralikit.config import from_mapping
-    from ralikit.extras import require
-
-    require("torch", extra="train", job="Training")
     from ralikit.train.rali_recipe import RaliRecipe
 
     return from_mapping(RaliRecipe, read_recipe_values(path, changes), where=str(path))
 
 
 def _end(run: Run) -> None:
-    from ralikit.train import rali as stages
+    stages = _stages()
 
     if not run.world.first:
         return

@@ -252,6 +252,9 @@ def _main() -> None:
         values = read_json(words.out / "recipe.json")
         values.pop("ralikit")
         run_stage(from_mapping(RactRecipe, values), words.out, words.stage)
+        from ralikit.train.world import leave
+
+        leave()
     except RalikitError as error:
         print(f"ralikit: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
