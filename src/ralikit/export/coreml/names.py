@@ -41,41 +41,21 @@ def layer_name(parameter: str) -> str:
 
 def stored_types(block: Any, names: Mapping[str, str]) -> dict[str, str]:
     """Stored type of every named weight that the program reads, by layer."""
-    found: dict[str, str] = {}
-    for op in block.operations:
-        if op.op_type == "const" or op.op_type.startswith("constexpr_"):
-            continue
-        for var in _inputs(op):
-            name = names.get(base_name(var.name))
-            if name is not None and var.op is not None:
-                found[layer_name(name)] = _stored_type(var)
-    return found
+    return {layer: _stored_type(var) for op in _steps(block) for layer, var in _weights(op, names)}
 
 
 def stored_sizes(block: Any, names: Mapping[str, str]) -> dict[str, int]:
     """Bytes that every named weight takes, codes, scales and palettes together, by layer."""
-    found: dict[str, int] = {}
-    for op in block.operations:
-        if op.op_type == "const" or op.op_type.startswith("constexpr_"):
-            continue
-        for var in _inputs(op):
-            name = names.get(base_name(var.name))
-            if name is not None and var.op is not None:
-                found[layer_name(name)] = _stored_size(var)
-    return found
+    return {layer: _stored_size(var) for op in _steps(block) for layer, var in _weights(op, names)}
 
 
 def layers_behind(block: Any, names: Mapping[str, str]) -> dict[str, str]:
     """The layer whose weight each operation reads, or the last such one before it, by result."""
     found: dict[str, str] = {}
     last = ""
-    for op in block.operations:
-        if op.op_type == "const" or op.op_type.startswith("constexpr_"):
-            continue
-        for var in _inputs(op):
-            name = names.get(base_name(var.name))
-            if name is not None and var.op is not None:
-                last = layer_name(name)
+    for op in _steps(block):
+        for layer, _ in _weights(op, names):
+            last = layer
         if last:
             found |= {out.name: last for out in op.outputs}
     return found
@@ -94,6 +74,21 @@ def read_names(metadata: Mapping[str, str], *, where: str) -> dict[str, str]:
     if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):
         raise BundleError(f"{where} does not name its weights: its entry {NAMES} is no table")
     return names
+
+
+def _steps(block: Any) -> Iterator[Any]:
+    # What computes; constants and what restores compressed ones do not.
+    for op in block.operations:
+        if op.op_type != "const" and not op.op_type.startswith("constexpr_"):
+            yield op
+
+
+def _weights(op: Any, names: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    # The named weights that an operation reads, each with its layer.
+    for var in _inputs(op):
+        name = names.get(base_name(var.name))
+        if name is not None and var.op is not None:
+            yield layer_name(name), var
 
 
 def _inputs(op: Any) -> Iterator[Any]:
