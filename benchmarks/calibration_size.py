@@ -14,11 +14,11 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from ralikit.artifact import facts_of
-from ralikit.export.gate import Gate
-from ralikit.export.onnx import target as onnx
-from ralikit.export.target import Request
+from ralikit.export.gate.gate import Gate
+from ralikit.export.targets.onnx import target as onnx
+from ralikit.export.targets.target import Request
 from ralikit.files import publish, to_json
+from ralikit.model.facts import facts_of
 from ralikit.models import bundled
 from ralikit.runtimes import open_runtime
 

@@ -21,15 +21,15 @@ import onnxruntime as ort
 import torch
 
 from ralikit.bench.standin import KINDS, OUTLIERS, make_standin
-from ralikit.export import mixed
-from ralikit.export.equalise import pixels_of
-from ralikit.export.graph import FoldedScorer, fold
-from ralikit.export.lean import lean
-from ralikit.export.onnx import target as onnx
-from ralikit.export.onnx.mixed import store
-from ralikit.export.parity import embedding_shift
-from ralikit.export.photos import built_in
+from ralikit.export.gate.calibration_photos import built_in
+from ralikit.export.gate.parity import embedding_shift
+from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.targets.onnx import target as onnx
+from ralikit.export.targets.onnx.layer_types import store
 from ralikit.files import publish, to_json
+from ralikit.model.folded import FoldedScorer, fold
+from ralikit.model.rewrite import lean
 from ralikit.runtimes import Views
 
 WAYS = ("neither folded nor smoothed", "folded", "folded and smoothed", "as exported")
@@ -44,19 +44,19 @@ def embeddings(model: Any, photos: tuple[Views, ...]) -> np.ndarray[Any, np.dtyp
 
 def way(graph: FoldedScorer, name: str, calibration: tuple[Views, ...]) -> tuple[Any, int]:
     """A model quantised in one of `WAYS`, and how many layers it leaves in float."""
-    types = mixed.uniform_types(graph, "int8")
+    types = layer_types.uniform_types(graph, "int8")
     activations: Any = None
     if name != WAYS[0]:
         graph = lean(graph)
-        types = mixed.uniform_types(graph, "int8")
+        types = layer_types.uniform_types(graph, "int8")
     if name in WAYS[2:]:
         activations = "tensor"
     if name == WAYS[3]:
-        types = mixed.int8_types(graph, calibration)
-    plan = mixed.prepare_mixed(graph, types, calibration, activations=activations)
+        types = layer_types.int8_types(graph, calibration)
+    plan = layer_types.prepare_mixed(graph, types, calibration, activations=activations)
     size = graph.tower.config()["size"]
     model = onnx.to_model(plan.graph, (1, size, size, 3), functions=("score", "embedding"))
-    kept = sum(types[layer] != "int8" for layer in mixed.small_layers(graph))
+    kept = sum(types[layer] != "int8" for layer in layer_types.small_layers(graph))
     return store(model, plan, integers=True), kept
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ralikit.head import Head
-from ralikit.towers.mobilenet_v2 import MobileNetV2
+from ralikit.model.head import Head
+from ralikit.model.towers.mobilenet_v2 import MobileNetV2
 
 
 def make_head(*, dim: int = 6, width: int = 4, count: int = 5, seed: int = 0) -> Head:

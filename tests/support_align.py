@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from support import lively_tower
 
-from ralikit.preprocess import Preprocess
-from ralikit.train.align import AlignData, Alignment
-from ralikit.train.align_settings import AlignSettings
-from ralikit.train.photo_store import open_store
+from ralikit.photo.views import Preprocess
+from ralikit.train.rali.align import AlignData, Alignment
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.photo_store import open_store
 from ralikit.train.world import World
 
 PREPROCESS = Preprocess(size=32, shortest_edge=40)

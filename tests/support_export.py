@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from support import lively_tower
 
-from ralikit.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
-from ralikit.head import Head
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
+from ralikit.model.head import Head
+from ralikit.photo.views import Preprocess
 
 SIZE = 64
 

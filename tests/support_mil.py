@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.runtimes.mil.quiet import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet
 
 Array = NDArray[Any]
 

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ralikit.artifact import dump_facts, facts_of
-from ralikit.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
-from ralikit.head import Head
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
+from ralikit.model.facts import dump_facts, facts_of
+from ralikit.model.head import Head
+from ralikit.photo.views import Preprocess
 
 SMALL = Preprocess(size=16, shortest_edge=24, anchors=((0.0, 0.0), (1.0, 1.0), (0.5, 0.5)))
 

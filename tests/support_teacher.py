@@ -13,8 +13,8 @@ PIXELS = 84 * 84
 
 def sft_settings(**values: Any) -> Any:
     """Settings of a run that takes seconds."""
-    from ralikit.train.recipes import Runtime
-    from ralikit.train.sft import SftSettings
+    from ralikit.train.teacher.recipe import Runtime
+    from ralikit.train.teacher.sft import SftSettings
 
     runtime = Runtime(per_device=6, save_steps=1000, gradient_checkpointing=False)
     return SftSettings(**{"images_per_step": 6, "max_pixels": PIXELS, "runtime": runtime, **values})
@@ -23,7 +23,7 @@ def sft_settings(**values: Any) -> Any:
 def rows(labelled: Path, settings: Any) -> list[dict[str, Any]]:
     """Two texts for each of the six pictures."""
     from ralikit.data.triplets import Text, Triplet
-    from ralikit.train.sft import sft_rows
+    from ralikit.train.teacher.sft import sft_rows
 
     triplets = [
         Triplet(

@@ -13,15 +13,15 @@ from support import make_head
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ralikit.artifact import facts_of
-from ralikit.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
-from ralikit.export.graph import FoldedScorer
-from ralikit.export.target import Request
-from ralikit.export.tflite import target as tflite
-from ralikit.preprocess import Preprocess
+from ralikit.export.targets.target import Request
+from ralikit.export.targets.tflite import target as tflite
+from ralikit.model.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
+from ralikit.model.facts import facts_of
+from ralikit.model.folded import FoldedScorer
+from ralikit.model.towers.base import Tower
+from ralikit.model.towers.mobilenet_v2 import _Block, _SameConv
+from ralikit.photo.views import Preprocess
 from ralikit.runtimes import Views
-from ralikit.towers.base import Tower
-from ralikit.towers.mobilenet_v2 import _Block, _SameConv
 
 SIZE, VIEWS, DIM = 32, 2, 6
 

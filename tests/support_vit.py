@@ -12,12 +12,12 @@ import torch
 from support_tflite import tiny_bundle
 
 from ralikit.bench import standin
-from ralikit.bundle import Bundle
-from ralikit.export.graph import FoldedScorer
-from ralikit.export.lean import lean
-from ralikit.export.target import Request
-from ralikit.head import Head
-from ralikit.preprocess import Preprocess
+from ralikit.export.targets.target import Request
+from ralikit.model.bundle import Bundle
+from ralikit.model.folded import FoldedScorer
+from ralikit.model.head import Head
+from ralikit.model.rewrite import lean
+from ralikit.photo.views import Preprocess
 from ralikit.runtimes import Views
 
 CLIP: dict[str, Any] = {

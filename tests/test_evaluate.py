@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 from ralikit import evaluate as library
 from ralikit.bench.records import read
-from ralikit.bundle import BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.cli import app
 from ralikit.data.metas import MetaSpec, Sample
 from ralikit.data.papers import known_set, paper_rows
 from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.evaluate import EvalModel, EvalSet, evaluate, load_set
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import BundleInfo, Scale, TowerSpec, write_bundle
+from ralikit.photo.views import Preprocess
 from ralikit.report import accuracy
 from ralikit.scorer import load
 

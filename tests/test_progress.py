@@ -6,10 +6,10 @@ from itertools import groupby
 
 from support_vit import tiny_photos, tiny_scorer
 
-from ralikit.export import mixed
-from ralikit.export.coreml.compress import compress
-from ralikit.export.coreml.schemes import plan
-from ralikit.export.lean import lean
+from ralikit.export.quantise import layer_types
+from ralikit.export.targets.coreml.compress import compress
+from ralikit.export.targets.coreml.schemes import plan
+from ralikit.model.rewrite import lean
 from ralikit.progress import named, tell, telling
 
 Heard = list[tuple[str, float]]
@@ -23,7 +23,7 @@ def test_planning_int8_tells_every_stage() -> None:
     graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 4)
     heard: Heard = []
     with telling(lambda *told: heard.append(told)):
-        mixed.prepare_mixed(graph, mixed.int8_types(graph, photos), photos)
+        layer_types.prepare_mixed(graph, layer_types.int8_types(graph, photos), photos)
     stages = _stages(heard)
     assert [stage for stage, _ in stages] == [
         "what the layers read",

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from support import lively_tower, make_head
 
-from ralikit.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
 from ralikit.errors import UsageError
-from ralikit.preprocess import Filter, Preprocess, make_views
+from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
+from ralikit.photo.views import Filter, Preprocess, make_views
 from ralikit.reward import Reward, TrlReward, torch_views
 from ralikit.scorer import load
 

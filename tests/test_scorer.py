@@ -16,11 +16,11 @@ from PIL import Image
 from support_scorer import SMALL, brightness_bundle, brightness_onnx
 
 import ralikit
-from ralikit.artifact import facts_of
-from ralikit.bundle import read_bundle, write_bundle
-from ralikit.decode import PhotoLike, decode
 from ralikit.errors import BundleError, PhotoError, UsageError
-from ralikit.preprocess import make_views
+from ralikit.model.bundle import read_bundle, write_bundle
+from ralikit.model.facts import facts_of
+from ralikit.photo.decode import PhotoLike, decode
+from ralikit.photo.views import make_views
 from ralikit.scorer import BUNDLED, Scorer, load
 
 
@@ -140,7 +140,7 @@ def test_a_bundle_without_a_scorer_is_folded_in_torch(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from support import lively_tower, make_head
 
-    from ralikit.bundle import BundleInfo, TowerSpec
+    from ralikit.model.bundle import BundleInfo, TowerSpec
 
     tower = lively_tower()
     info = BundleInfo(
@@ -202,7 +202,7 @@ def large_jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def model_under_test(folder: Path) -> Path:
     """The bundled model; until it is there, a stand-in with views like its."""
-    from ralikit.preprocess import Preprocess
+    from ralikit.photo.views import Preprocess
 
     if (BUNDLED / "ralikit.json").is_file():
         return BUNDLED

@@ -26,15 +26,15 @@ from ralikit.data.metas import MetaSpec
 from ralikit.data.triplets import Text, Triplet
 from ralikit.errors import TrainingError
 from ralikit.files import to_json, write_text
-from ralikit.train.answers import Degradation, is_well_formed
-from ralikit.train.degrade import degrade
-from ralikit.train.photos import open_photo
-from ralikit.train.prompts import CLASSES, SEVERITIES, get_prompt
-from ralikit.train.recipes import GrpoSettings, Runtime, TeacherRecipe
-from ralikit.train.sft import SftSettings, sft_rows, train_sft
-from ralikit.train.teacher import train_teacher
-from ralikit.train.teacher_engines import Asking, Request, open_engine
-from ralikit.train.tiny_vlm import make_tiny_vlm
+from ralikit.photo.degrade import degrade
+from ralikit.train.teacher.answers import Degradation, is_well_formed
+from ralikit.train.teacher.engines import Asking, Request, open_engine
+from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.prompts import CLASSES, SEVERITIES, get_prompt
+from ralikit.train.teacher.recipe import GrpoSettings, Runtime, TeacherRecipe
+from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
+from ralikit.train.teacher.tiny_vlm import make_tiny_vlm
+from ralikit.train.teacher.train import train_teacher
 
 PIXELS = 84 * 84
 TOKENS = 14

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ralikit.artifact import preprocess_of
 from ralikit.config import to_mapping
-from ralikit.decode import decode
 from ralikit.files import read_json, sha256_bytes, sha256_path, to_json, write_text
-from ralikit.preprocess import Preprocess, load_views, make_views
-from ralikit.resample import resize_image
+from ralikit.model.facts import preprocess_of
+from ralikit.photo.decode import decode
+from ralikit.photo.resample import resize_image
+from ralikit.photo.views import Preprocess, load_views, make_views
 
 ROOT = Path(__file__).parent
 IMAGES, EXPECTED = ROOT / "images", ROOT / "expected"
@@ -148,7 +148,7 @@ def score_file(path: Path) -> dict[str, Any]:
 
 def carried(bundle: Path | None) -> dict[str, Path]:
     """The exported file that a bundle carries, by its precision: no need to export it again."""
-    from ralikit.bundle import read_bundle
+    from ralikit.model.bundle import read_bundle
     from ralikit.models import bundled
     from ralikit.runtimes.onnx import read_facts
 

@@ -78,7 +78,7 @@ def model_file(model: Path | None) -> Path:
     from ralikit.runtimes.onnx import read_facts
 
     if model is None or model.is_dir():
-        from ralikit.bundle import read_bundle
+        from ralikit.model.bundle import read_bundle
         from ralikit.models import bundled
 
         bundle = bundled() if model is None else read_bundle(model)

@@ -112,8 +112,8 @@ def requirements() -> tuple[list[str], list[Extra]]:
 
 def bundled_model() -> dict[str, Any]:
     """The bundled model's identity, scale and terms; ``error`` alone where it cannot be read."""
-    from ralikit.bundle import read_bundle
     from ralikit.files import size_bytes
+    from ralikit.model.bundle import read_bundle
     from ralikit.scorer import BUNDLED
 
     try:

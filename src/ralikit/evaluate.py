@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.bundle import MANIFEST
 from ralikit.config import to_mapping
 from ralikit.data.metas import (
     MetaSpec,
@@ -25,7 +24,8 @@ from ralikit.data.papers import PaperSet, known_set, paper_rows
 from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.extras import require
 from ralikit.files import sha256_path, size_bytes
-from ralikit.metrics import Agreement, Difference, agreement, compare
+from ralikit.metrics.agreement import Agreement, Difference, agreement, compare
+from ralikit.model.bundle import MANIFEST
 
 Floats = NDArray[np.float64]
 
@@ -276,7 +276,7 @@ def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = 
 
 def _open_teacher(path: Path, seeds: Sequence[int]) -> EvalModel:
     require("transformers", extra="teacher", job="Evaluating a teacher")
-    from ralikit.train.teacher_eval import TeacherScorer
+    from ralikit.train.teacher.scorer import TeacherScorer
 
     teacher = TeacherScorer(path, seeds=seeds)
     how = (

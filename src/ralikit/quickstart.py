@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ralikit.bundle import Bundle
 from ralikit.errors import RalikitError
 from ralikit.extras import hush_imports, require_installed
 from ralikit.files import size_bytes, write_text
+from ralikit.model.bundle import Bundle
 from ralikit.progress import Tell
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def packaged_photos() -> dict[str, Image]:
 
 def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curve]:
     """Score every photo under growing noise, compression, blur and darkness."""
-    from ralikit.train.answers import Degradation
-    from ralikit.train.degrade import degrade
-    from ralikit.train.prompts import CLASSES, SEVERITIES
+    from ralikit.photo.degrade import degrade
+    from ralikit.train.teacher.answers import Degradation
+    from ralikit.train.teacher.prompts import CLASSES, SEVERITIES
 
     curves = []
     for index, (name, photo) in enumerate(photos.items()):
@@ -132,9 +132,9 @@ def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curv
 
 
 def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
-    from ralikit.export.chain import export
-    from ralikit.export.gate import Gate
+    from ralikit.export.gate.gate import Gate
     from ralikit.export.options import ExportOptions
+    from ralikit.export.pipeline import export
 
     tell("reference scores", 0.0)
     gate = Gate(bundle)  # once for all targets

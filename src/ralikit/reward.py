@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ralikit.bundle import Bundle, read_bundle
 from ralikit.errors import PhotoError, UsageError
-from ralikit.export.graph import BasisHead
-from ralikit.preprocess import Filter, Preprocess
-from ralikit.towers import load_tower
+from ralikit.model.bundle import Bundle, read_bundle
+from ralikit.model.folded import BasisHead
+from ralikit.model.towers import load_tower
+from ralikit.photo.views import Filter, Preprocess
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -210,7 +210,7 @@ def to_tensor(picture: Any) -> Tensor:
         return picture
     from PIL import Image
 
-    from ralikit.decode import decode
+    from ralikit.photo.decode import decode
 
     if isinstance(picture, Image.Image) or (
         isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.ndim == 3

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.artifact import facts_of, preprocess_of
-from ralikit.bundle import MANIFEST, Bundle, Scale, read_bundle
 from ralikit.config import from_mapping
-from ralikit.decode import PhotoLike
 from ralikit.errors import BundleError, MissingExtraError, PhotoError, UsageError
 from ralikit.extras import require
-from ralikit.preprocess import Preprocess, decode_photo, make_views
+from ralikit.model.bundle import MANIFEST, Bundle, Scale, read_bundle
+from ralikit.model.facts import facts_of, preprocess_of
+from ralikit.photo.decode import PhotoLike
+from ralikit.photo.views import Preprocess, decode_photo, make_views
 from ralikit.runtimes import Runtime, open_runtime
 
 BUNDLED = Path(__file__).parent / "models" / "mini"
@@ -97,7 +97,7 @@ class Scorer:
         """Score one photo.
 
         Args:
-            photo: A path, a file's bytes, a PIL image, or an array (see `ralikit.decode.decode`).
+            photo: A path, a file's bytes, a PIL image, or an array (`ralikit.photo.decode.decode`).
 
         Raises:
             PhotoError: If it cannot be read; one sentence that names it.

@@ -11,11 +11,11 @@ from support import lively_tower, make_head
 from typer.testing import CliRunner
 
 from ralikit.analyze import tsne
-from ralikit.bundle import BundleInfo, TowerSpec, write_bundle
 from ralikit.cli import app
 from ralikit.data.triplets import Text, Triplet, write_triplets
 from ralikit.errors import DataError, UsageError
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import BundleInfo, TowerSpec, write_bundle
+from ralikit.photo.views import Preprocess
 
 
 def _cloud(name: str, seed: int, *, shift: float = 0.0, count: int = 60) -> tsne.Cloud:
@@ -81,7 +81,9 @@ class _Encoder:
 
 
 def test_the_command_draws_both_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ralikit.train.text_encoders.open_text_encoder", lambda _name: _Encoder())
+    monkeypatch.setattr(
+        "ralikit.train.rali.text_encoders.open_text_encoder", lambda _name: _Encoder()
+    )
     first, second = (_triplets(tmp_path, name, 12, k) for k, name in enumerate(("one", "two")))
     tower = lively_tower()
     info = BundleInfo(

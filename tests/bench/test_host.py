@@ -18,9 +18,9 @@ from ralikit.bench.photos import find_photos, rendered_jpeg
 from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
 from ralikit.bench.worker import Worker
-from ralikit.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.errors import RalikitError, UsageError
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
+from ralikit.photo.views import Preprocess
 from ralikit.report.bench import describe
 from ralikit.runtimes import Runtime, Views
 from ralikit.runtimes.torch import TorchRuntime

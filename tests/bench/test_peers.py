@@ -8,8 +8,8 @@ import pytest
 from support_vit import tiny_standin
 
 from ralikit.bench.subjects import open_subject, split_backend
-from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
+from ralikit.model.bundle import Bundle
 
 transformers = pytest.importorskip("transformers")
 
@@ -22,7 +22,7 @@ def standin(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def test_the_peer_scores_as_the_bundle_does(standin: Bundle, tmp_path: Path) -> None:
     from ralikit.bench.peers import TransformersTower, write_peer
-    from ralikit.export.photos import built_in
+    from ralikit.export.gate.calibration_photos import built_in
 
     views = built_in("gate", standin.info.preprocess, 1).views[0]
     ours = open_subject(standin.root, backend="auto", threads=1)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ralikit.bundle import TOWER, Bundle, read_safetensors, write_bundle
 from ralikit.cli import app
 from ralikit.errors import BundleError, MissingExtraError, RalikitError, UsageError
-from ralikit.export.chain import export, export_all
-from ralikit.export.gate import Gate
+from ralikit.export.gate.gate import Gate
 from ralikit.export.options import ExportOptions
+from ralikit.export.pipeline import export, export_all
+from ralikit.model.bundle import TOWER, Bundle, read_safetensors, write_bundle
 
 export_fp32 = partial(export, target="onnx", precision="fp32")
 
@@ -115,7 +115,7 @@ def test_a_calibration_folder_that_cannot_be_read(
         export_fp32(
             bundle, out=tmp_path / "out", options=ExportOptions(calibration=tmp_path / "nowhere")
         )
-    from ralikit.export import photos
+    from ralikit.export.gate import calibration_photos
 
     def refuse(*_args: object) -> str:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -123,7 +123,7 @@ def test_a_calibration_folder_that_cannot_be_read(
     folder = tmp_path / "photos"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"x")
-    monkeypatch.setattr(photos, "sha256_path", refuse)
+    monkeypatch.setattr(calibration_photos, "sha256_path", refuse)
     with pytest.raises(UsageError, match=r"cannot read the calibration folder .* Permission"):
         export_fp32(bundle, out=tmp_path / "out", options=ExportOptions(calibration=folder))
 

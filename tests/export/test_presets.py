@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from ralikit.cli import app
 from ralikit.errors import RalikitError, UsageError
-from ralikit.export import chain, presets
-from ralikit.export.chain import target_of
+from ralikit.export import pipeline, presets
 from ralikit.export.options import parse_functions
+from ralikit.export.pipeline import target_of
 from ralikit.export.presets import names, read_preset
 
 NAMES = ["android-cpu", "android-gpu", "iphone", "server", "web"]
@@ -28,7 +28,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         calls.append(words)
         return []
 
-    monkeypatch.setattr(chain, "export_all", export_all)
+    monkeypatch.setattr(pipeline, "export_all", export_all)
     return calls
 
 

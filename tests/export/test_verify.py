@@ -12,15 +12,15 @@ from onnx import numpy_helper
 from PIL import Image
 from typer.testing import CliRunner
 
-from ralikit.bundle import Bundle
 from ralikit.cli import app
 from ralikit.errors import BundleError, UsageError
-from ralikit.export.chain import export
-from ralikit.export.gate import Gate
+from ralikit.export.gate.gate import Gate
 from ralikit.export.manifest import manifest_path
-from ralikit.export.onnx import target as onnx_target
+from ralikit.export.pipeline import export
+from ralikit.export.targets.onnx import target as onnx_target
 from ralikit.export.verify import verify
-from ralikit.golden import golden_photos
+from ralikit.model.bundle import Bundle
+from ralikit.probes import golden_photos
 from ralikit.runtimes.onnx import read_facts
 
 

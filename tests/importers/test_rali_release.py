@@ -22,13 +22,13 @@ from torch import nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from ralikit.bundle import read_bundle
 from ralikit.cli import app
 from ralikit.errors import BundleError, UsageError
-from ralikit.export.graph import fold
 from ralikit.importers.rali import import_rali
+from ralikit.model.bundle import read_bundle
+from ralikit.model.folded import fold
+from ralikit.model.towers import load_tower
 from ralikit.scorer import load
-from ralikit.towers import load_tower
 
 _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])
 _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])

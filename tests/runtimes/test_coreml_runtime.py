@@ -12,7 +12,7 @@ import torch
 from support_tflite import made_photos, tiny_facts, tiny_request, torch_scores
 
 from ralikit.errors import BundleError, MissingExtraError
-from ralikit.export.coreml import target as coreml
+from ralikit.export.targets.coreml import target as coreml
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.coreml import OFF_DEVICE, CoreMlRuntime
 from ralikit.runtimes.mil import open_package

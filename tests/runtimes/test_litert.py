@@ -18,8 +18,8 @@ from support_tflite import (
 )
 
 from ralikit.errors import BundleError, UsageError
-from ralikit.export.tflite import target as tflite
-from ralikit.export.tflite.graph import Graph
+from ralikit.export.targets.tflite import target as tflite
+from ralikit.export.targets.tflite.graph import Graph
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.litert import DIGEST_MARK, LiteRtRuntime, read_facts, sealed
 

@@ -8,7 +8,7 @@ import pytest
 from support_tflite import made_photos, tiny_facts, tiny_file
 
 from ralikit.errors import UsageError
-from ralikit.export.tflite import target as tflite
+from ralikit.export.targets.tflite import target as tflite
 from ralikit.runtimes.litert import LiteRtRuntime
 
 

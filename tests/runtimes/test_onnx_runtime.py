@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto
 from support_scorer import SMALL, brightness_bundle, brightness_onnx
 
-from ralikit.artifact import facts_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.preprocess import Preprocess
+from ralikit.model.facts import facts_of
+from ralikit.photo.views import Preprocess
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.onnx import OnnxRuntime, read_facts
 

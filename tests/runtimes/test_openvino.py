@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from support_scorer import brightness_bundle, brightness_onnx
 
-from ralikit.artifact import facts_of
 from ralikit.errors import BundleError, UsageError
+from ralikit.model.facts import facts_of
 from ralikit.runtimes.onnx import OnnxRuntime
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")

@@ -1,5 +1,5 @@
 /**
- * Embedded colour profiles to sRGB, in the arithmetic of `ralikit.icc`, bit for bit: doubles, every
+ * Embedded colour profiles to sRGB, in the arithmetic of `ralikit.photo.icc`, bit for bit: doubles, every
  * product and sum rounded on its own, and powers rounded to 24 bits before they are used, which
  * hides the last-bit differences of `pow` between languages.
  */

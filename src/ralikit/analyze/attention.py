@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ralikit.errors import DataError, PhotoError
 from ralikit.extras import require
-from ralikit.train.answers import read_answer
-from ralikit.train.photos import open_photo
-from ralikit.train.prompts import Prompt
-from ralikit.train.teacher_engines import Asking, Request, TransformersEngine
-from ralikit.train.vlm import Vlm
+from ralikit.train.teacher.answers import read_answer
+from ralikit.train.teacher.engines import Asking, Request, TransformersEngine
+from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.prompts import Prompt
+from ralikit.train.teacher.vlm import Vlm
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.bundle import Bundle
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
 from ralikit.files import publish
-from ralikit.head import unit
+from ralikit.model.bundle import Bundle
+from ralikit.model.head import unit
 
 Floats = NDArray[np.float64]
 NEIGHBOURS = 10
@@ -65,7 +65,7 @@ def score_agreement(cloud: Cloud) -> float:
 
     1: neighbours say all about the score, as Figure 2 suggests of quality texts; 0: nothing.
     """
-    from ralikit.metrics import srcc
+    from ralikit.metrics.agreement import srcc
 
     near = _neighbours(cloud.features, cloud.features, skip_self=True)
     return srcc(np.asarray(cloud.scores)[near].mean(axis=1), cloud.scores)
@@ -154,8 +154,8 @@ def embed_photos(
 ) -> NDArray[np.float32]:
     """Embeddings of photos by a bundle's tower, averaged over the views, (n, D)."""
     torch = require("torch", extra="train", job="Embedding photos")
-    from ralikit.preprocess import decode_photo, make_views
-    from ralikit.towers import load_tower
+    from ralikit.model.towers import load_tower
+    from ralikit.photo.views import decode_photo, make_views
 
     tower, preprocess = load_tower(bundle), bundle.info.preprocess
     rows = []

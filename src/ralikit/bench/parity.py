@@ -15,7 +15,7 @@ from ralikit.bench.records import Model, Protocol, Record, Runtime
 from ralikit.bench.subjects import open_subject
 from ralikit.config import from_mapping
 from ralikit.errors import PhotoError, UsageError
-from ralikit.metrics import plcc, srcc
+from ralikit.metrics.agreement import plcc, srcc
 
 WORST = 12
 
@@ -67,7 +67,7 @@ def bench_parity(
         subject = open_subject(path, backend="auto", threads=plan.threads)
         values = np.empty(len(plan.photos))
         shape: tuple[int, ...] = ()
-        from ralikit.preprocess import load_views
+        from ralikit.photo.views import load_views
 
         for index, photo in enumerate(plan.photos):
             tell(path.name, (number + index / len(plan.photos)) / len(paths))

@@ -12,21 +12,21 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ralikit.artifact import facts_of
-from ralikit.bundle import Bundle
 from ralikit.errors import UsageError
-from ralikit.export.gate import Gate, folded_scores
-from ralikit.export.graph import FoldedScorer, fold
-from ralikit.export.onnx import target as onnx
-from ralikit.export.parity import FOLD
+from ralikit.export.gate.gate import Gate, folded_scores
+from ralikit.export.gate.parity import FOLD
+from ralikit.export.targets.onnx import target as onnx
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names
+from ralikit.model.bundle import Bundle
+from ralikit.model.facts import facts_of
+from ralikit.model.folded import FoldedScorer, fold
+from ralikit.model.towers import load_tower
+from ralikit.model.towers.base import Tower
+from ralikit.model.towers.clip import Clip
 from ralikit.progress import Tell
 from ralikit.runtimes.torch import TorchRuntime
-from ralikit.towers import load_tower
-from ralikit.towers.base import Tower
-from ralikit.towers.clip import Clip
 
 NAME = "transformers"
 

@@ -15,20 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ralikit.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
 from ralikit.errors import RalikitError, UsageError
-from ralikit.export.equalise import pixels_of
-from ralikit.export.graph import FoldedScorer
-from ralikit.export.lean import lean
-from ralikit.export.photos import built_in
-from ralikit.head import Head
-from ralikit.preprocess import Preprocess
+from ralikit.export.gate.calibration_photos import built_in
+from ralikit.export.quantise.equalising import pixels_of
+from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
+from ralikit.model.folded import FoldedScorer
+from ralikit.model.head import Head
+from ralikit.model.rewrite import lean
+from ralikit.model.towers import build_tower
+from ralikit.model.towers.base import Tower
+from ralikit.model.towers.vit import Block
+from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
-from ralikit.towers import build_tower
-from ralikit.towers.base import Tower
-from ralikit.towers.vit import Block
-from ralikit.train.fit import fit_head
-from ralikit.train.fit_settings import FitSettings
+from ralikit.train.rali.fit import fit_head
+from ralikit.train.rali.fit_settings import FitSettings
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)

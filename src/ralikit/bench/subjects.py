@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ralikit.artifact import facts_of, preprocess_of
-from ralikit.bundle import MANIFEST, read_bundle
 from ralikit.errors import UsageError
 from ralikit.files import sha256_path, size_bytes
-from ralikit.preprocess import Preprocess
+from ralikit.model.bundle import MANIFEST, read_bundle
+from ralikit.model.facts import facts_of, preprocess_of
+from ralikit.photo.views import Preprocess
 from ralikit.runtimes import Runtime, open_runtime
 
 BACKENDS = ("auto", "openvino", "transformers")

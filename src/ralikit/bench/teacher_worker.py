@@ -176,7 +176,7 @@ class TeacherWorker:
             raise RuntimeError(f"{answer.shape[1] - ids.shape[1]} tokens came, not {self.tokens}")
 
     def _score(self, batch: int) -> None:
-        from ralikit.preprocess import Preprocess, load_views
+        from ralikit.photo.views import Preprocess, load_views
 
         size = self.model.size
         preprocess = Preprocess(size=size, shortest_edge=size)
@@ -204,9 +204,9 @@ def random_rali(*, tiny: bool) -> nn.Module:
     """RALI ViT-L/14-336 from its configuration (M = 512, K = 250), or a tiny one."""
     import numpy as np
 
-    from ralikit.export.graph import BasisHead
-    from ralikit.head import Head
-    from ralikit.towers import build_tower
+    from ralikit.model.folded import BasisHead
+    from ralikit.model.head import Head
+    from ralikit.model.towers import build_tower
 
     shapes = {
         "size": (336, 28),
@@ -331,7 +331,7 @@ def _image_inputs(photo: str) -> tuple[Tensor, Tensor]:
         Qwen2VLImageProcessorPil,
     )
 
-    from ralikit.decode import decode
+    from ralikit.photo.decode import decode
 
     rgb = decode(Path(photo)).pixels
     made = Qwen2VLImageProcessorPil()(images=[rgb], return_tensors="pt")
@@ -340,7 +340,7 @@ def _image_inputs(photo: str) -> tuple[Tensor, Tensor]:
 
 def _prompt_ids(vision_tokens: int) -> list[int]:
     """Token ids in the shape of the published prompt: text, the photo's tokens, text."""
-    from ralikit.train.prompts import PROMPTS, SYSTEM
+    from ralikit.train.teacher.prompts import PROMPTS, SYSTEM
 
     def count(text: str) -> int:
         return len(re.findall(r"\w+|[^\w\s]", text))

@@ -40,7 +40,7 @@ class Worker:
         self, path: str, backend: str, threads: int, photo: str, batch: int = 1
     ) -> dict[str, Any]:
         from ralikit.bench.subjects import open_subject
-        from ralikit.preprocess import load_views
+        from ralikit.photo.views import load_views
 
         start = time.perf_counter()
         self.subject = open_subject(Path(path), backend=backend, threads=threads)
@@ -88,7 +88,7 @@ class Worker:
 
     def photo(self, path: str, count: int) -> dict[str, list[float]]:
         """Time one photo from the file to the score, and its parts."""
-        from ralikit.preprocess import decode_photo, make_views
+        from ralikit.photo.views import decode_photo, make_views
 
         samples: dict[str, list[float]] = {"decode_s": [], "resize_s": [], "end_to_end_s": []}
         for _ in range(count):

@@ -53,9 +53,9 @@ def attention(
     from ralikit.config import to_mapping
     from ralikit.errors import PhotoError
     from ralikit.files import to_json
-    from ralikit.train.photos import list_photos
-    from ralikit.train.prompts import get_prompt
-    from ralikit.train.vlm import MAX_PIXELS, load_vlm, taught_prompt
+    from ralikit.train.teacher.photos import list_photos
+    from ralikit.train.teacher.prompts import get_prompt
+    from ralikit.train.teacher.vlm import MAX_PIXELS, load_vlm, taught_prompt
 
     paths = [p for photo in photos for p in (list_photos(photo) if photo.is_dir() else [photo])]
     asked = get_prompt(prompt or taught_prompt(model) or "score")

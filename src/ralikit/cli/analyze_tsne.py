@@ -56,8 +56,8 @@ def tsne(
         return
     if len(triplets) != 2 or model is None or root is None or len(root) != 2:
         raise UsageError("pass one triplet file, or two with --model BUNDLE and two --root DIR")
-    from ralikit.bundle import read_bundle
     from ralikit.cli.progress import track
+    from ralikit.model.bundle import read_bundle
 
     bundle = read_bundle(model)
     chosen = [_choose(path, count, seed) for path in triplets]
@@ -92,7 +92,7 @@ def _choose(path: Path, count: int, seed: int) -> list[Triplet]:
 
 def _texts(path: Path, kept: list[Triplet], encoder: str) -> Cloud:
     from ralikit.analyze.tsne import Cloud
-    from ralikit.train.text_encoders import encode_texts, open_text_encoder
+    from ralikit.train.rali.text_encoders import encode_texts, open_text_encoder
 
     features, _ = encode_texts(
         open_text_encoder(encoder), [t.texts[0].text for t in kept], long_texts="split"

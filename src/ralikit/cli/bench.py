@@ -115,8 +115,8 @@ def peer(
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
 ) -> None:
     """Export the Hugging Face module with a bundle's weights to ONNX: what exports are timed by."""
-    from ralikit.bundle import read_bundle
     from ralikit.extras import require
+    from ralikit.model.bundle import read_bundle
 
     require("torch", extra="export", job="A peer")
     require("onnx", extra="export", job="A peer")

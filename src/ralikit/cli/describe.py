@@ -11,7 +11,7 @@ from ralikit.errors import UsageError
 
 if TYPE_CHECKING:
     from ralikit.data.metas import Sample
-    from ralikit.train.describe_teacher import DescribeReport
+    from ralikit.train.describe.teacher import DescribeReport
 
 _TEACHER = "Asking a teacher"
 
@@ -101,17 +101,17 @@ def describe(
     if model is None:
         if count > 1:
             raise UsageError("--rules takes no --shard: its words are cut from the whole set")
-        from ralikit.train.describe_rules import describe_rules
+        from ralikit.train.describe.rules import describe_rules
 
         with track("photos", total=len(samples)) as advance:
             describe_rules(samples, out, texts=texts, seed=seed, progress=advance)
         typer.echo(f"triplets: {out}")
         return
 
-    from ralikit.train.describe_teacher import DescribeSettings
-    from ralikit.train.describe_teacher import describe as ask
-    from ralikit.train.teacher_engines import Asking, open_engine
-    from ralikit.train.vlm import MAX_PIXELS, taught_prompt
+    from ralikit.train.describe.teacher import DescribeSettings
+    from ralikit.train.describe.teacher import describe as ask
+    from ralikit.train.teacher.engines import Asking, open_engine
+    from ralikit.train.teacher.vlm import MAX_PIXELS, taught_prompt
 
     settings = DescribeSettings(
         prompt=prompt or taught_prompt(model) or "score",

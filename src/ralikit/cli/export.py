@@ -11,10 +11,10 @@ import typer
 from ralikit.cli.presets import apply_preset
 
 if TYPE_CHECKING:
-    from ralikit.bundle import Bundle
-    from ralikit.export.auto_export import AutoExported
-    from ralikit.export.chain import Exported
+    from ralikit.export.pipeline import Exported
+    from ralikit.export.search.search import AutoExported
     from ralikit.export.verify import Verified
+    from ralikit.model.bundle import Bundle
 
 
 def register(app: typer.Typer) -> None:
@@ -94,10 +94,10 @@ def export(
 
     require("torch", extra="export", job="Export")
     require("onnx", extra="export", job="Export")
-    from ralikit.export.auto import Budgets
-    from ralikit.export.auto_export import export_auto_all
-    from ralikit.export.chain import TARGETS, export_all
     from ralikit.export.options import ExportOptions, parse_functions
+    from ralikit.export.pipeline import TARGETS, export_all
+    from ralikit.export.search.frontier import Budgets
+    from ralikit.export.search.search import export_auto_all
 
     targets = TARGETS if target == "all" else (target,)
     opened = _opened(bundle)
@@ -171,7 +171,7 @@ def verify(
 
 
 def _opened(root: Path | None) -> Bundle:
-    from ralikit.bundle import read_bundle
+    from ralikit.model.bundle import read_bundle
     from ralikit.models import bundled
 
     return bundled() if root is None else read_bundle(root)
@@ -179,7 +179,7 @@ def _opened(root: Path | None) -> Bundle:
 
 def _photos_below(root: Path) -> list[Path]:
     from ralikit.errors import UsageError
-    from ralikit.find import find_photos
+    from ralikit.photo.find import find_photos
 
     found = find_photos([str(root)])
     if not found:

@@ -26,14 +26,14 @@ def export_preprocess(
 
     It takes the upright sRGB pixels of one photo and gives what the scorer's file takes.
     """
-    from ralikit.bundle import read_bundle
     from ralikit.config import to_mapping
     from ralikit.extras import require
     from ralikit.files import to_json
+    from ralikit.model.bundle import read_bundle
     from ralikit.models import bundled
 
     require("onnx", extra="export", job="Export to ONNX")
-    from ralikit.export.onnx.preprocess import export_preprocess as run
+    from ralikit.export.targets.onnx.preprocess import export_preprocess as run
 
     done = run(bundled() if bundle is None else read_bundle(bundle), out, overwrite=overwrite)
     if as_json:

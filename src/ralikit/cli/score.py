@@ -100,8 +100,8 @@ def _one_format(as_json: bool, as_csv: bool) -> None:
 
 def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
     from ralikit.cli.output import Failure, print_error
-    from ralikit.find import find_photos
-    from ralikit.names import printable
+    from ralikit.photo.find import find_photos
+    from ralikit.printable import printable
 
     failures: list[Failure] = []
 
@@ -123,7 +123,7 @@ def _score(
     scorer: Scorer, photos: list[Path], failures: list[Failure], take: Callable[[Score], None]
 ) -> None:
     from ralikit.cli.output import Failure, only_our_lines, print_error, progress
-    from ralikit.names import printable
+    from ralikit.printable import printable
 
     with only_our_lines(), progress(len(photos)) as advance:
 

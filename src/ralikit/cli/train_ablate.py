@@ -41,16 +41,16 @@ def ablate(
     ] = None,
 ) -> None:
     """Run ablations and print their table, differences by paired bootstrap, ties called ties."""
-    from ralikit.bundle import read_bundle
     from ralikit.cli.progress import progress
     from ralikit.cli.train_rali import read_recipe
     from ralikit.config import from_mapping, read_toml
     from ralikit.extras import require
     from ralikit.files import to_json, write_text
+    from ralikit.model.bundle import read_bundle
 
     require("torch", extra="train", job="Training")
-    from ralikit.train import ablation
-    from ralikit.train.ablation_grid import Grid
+    from ralikit.train.rali import ablation
+    from ralikit.train.rali.ablation_grid import Grid
 
     plan = from_mapping(Grid, read_toml(grid), where=str(grid))
     if row:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ralikit.train.rali_recipe import RaliRecipe
-    from ralikit.train.run import Run
+    from ralikit.train.rali.recipe import RaliRecipe
+    from ralikit.train.rali.run import Run
 
 Recipe = Annotated[Path, typer.Option(help="Recipe (.toml).")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; default: runs/RECIPE.")]
@@ -73,16 +73,16 @@ def _stages() -> ModuleType:
     from ralikit.extras import require
 
     require("torch", extra="train", job="Training")
-    from ralikit.train import rali
+    from ralikit.train.rali import stages
 
-    return rali
+    return stages
 
 
 def _run(
     path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
 ) -> Run:
     from ralikit.cli.progress import progress
-    from ralikit.train.run import open_run
+    from ralikit.train.rali.run import open_run
     from ralikit.train.world import leave
 
     recipe = read_recipe(path, changes)
@@ -101,7 +101,7 @@ def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
     """
     from ralikit.cli.train import read_recipe_values
     from ralikit.config import from_mapping
-    from ralikit.train.rali_recipe import RaliRecipe
+    from ralikit.train.rali.recipe import RaliRecipe
 
     return from_mapping(RaliRecipe, read_recipe_values(path, changes), where=str(path))
 

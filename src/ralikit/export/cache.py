@@ -24,7 +24,12 @@ from ralikit.files import publish, sha256_bytes, sha256_path, to_json
 Arrays = dict[str, NDArray[np.float64]]
 
 _KEPT = 200
-_SOURCES = ("towers/*.py", "export/*.py", "head.py", "preprocess.py", "resample.py")
+_SOURCES = (
+    "model/**/*.py",
+    "export/quantise/*.py",
+    "export/gate/*.py",
+    "photo/*.py",
+)
 
 
 def cache_root() -> Path:

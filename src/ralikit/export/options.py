@@ -13,7 +13,7 @@ the PCA, (1, D); both float32."""
 
 LAYOUTS = ("standard", "neural-engine")
 """How a transformer's tokens lie: rows of a matrix, or, for Core ML, (V, C, 1, N) with 1 x 1
-convolutions and attention head by head (`ralikit.export.coreml.layout`)."""
+convolutions and attention head by head (`ralikit.export.targets.coreml.layout`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

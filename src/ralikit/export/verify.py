@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ralikit.artifact import preprocess_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.export.checks import Check, file_checks, watch
+from ralikit.export.gate.checks import Check, file_checks, watch
+from ralikit.export.gate.parity import LIMITS, Limits, Parity, compare
 from ralikit.export.manifest import manifest_path, read_manifest
-from ralikit.export.parity import LIMITS, Limits, Parity, compare
 from ralikit.files import sha256_path
-from ralikit.golden import golden_photos
-from ralikit.preprocess import load_views, make_views
+from ralikit.model.facts import preprocess_of
+from ralikit.photo.views import load_views, make_views
+from ralikit.probes import golden_photos
 from ralikit.runtimes import Runtime, open_runtime
 
 if TYPE_CHECKING:
-    from ralikit.bundle import Bundle
+    from ralikit.model.bundle import Bundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ def _against(bundle: Bundle, runtime: Runtime, photos: Sequence[Path], *, where:
     from ralikit.extras import require
 
     require("torch", extra="export", job=f"Comparing {where} with a bundle")
-    from ralikit.export.gate import runtime_scores, unfolded_scores
+    from ralikit.export.gate.gate import runtime_scores, unfolded_scores
 
     views = [load_views(path, bundle.info.preprocess) for path in photos]
     reference = unfolded_scores(bundle, views)

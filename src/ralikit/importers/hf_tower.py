@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ralikit.errors import BundleError, RalikitError
 from ralikit.extras import require
 from ralikit.files import read_json
-from ralikit.preprocess import Filter, Preprocess
+from ralikit.photo.views import Filter, Preprocess
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ralikit.towers.base import Tower
+    from ralikit.model.towers.base import Tower
 
 CONFIG = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
@@ -64,7 +64,7 @@ def load_hf_tower(
     Raises:
         BundleError: If something is missing or is not a CLIP, SigLIP or SigLIP2 model.
     """
-    from ralikit.towers import load_weights
+    from ralikit.model.towers import load_weights
 
     tower, rename = _build(read_config(folder / CONFIG), where=str(folder / CONFIG))
     tensors = rename(weights if weights is not None else read_weights(folder))
@@ -222,7 +222,7 @@ def _three(values: Any) -> tuple[float, float, float]:
 def _build(
     config: dict[str, Any], *, where: str
 ) -> tuple[Tower, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]]:
-    from ralikit.towers import build_tower
+    from ralikit.model.towers import build_tower
 
     kind = str(config.get("model_type", ""))
     vision = config.get("vision_config", config)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit import __version__
-from ralikit.bundle import Bundle, BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.errors import BundleError, UsageError
 from ralikit.extras import require
 from ralikit.files import refuse_existing, sha256_path
-from ralikit.head import Head
+from ralikit.model.bundle import Bundle, BundleInfo, Scale, TowerSpec, write_bundle
+from ralikit.model.head import Head
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ralikit.bundle import Bundle
+    from ralikit.model.bundle import Bundle
 
 DEFAULT = "mini"
 
@@ -22,6 +22,6 @@ def bundled(name: str = DEFAULT) -> Bundle:
     Raises:
         BundleError: If it is not part of this installation, or was altered.
     """
-    from ralikit.bundle import read_bundle
+    from ralikit.model.bundle import read_bundle
 
     return read_bundle(bundled_path(name))

@@ -14,8 +14,8 @@ import numpy as np
 from ralikit.data.papers import paper_rows
 from ralikit.extras import require
 from ralikit.files import publish, to_json
-from ralikit.metrics import NAMES, Estimate, fit_logistic
-from ralikit.names import printable
+from ralikit.metrics.agreement import NAMES, Estimate, fit_logistic
+from ralikit.printable import printable
 
 if TYPE_CHECKING:
     from ralikit.bench.records import Record

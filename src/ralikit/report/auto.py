@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from ralikit.export.auto import table
-from ralikit.export.auto_export import AutoExported
+from ralikit.export.search.frontier import table
+from ralikit.export.search.search import AutoExported
 from ralikit.files import publish
 from ralikit.report.page import Section, Table, html, megabytes
 from ralikit.report.plots import budgeted

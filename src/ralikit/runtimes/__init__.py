@@ -20,7 +20,7 @@ class Runtime(Protocol):
 
     Attributes:
         name: Runtime and version, e.g. ``"onnxruntime 1.31.1"``.
-        facts: The artifact's own metadata (see `ralikit.artifact`).
+        facts: The artifact's own metadata (see `ralikit.model.facts`).
         note: A caveat a user must see, e.g. that Core ML was evaluated off a Mac; or "".
     """
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
+from ralikit.model.facts import KEY, parse_facts, preprocess_of
 from ralikit.runtimes import Views, check_views, checked_score
 from ralikit.runtimes.mil.package import Package, open_package
-from ralikit.runtimes.mil.quiet import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet
 
 if TYPE_CHECKING:
     from ralikit.runtimes.mil.ranges import Ranges

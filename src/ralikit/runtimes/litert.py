@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
+from ralikit.model.facts import KEY, parse_facts, preprocess_of
 from ralikit.runtimes import Views, check_views, checked_score
 from ralikit.runtimes.litert_engine import (
     ERRORS,

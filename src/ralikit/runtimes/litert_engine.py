@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
+from ralikit.quiet import quiet
 from ralikit.runtimes import Views
-from ralikit.runtimes.quiet import quiet
 
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError)
 """What LiteRT raises on a file that it cannot run."""

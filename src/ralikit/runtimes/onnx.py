@@ -12,9 +12,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from ralikit.artifact import KEY, parse_facts, preprocess_of
 from ralikit.errors import BundleError, UsageError
-from ralikit.heap import large_blocks_mapped, trim
+from ralikit.malloc import large_blocks_mapped, trim
+from ralikit.model.facts import KEY, parse_facts, preprocess_of
 from ralikit.runtimes import Views, check_views, checked_score
 
 _LARGE = 50e6  # bytes

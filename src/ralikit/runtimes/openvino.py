@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ralikit.artifact import preprocess_of
 from ralikit.errors import BundleError
+from ralikit.model.facts import preprocess_of
 from ralikit.runtimes import Views, check_views, checked_score
 
 

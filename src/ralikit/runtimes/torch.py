@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ralikit.artifact import facts_of
-from ralikit.bundle import Bundle
-from ralikit.export.graph import FoldedScorer, fold
+from ralikit.model.bundle import Bundle
+from ralikit.model.facts import facts_of
+from ralikit.model.folded import FoldedScorer, fold
 from ralikit.runtimes import Views, check_views, checked_score
 
 

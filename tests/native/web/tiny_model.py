@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ralikit.artifact import dump_facts
 from ralikit.config import to_mapping
-from ralikit.preprocess import Preprocess
+from ralikit.model.facts import dump_facts
+from ralikit.photo.views import Preprocess
 
 SIZE = 32
 

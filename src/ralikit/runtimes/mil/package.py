@@ -12,7 +12,7 @@ from typing import Any
 
 from ralikit.errors import BundleError, RalikitError
 from ralikit.files import read_json, to_json
-from ralikit.runtimes.mil.quiet import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet
 
 _MANIFEST = "Manifest.json"
 _IDS = uuid.UUID("6d0b2f6e-5d0c-4f6a-9c7b-2b1f6f1c8a55")

@@ -21,7 +21,7 @@ from ralikit.runtimes.mil.dequantise import decoder
 from ralikit.runtimes.mil.kernels import KERNELS, Kernel
 from ralikit.runtimes.mil.kernels.elementwise import DTYPES
 from ralikit.runtimes.mil.package import Package
-from ralikit.runtimes.mil.quiet import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet
 
 Array = NDArray[Any]
 Observe = Callable[[str, str, Tensor], None]

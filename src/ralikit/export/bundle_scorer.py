@@ -1,0 +1,68 @@
+"""Give a bundle the ONNX file that scores without torch."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ralikit.errors import ParityError
+from ralikit.export.targets.onnx import target as onnx
+from ralikit.export.targets.target import Request
+from ralikit.model.bundle import SCORER, Bundle, read_bundle, read_safetensors, write_bundle
+from ralikit.model.bundle import TOWER as TOWER_FILE
+from ralikit.model.facts import facts_of
+from ralikit.model.folded import fold
+
+_TOLERANCE = 1e-4
+_PROBES = 4
+
+
+def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle:
+    """Write the bundle anew with ``scorer.onnx`` (and further files) in it.
+
+    The file stores the tower's float16 values as they are and computes in float32, so nothing is
+    rounded twice; it is run on random views against torch before the bundle is replaced.
+
+    Args:
+        bundle: On disk; its folder is replaced as a whole.
+        extra: Further files by name, e.g. the model card.
+
+    Raises:
+        ParityError: If the file does not give torch's scores.
+        ExportError: If the conversion fails.
+    """
+    from ralikit.runtimes.onnx import OnnxRuntime
+
+    graph = fold(bundle)
+    with tempfile.TemporaryDirectory(prefix="ralikit-scorer-") as folder:
+        path = Path(folder) / SCORER
+        request = Request(bundle=bundle, graph=graph, precision="fp16", calibration=())
+        onnx.convert(request, path)
+        onnx.write_facts(path, {**facts_of(bundle), "target": "onnx", "precision": "fp16"})
+        runtime = OnnxRuntime(path)
+        size = bundle.info.preprocess.size
+        rng = np.random.default_rng(0)
+        for _ in range(_PROBES):
+            views = rng.integers(
+                0, 256, (bundle.info.preprocess.views, size, size, 3), dtype=np.uint8
+            )
+            with torch.inference_mode():
+                expected = float(graph(torch.from_numpy(views)))
+            got = runtime.run(views)
+            if not abs(got - expected) <= _TOLERANCE:
+                raise ParityError(f"{SCORER} gives {got:.5f} where torch gives {expected:.5f}")
+        files = {SCORER: path.read_bytes(), **(extra or {})}
+    tower = read_safetensors(bundle.root / TOWER_FILE)
+    head = bundle.head()
+    write_bundle(
+        bundle.root,
+        bundle.info,
+        tower={k: v.copy() for k, v in tower.items()},
+        head=head,
+        extra=files,
+        overwrite=True,
+    )
+    return read_bundle(bundle.root)

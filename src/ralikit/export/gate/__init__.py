@@ -1,0 +1,1 @@
+"""What a converted file is held to: photos, reference scores, limits, checks."""

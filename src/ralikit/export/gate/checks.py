@@ -1,0 +1,100 @@
+"""What a converted file is looked at for, besides its scores: a few checks of each target's own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ralikit.errors import ParityError
+
+if TYPE_CHECKING:
+    from ralikit.runtimes import Runtime
+
+FLOAT16_MAX = 65504.0
+"""Largest finite float16."""
+
+# Each has ``checks(file, runtime) -> list[Check]``; imported only for a file of that target.
+_MODULES = {
+    "coreml": "ralikit.export.targets.coreml.checks",
+    "onnx": "ralikit.export.targets.onnx.checks",
+    "tflite": "ralikit.export.targets.tflite.checks",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what, whether it held (None: not checked), and the detail."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+    def figures(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"name": self.name, "passed": self.passed, "detail": self.detail}
+
+    def refuse(self, *, what: str) -> None:
+        """Stop an export whose file did not pass.
+
+        Raises:
+            ParityError: If it did not.
+        """
+        if self.passed is False:
+            raise ParityError(f"{what}: {self.name}: {self.detail}")
+
+
+def watch(runtime: Runtime) -> None:
+    """Let a runtime that can do so note the range of every activation from now on."""
+    start: Callable[[], None] | None = getattr(runtime, "watch", None)
+    if start is not None:
+        start()
+
+
+def file_checks(file: Path, runtime: Runtime) -> list[Check]:
+    """The checks of the file's own target, after the runtime has scored photos.
+
+    Args:
+        file: The exported file.
+        runtime: Opened on it; `watch` was called before it scored.
+    """
+    name = _MODULES.get(str(runtime.facts.get("target")))
+    if name is None:
+        return []
+    found: list[Check] = importlib.import_module(name).checks(file, runtime)
+    return found
+
+
+def layers_check(found: dict[str, str], stated: object) -> Check:
+    """Whether a file's layers are stored as it says.
+
+    Args:
+        found: Stored type of every layer, read from the file.
+        stated: What its metadata says.
+    """
+    if found == stated:
+        kinds = ", ".join(sorted(set(found.values())))
+        return Check("layers", True, f"{len(found)}, stored as {kinds}, as stated")
+    known = stated if isinstance(stated, dict) else {}
+    name = next((n for n in sorted({*known, *found}) if found.get(n) != known.get(n)), "")
+    detail = f"{name} is stored as {found.get(name)} where the file says {known.get(name)}"
+    return Check("layers", False, detail)
+
+
+def float16_check(facts: dict[str, Any], *, meant: bool) -> Check:
+    """Whether float16 holds everything the graph computes.
+
+    Args:
+        facts: The file's; `activations` says how large values got on photos.
+        meant: Whether the file is meant for arithmetic in float16: only then is overflow an end.
+    """
+    name, seen = "float16", facts.get("activations")
+    if not isinstance(seen, dict) or not isinstance(seen.get("largest"), int | float):
+        return Check(name, None, "the file does not say how large its values get")
+    reached = f"values reach {seen['largest']:.4g} in {seen.get('where')}"
+    if seen["largest"] <= FLOAT16_MAX:
+        return Check(name, True, f"{reached}, {FLOAT16_MAX:.0f} at most are possible")
+    detail = f"{reached}, beyond float16's {FLOAT16_MAX:.0f}: what computes in it gives NaN"
+    return Check(name, False if meant else None, detail)

@@ -1,0 +1,44 @@
+"""Second moments of what layers read, as rounding with compensation needs them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ralikit.export.quantise.weight_grids import spread_factor
+
+_ROWS = 1 << 13
+_STRIPE = 1024
+
+
+class Factors:
+    """`spread_factor` of layers' inputs, worked out once where several layers read one tensor."""
+
+    def __init__(self) -> None:
+        self._inputs: Tensor | None = None
+        self._factor: tuple[Tensor, Tensor] | None = None
+
+    def of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The factor of a tensor, (..., C) or (B, C, H, W); kept until another one comes."""
+        if self._factor is None or inputs is not self._inputs:
+            self._inputs, self._factor = inputs, spread_factor(second_moments(rows(inputs)))
+        return self._factor
+
+
+def rows(inputs: Tensor) -> Tensor:
+    """Positions as rows about their means, which the bias takes, (at most 8192, C)."""
+    channels = inputs.movedim(1, -1) if inputs.dim() == 4 else inputs
+    flat = channels.flatten(0, -2)
+    found = flat[:: max(1, -(-len(flat) // _ROWS)) | 1]  # an odd stride meets all columns
+    return found - found.mean(0)
+
+
+def second_moments(values: Tensor) -> Tensor:
+    """``values.T @ values``, (C, C), for (n, C)."""
+    # Stripes of the upper half, mirrored: symmetric, at five eighths of the work.
+    gram = values.new_empty(values.shape[1], values.shape[1])
+    for first in range(0, len(gram), _STRIPE):
+        last = min(first + _STRIPE, len(gram))
+        torch.mm(values[:, first:last].T, values[:, first:], out=gram[first:last, first:])
+        gram[last:, first:last] = gram[first:last, last:].T
+    return gram

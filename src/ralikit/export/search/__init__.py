@@ -1,0 +1,1 @@
+"""`--precision auto`: a type for every layer, picked among drafts."""

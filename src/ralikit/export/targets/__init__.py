@@ -1,0 +1,1 @@
+"""The formats a scorer is exported to, one package each."""

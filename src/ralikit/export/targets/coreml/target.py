@@ -1,0 +1,301 @@
+"""Core ML: a folded scorer as an .mlpackage (an ML program, iOS 16 or later).
+
+The input ``image`` is float32, (V, S, S, 3), RGB, 0..255: the pixels the other targets take, as
+floats. Core ML has no uint8 arrays, and its image type holds one picture: V views would be V inputs
+to fill by hand. A float array is one loop over the bytes that the exact resize has made.
+
+Sums and weights are float16 up to the tower's last weight. What follows (PCA, norms, softmax,
+basis) stays float32: it is a few thousand multiplications, and distances between nearly equal unit
+vectors are what float16 loses first.
+"""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ralikit.errors import ExportError
+from ralikit.export.targets.coreml import compress
+from ralikit.export.targets.coreml.layout import neural_engine
+from ralikit.export.targets.coreml.names import (
+    NAMES,
+    constant_names,
+    layer_name,
+    read_names,
+    stored_sizes,
+    stored_types,
+)
+from ralikit.export.targets.coreml.schemes import SCHEMES, Scheme, Stored, plan
+from ralikit.export.targets.target import Request
+from ralikit.files import size_bytes, to_json
+from ralikit.model.facts import KEY, dump_facts
+from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.runtimes.mil.package import open_package, settle, write_spec
+from ralikit.runtimes.mil.program import load_block
+from ralikit.runtimes.mil.silent import coremltools, quiet
+
+NAME = "coreml"
+SUFFIX = ".mlpackage"
+PRECISIONS = ("fp32", "fp16", *SCHEMES)
+FUNCTIONS = ("score", "embedding")
+"""Two outputs of one program; see docs/coreml.md for why not two programs."""
+
+MEANING = {
+    "fp32": "float32 weights and activations",
+    "fp16": "float16 weights and activations; read-out float32",
+    **{name: scheme.meaning for name, scheme in SCHEMES.items()},
+    "auto": "a type for every large matrix of the tower, float16 activations; read-out float32",
+}
+"""What each precision stores and computes with, for manifests and reports."""
+CALIBRATED = tuple(SCHEMES)
+"""Precisions whose weights are chosen on photos."""
+
+_JOB = "Export to Core ML"
+_OUTPUTS = {
+    "score": "The photo's score, one number",
+    "embedding": "The tower's embedding, averaged over the views, (1, D)",
+}
+_SLACK = 1.01
+_ALIGNMENT = 1 << 16
+_DATE = "com.github.apple.coremltools.conversion_date"
+# What coremltools raises on a graph it cannot convert; it has no error type of its own.
+_CONVERTER_ERRORS = (
+    AssertionError,
+    AttributeError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def convert(request: Request, path: Path) -> None:
+    """Write the package.
+
+    Raises:
+        ExportError: If the graph does not convert, or a weight did not get its type.
+        MissingExtraError: If coremltools is not installed.
+    """
+    ct = coremltools(_JOB)
+    if request.precision == "auto" and request.types is None:
+        raise ExportError("auto stores layers in types chosen beforehand, and none were given")
+    schemes = plan(request.graph, request.precision, request.types)
+    graph: FoldedScorer = request.graph
+    stored: dict[str, Stored] = {}
+    if schemes:
+        graph, stored = compress.compress(graph, schemes, request.calibration)
+    if request.layout == "neural-engine":
+        graph = neural_engine(graph)
+        stored = {name: weight.pointwise() for name, weight in stored.items()}
+    try:
+        with quiet():
+            model = _convert(ct, replace(request, graph=graph), stored, schemes)
+            model.save(str(path))
+    except _CONVERTER_ERRORS as error:
+        summary = " ".join(str(error).split())
+        with quiet():  # what coremltools leaves open would warn whenever it is collected
+            traceback.clear_frames(error.__traceback__)
+            gc.collect()
+        raise ExportError(f"coremltools cannot convert this graph: {summary}") from error
+    _describe(request, path)
+    _check(path, request, stored)
+
+
+def promises(graph: FoldedScorer, precision: str) -> dict[str, str]:
+    """Stored type of every convolution and linear layer under a precision, by name.
+
+    For ``auto`` the types are in `Request.types`, and this is what it starts from: float16.
+    """
+    wanted = {
+        name: "float32" if name.startswith("head.") or precision == "fp32" else "float16"
+        for name, module in graph.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    }
+    return wanted | {name: s.stored for name, s in plan(graph, precision).items()}
+
+
+def layers(path: Path) -> dict[str, str]:
+    """Read the package back: stored type of every weight, e.g. ``{"tower.stem": "float16"}``.
+
+    Types are float32, float16, int8, int4, pal6 and pal4 (a palette of 64 or 16 float16 values).
+
+    Raises:
+        BundleError: If it is no package of ours, or damaged.
+    """
+    package = open_package(path)
+    names = read_names(package.metadata, where=str(path))
+    return stored_types(load_block(package), names)
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put the facts into the model's user-defined metadata, which compilation keeps."""
+    package = open_package(path)
+    package.spec.description.metadata.userDefined[KEY] = dump_facts(facts)
+    write_spec(package)
+
+
+def tools() -> dict[str, str]:
+    """Versions of the libraries that made the file."""
+    ct = coremltools(_JOB)
+    return {"coremltools": str(ct.__version__), "torch": str(torch.__version__)}
+
+
+def _convert(
+    ct: Any, request: Request, stored: dict[str, Stored], schemes: dict[str, Scheme]
+) -> Any:
+    from ralikit.export.targets.coreml.passes import MERGE_PADS, STORE_WEIGHTS, restart_names
+
+    restart_names()
+    preprocess = request.bundle.info.preprocess
+    example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
+    graph = with_functions(request.graph, request.functions)
+    exported = torch.export.export(graph, (example,)).run_decompositions({})
+    minimum_ios = max((scheme.minimum_ios for scheme in schemes.values()), default=16)
+    pipeline = ct.PassPipeline.DEFAULT
+    names = pipeline.passes
+    pipeline.insert_pass(names.index("common::add_fp16_cast"), MERGE_PADS)
+    if stored:
+        names = {layer_name(v): k for k, v in constant_names(request.graph).items()}
+        pipeline.append_pass(STORE_WEIGHTS)
+        pipeline.set_options(STORE_WEIGHTS, {"table": {names[k]: v for k, v in stored.items()}})
+    return ct.convert(
+        exported,
+        inputs=[ct.TensorType(name="image", shape=tuple(example.shape), dtype=np.float32)],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in request.functions],
+        minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
+        compute_precision=(
+            ct.precision.FLOAT32
+            if request.precision == "fp32"
+            else ct.transform.FP16ComputePrecision(op_selector=tower_selector())
+        ),
+        pass_pipeline=pipeline,
+        skip_model_load=True,
+    )
+
+
+def tower_selector() -> Callable[[Any], bool]:
+    """Choose float16 for what leads to the tower's last weight, float32 for what follows.
+
+    The answer is settled at the first call, on the whole graph: the pass that asks rewrites the
+    graph as it goes.
+    """
+    after: set[str] | None = None
+
+    def select(op: Any) -> bool:
+        nonlocal after
+        if after is None:
+            after = _after_tower(op.enclosing_block)
+        return op.name not in after
+
+    return select
+
+
+def _after_tower(block: Any) -> set[str]:
+    operations = list(block.operations)
+    before: set[str] = set()
+    for op in reversed(operations):
+        inputs = [
+            var
+            for value in op.inputs.values()
+            if value is not None
+            for var in (value if isinstance(value, list | tuple) else (value,))
+        ]
+        reads_tower = any(var.op and _is_tower_weight(var) for var in inputs)
+        leads_on = any(child.name in before for out in op.outputs for child in out.child_ops)
+        if (reads_tower or leads_on) and op.op_type != "const":
+            before.add(op.name)
+    if not before:
+        raise ExportError("no tower weights were found in the converted graph")
+    return {op.name for op in operations if op.op_type != "const"} - before
+
+
+def _is_tower_weight(var: Any) -> bool:
+    name: str = var.name
+    return var.op.op_type == "const" and name.startswith(("p_tower_", "b_tower_", "c_tower_"))
+
+
+def _describe(request: Request, path: Path) -> None:
+    """Describe the model for Xcode and remove what differs from run to run."""
+    package = open_package(path)
+    description = package.spec.description
+    info = request.bundle.info
+    views, size = info.preprocess.views, info.preprocess.size
+    description.metadata.shortDescription = (
+        f"ralikit {info.name}: image quality score, {info.scale.minimum:g} to "
+        f"{info.scale.maximum:g} ({info.scale.meaning})"
+    )
+    description.metadata.license = info.licence
+    for feature in description.input:
+        feature.shortDescription = (
+            f"{views} view(s) of one photo, ({views}, {size}, {size}, 3), RGB as floats, 0 to 255"
+        )
+    for feature in description.output:
+        feature.shortDescription = _OUTPUTS[feature.name]
+    description.metadata.userDefined.pop(_DATE, None)
+    description.metadata.userDefined[NAMES] = to_json(constant_names(request.graph), indent=None)
+    _drop_dates(package.spec.mlProgram)
+    write_spec(package)
+    settle(path)
+
+
+def _drop_dates(program: Any) -> None:
+    info = program.attributes["buildInfo"]
+    entries = info.immediateValue.dictionary.values
+    kept = [e for e in entries if _DATE not in _words(e.key)]
+    del entries[:]
+    entries.extend(sorted(kept, key=lambda e: tuple(_words(e.key))))
+
+
+def _words(value: Any) -> list[str]:
+    return list(value.immediateValue.tensor.strings.values)
+
+
+def _check(path: Path, request: Request, stored: dict[str, Stored]) -> None:
+    """Nobody asks for a type and silently gets another, or its name with the bytes of a wider one.
+
+    Raises:
+        ExportError: If a weight's stored type or size is not the one promised, or the weight file
+            is larger than all of them together.
+    """
+    package = open_package(path)
+    names = read_names(package.metadata, where=str(path))
+    block = load_block(package)
+    found, sizes = stored_types(block, names), stored_sizes(block, names)
+    for name, kind in (request.types or promises(request.graph, request.precision)).items():
+        if found.get(name) != kind:
+            state = f"is stored as {found[name]}" if name in found else "is missing"
+            raise ExportError(
+                f"layer {name} {state} in the package; {request.precision} wants {kind}"
+            )
+    for name, weight in stored.items():
+        if sizes[name] != weight.size:
+            raise ExportError(
+                f"layer {name} takes {sizes[name]} bytes in the package, not {weight.size}"
+            )
+    promised = _promised_bytes(request, stored)
+    there = size_bytes(package.weights)
+    if there > _SLACK * promised + _ALIGNMENT:
+        raise ExportError(
+            f"the weights take {there} bytes in the package where {promised} were promised: "
+            "something is stored wider than asked for, or twice"
+        )
+
+
+def _promised_bytes(request: Request, stored: dict[str, Stored]) -> int:
+    width = 4 if request.precision == "fp32" else 2
+    small = {f"{name}.weight" for name in stored}
+    rest = sum(
+        value.numel() * (4 if name.startswith("head.") else width)
+        for name, value in (*request.graph.named_parameters(), *request.graph.named_buffers())
+        if name not in small
+    )
+    return rest + sum(weight.size for weight in stored.values())

@@ -1,0 +1,50 @@
+"""Checks of a .tflite: its layers, XNNPACK's share of it, a GPU's rules, and float16's range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ralikit.export.gate.checks import Check, float16_check, layers_check
+from ralikit.export.targets.tflite.graph import Graph
+from ralikit.export.targets.tflite.lint import Lint, lint, stored_types
+from ralikit.runtimes import Runtime
+from ralikit.runtimes.litert import LiteRtRuntime
+
+
+def checks(file: Path, runtime: Runtime) -> list[Check]:
+    """What a file's structure and facts say of how it will run.
+
+    Args:
+        file: Checked for damage before.
+        runtime: Opened on it.
+    """
+    assert isinstance(runtime, LiteRtRuntime)  # noqa: S101 (the suffix says so)
+    return structure_checks(Graph.read(file), runtime)
+
+
+def structure_checks(graph: Graph, runtime: LiteRtRuntime) -> list[Check]:
+    """`checks` of a graph that is in memory already."""
+    found = lint(graph, runtime.placement())
+    return [
+        layers_check(stored_types(graph), runtime.facts.get("layers")),
+        _xnnpack(found),
+        _gpu(found, runtime.facts),
+        float16_check(runtime.facts, meant=_for_float16(runtime.facts)),
+    ]
+
+
+def _xnnpack(found: Lint) -> Check:
+    problem = found.problem()
+    detail = f"{found.operators} operators, all but the first in one piece"
+    return Check("XNNPACK", problem is None, problem or detail)
+
+
+def _gpu(found: Lint, facts: dict[str, Any]) -> Check:
+    if not found.gpu:
+        return Check("GPU delegate", True, "no rule broken; not run on a phone's GPU here")
+    return Check("GPU delegate", False if facts.get("gpu") else None, "; ".join(found.gpu))
+
+
+def _for_float16(facts: dict[str, Any]) -> bool:
+    return bool(facts.get("gpu")) or facts.get("precision") == "fp16"

@@ -1,0 +1,107 @@
+"""A .tflite whose layers have types of their own: which is stored how, from rounding to bytes.
+
+A transformer's int8 and int4 are dynamic: XNNPACK rounds each token's activations to 8 bits with a
+scale of their own while it runs, and multiplies whole numbers. Static ranges would not do: a
+photo's few massive tokens take all of them. Everything but the encoder's linear layers stays
+float32. A convolutional tower's layers are only stored small, where ``auto`` mixes them; its int8
+arithmetic is planned as a whole (`ralikit.export.targets.tflite.quant.static`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ralikit.errors import ExportError
+from ralikit.export.quantise import layer_types
+from ralikit.export.targets.target import Request
+from ralikit.export.targets.tflite.graph import Graph
+from ralikit.export.targets.tflite.store import store, store_positions, stored_codes
+from ralikit.model.rewrite import is_transformer
+
+BLOCK: int | None = None
+"""Inputs that share a step of an int4 weight; None: all of an output channel's."""
+
+_TOLERANCE = 1e-6
+
+
+def types_of(request: Request) -> dict[str, str]:
+    """Stored type of every layer that the file will have.
+
+    Raises:
+        ExportError: If int8 is asked for without photos.
+    """
+    graph, precision = request.graph, request.precision
+    if request.types is not None:
+        return dict(request.types)
+    if precision == "fp16":
+        return {
+            name: "float32" if name.startswith("head.") else "float16"
+            for name in layer_types.uniform_types(graph, "float32")
+        }
+    if precision == "int8":
+        return layer_types.int8_types(graph, request.calibration, activations="token")
+    kinds = {"int8-weights": "int8", "int4": "int4", "fp32": "float32"}
+    return layer_types.uniform_types(graph, kinds[precision])
+
+
+def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
+    """The scorer whose weights lie on the grids of their types.
+
+    Raises:
+        ExportError: If there are no photos, or a type is unknown.
+    """
+    if not set(types.values()) & {"int8", "int4"}:
+        return layer_types.Mixed(graph=request.graph, types=dict(types), steps={}, errors={})
+    return layer_types.prepare_mixed(
+        request.graph,
+        types,
+        request.calibration,
+        int4_block=BLOCK,
+        activations="token" if computes(request) else None,
+    )
+
+
+def computes(request: Request) -> bool:
+    """Whether integer layers compute with integers, or are only stored as such."""
+    return is_transformer(request.graph.tower) and request.precision != "int8-weights"
+
+
+def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
+    """Store a converted float graph's layers as planned, and check every code against the plan.
+
+    Args:
+        graph: The converted `plan.graph`, its layers named; changed in place.
+        plan: From `rounded`.
+        dynamic: Whether integer layers compute with integers.
+
+    Raises:
+        ExportError: If a layer lies off its grid or is stored otherwise than planned.
+    """
+    steps = {name: value.numpy() for name, value in plan.steps.items()}
+    store(graph, plan.types, steps=steps, dynamic=dynamic)
+    if is_transformer(plan.graph.tower) and set(plan.types.values()) != {"float32"}:
+        store_positions(graph)
+    check_codes(graph, plan)
+
+
+def check_codes(graph: Graph, plan: layer_types.Mixed) -> None:
+    """Compare every stored integer weight with the planned one.
+
+    Raises:
+        ExportError: If a stored weight stands for other values.
+    """
+    modules = dict(plan.graph.named_modules())
+    for tensor in range(len(graph.main.tensors)):
+        name = graph.name(tensor).removesuffix(".weight")
+        kind = plan.types.get(name)
+        if kind not in ("int8", "int4") or graph.dtype(tensor) != kind:
+            continue
+        weight = modules[name].weight.detach().numpy()
+        if weight.ndim == 4:
+            weight = weight.transpose(0, 2, 3, 1)
+        wanted = weight.reshape(len(weight), -1)
+        found = stored_codes(graph, tensor).expanded()
+        if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(wanted).max()):
+            raise ExportError(f"layer {name} is stored as other weights than planned")

@@ -1,0 +1,191 @@
+"""TFLite: the folded scorer through litert-torch, tidied, quantised and given its facts."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib.metadata
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ralikit.errors import ExportError
+from ralikit.export.gate.ranges import PHOTOS, reach
+from ralikit.export.quantise.int8 import prepare_int8, prepare_weights
+from ralikit.export.targets.target import Request
+from ralikit.export.targets.tflite import layer_types as mix
+from ralikit.export.targets.tflite.graph import Graph
+from ralikit.export.targets.tflite.layout import laid_out
+from ralikit.export.targets.tflite.lint import gpu_findings, stored_types
+from ralikit.export.targets.tflite.names import layers_of, name_layers
+from ralikit.export.targets.tflite.tidy import tidy
+from ralikit.model.facts import KEY, dump_facts
+from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.model.rewrite import is_transformer
+from ralikit.quiet import quiet
+from ralikit.runtimes import Views
+from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
+
+NAME = "tflite"
+SUFFIX = ".tflite"
+PRECISIONS = ("fp32", "fp16", "int8-weights", "int8", "int4")
+FUNCTIONS = ("score", "embedding")
+ACTIVATIONS = "token"
+"""What shares a dynamic scale in a transformer's int8: XNNPACK rounds every token by itself."""
+
+_FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+_TOOLS = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "flatbuffers")
+
+
+def convert(request: Request, path: Path) -> None:
+    """Write the converted file at `path`, without facts yet.
+
+    Raises:
+        ExportError: If the precision is unknown, the converter fails, or int8 cannot reach every
+            layer of the tower.
+    """
+    if request.types is None and request.precision not in PRECISIONS:
+        raise ExportError(
+            f"TFLite has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
+        )
+    by_layer = request.types is not None or is_transformer(request.graph.tower)
+    graph = _mixed(request) if by_layer else _convolutional(request)
+    path.write_bytes(graph.pack())
+
+
+def _mixed(request: Request) -> Graph:
+    plan = mix.rounded(request, mix.types_of(request))
+    graph = to_graph(with_functions(plan.graph, request.functions), _shape(request))
+    mix.write(graph, plan, dynamic=mix.computes(request))
+    return graph
+
+
+def _convolutional(request: Request) -> Graph:
+    from ralikit.export.targets.tflite import quant
+
+    def converted(scorer: FoldedScorer) -> Graph:
+        return to_graph(with_functions(scorer, request.functions), _shape(request))
+
+    if request.precision == "fp32":
+        return converted(request.graph)
+    if request.precision == "fp16":
+        return quant.half(converted(request.graph))
+    if request.precision == "int8-weights":
+        return quant.weights_only(converted(prepare_weights(request.graph, request.calibration)))
+    if request.precision == "int8":
+        int8 = prepare_int8(request.graph, request.calibration)
+        return quant.static(converted(int8.graph), int8, request.calibration)
+    raise ExportError(
+        f"{request.precision} is for vision transformers; a {request.graph.tower.kind} tower "
+        "exports to TFLite as fp32, fp16, int8-weights or int8"
+    )
+
+
+def _shape(request: Request) -> tuple[int, int, int, int]:
+    preprocess = request.bundle.info.preprocess
+    return (preprocess.views, preprocess.size, preprocess.size, 3)
+
+
+def layers(path: Path) -> dict[str, str]:
+    """Stored type of every convolution's and linear's weight, read back from the file."""
+    return stored_types(Graph.read(path))
+
+
+def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+    """Facts of a file's structure, and of what phones that compute in float16 would meet.
+
+    Args:
+        path: The converted file.
+        graph: The scorer it was made from.
+        photos: Views of photos to run it on.
+
+    Returns:
+        The number of operators, why a GPU delegate would leave some out, and the largest value that
+        anything computes.
+    """
+    file = Graph.read(path)
+    largest = reach(laid_out(graph), photos[:PHOTOS])
+    return {
+        "operators": len(file.operators),
+        "gpu_delegate": gpu_findings(file),
+        "activations": largest.facts(),
+    }
+
+
+def write_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put the facts into the metadata, replacing those there, and seal the file's digest."""
+    graph = Graph.read(path)
+    graph.set_metadata(KEY, dump_facts(facts).encode())
+    graph.set_metadata(DIGEST_KEY, DIGEST_MARK + b"0" * 64)
+    data = graph.pack()
+    path.write_bytes(sealed(data, data.index(DIGEST_MARK) + len(DIGEST_MARK)))
+
+
+def tools() -> dict[str, str]:
+    """Versions of the libraries that made the file."""
+    return {name: importlib.metadata.version(name) for name in _TOOLS}
+
+
+def to_graph(scorer: FoldedScorer, shape: tuple[int, int, int, int]) -> Graph:
+    """Convert a scorer to a float32 graph with NHWC convolutions and layers named as in torch.
+
+    Args:
+        scorer: The folded scorer, in evaluation mode.
+        shape: Of the input, (V, S, S, 3).
+
+    Raises:
+        ExportError: If litert-torch cannot convert it.
+    """
+    scorer = laid_out(scorer)
+    _give_back()
+    data = _litert_torch(_Named(scorer).eval(), torch.zeros(shape, dtype=torch.uint8))
+    graph = Graph(data)
+    del data
+    tidy(graph)
+    name_layers(graph, layers_of(scorer))
+    graph.release()
+    return graph
+
+
+class _Named(nn.Module):
+    """The scorer with a named output: what the caller sees in the file's signature."""
+
+    def __init__(self, scorer: FoldedScorer) -> None:
+        super().__init__()
+        self.scorer = scorer
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        given = self.scorer(image)
+        if isinstance(given, Tensor):
+            return {"score": given}
+        return dict(zip(self.scorer.functions, given, strict=True))
+
+
+def _give_back() -> None:
+    # What rounding freed lies between what it kept; the converter would take as much again.
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _litert_torch(module: nn.Module, example: Tensor) -> bytes:
+    # litert-torch prints its progress through rich, MLIR below Python, and torch.export warns of
+    # what users cannot change.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet():
+        warnings.simplefilter("ignore")
+        import litert_torch
+
+        try:
+            model = litert_torch.convert(
+                module, sample_kwargs={"image": example}, lightweight_conversion=True
+            )
+        except _FAILURES as error:
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise ExportError(f"litert-torch cannot convert the model: {reason}") from error
+        return bytes(model.model_content())

@@ -1,0 +1,253 @@
+"""The bundle, which training writes and export reads: JSON and safetensors, no pickles."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ralikit.config import from_mapping, to_mapping
+from ralikit.errors import BundleError, RalikitError, UsageError
+from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json
+from ralikit.model.head import Head
+from ralikit.photo.views import Preprocess
+
+SCHEMA = 1
+MANIFEST = "ralikit.json"
+TOWER = "tower.safetensors"
+HEAD = "head.safetensors"
+SCORER = "scorer.onnx"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The score scale: its ends, and what they mean to the people who gave the scores."""
+
+    minimum: float = 1.0
+    maximum: float = 5.0
+    meaning: str = "mean opinion score (MOS): 1 bad, 2 poor, 3 fair, 4 good, 5 excellent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerSpec:
+    """Which image tower the weights belong to; `config` is the tower's own."""
+
+    kind: str
+    config: dict[str, Any] = field(default_factory=dict)
+    weights: Literal["trained", "random"] = "trained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleInfo:
+    """Everything in `ralikit.json`.
+
+    Attributes:
+        name: Short name, e.g. ``"mini"``.
+        tower: The image tower.
+        preprocess: From photo to views.
+        temperature: Softmax temperature of the basis.
+        normalize: Whether embeddings are scaled to unit norm before the PCA.
+        view_pool: What is averaged over the views of a photo: embeddings or scores.
+        scale: The score scale.
+        resolution: Scores closer than this are not told apart by the model; None: not measured.
+        resolution_note: How `resolution` was measured.
+        text_encoder: The frozen text tower of the alignment, for the record.
+        provenance: Data, recipe, seeds, versions.
+        licence: Licence of these weights, in a sentence.
+        notice: What a user must know before shipping these weights.
+    """
+
+    name: str
+    tower: TowerSpec
+    preprocess: Preprocess
+    temperature: float
+    normalize: bool = False
+    view_pool: Literal["embedding", "score"] = "embedding"
+    scale: Scale = field(default_factory=Scale)
+    resolution: float | None = None
+    resolution_note: str = ""
+    text_encoder: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk, its description read and its hashes checked."""
+
+    root: Path
+    info: BundleInfo
+    files: dict[str, str]
+
+    @property
+    def hash(self) -> str:
+        """Identity of the model: a hash over description, tower and head (not the ONNX file)."""
+        parts = {
+            "info": to_mapping(self.info),
+            "files": {name: self.files[name] for name in (TOWER, HEAD)},
+        }
+        return sha256_bytes(to_json(parts, indent=None).encode())
+
+    @property
+    def scorer(self) -> Path | None:
+        """The ONNX file that scores without torch, where the bundle carries one."""
+        return self.root / SCORER if SCORER in self.files else None
+
+    def head(self) -> Head:
+        """Read PCA and basis.
+
+        Raises:
+            BundleError: If tensors are missing, misshapen or not finite.
+        """
+        tensors = read_safetensors(self.root / HEAD)
+        try:
+            return Head(
+                pca_mean=tensors["pca_mean"],
+                pca_components=tensors["pca_components"],
+                pca_scale=tensors.get("pca_scale", np.ones_like(tensors["pca_mean"])),
+                centroids=tensors["centroids"],
+                scores=tensors["scores"],
+                temperature=self.info.temperature,
+                normalize=self.info.normalize,
+            )
+        except KeyError as error:
+            raise BundleError(f"{self.root / HEAD} has no tensor {error}") from error
+        except ValueError as error:
+            raise BundleError(f"{self.root / HEAD}: {error}") from error
+
+
+def read_bundle(root: Path) -> Bundle:
+    """Open a bundle folder and check every file's hash.
+
+    Raises:
+        BundleError: If it is no bundle, of another schema, incomplete or altered.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{root} is not a bundle: it has no {MANIFEST}")
+    try:
+        raw = read_json(path)
+    except RalikitError as error:
+        raise BundleError(str(error)) from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        found = raw.get("schema") if isinstance(raw, dict) else None
+        raise BundleError(f"{path} has schema {found!r}, this version reads {SCHEMA}")
+    files = raw.get("files")
+    if not isinstance(files, dict) or not {TOWER, HEAD} <= set(files):
+        raise BundleError(f"{path} must list {TOWER} and {HEAD} with their hashes")
+    try:
+        info = from_mapping(BundleInfo, raw.get("model", {}), where=str(path))
+    except UsageError as error:
+        raise BundleError(str(error)) from error
+    for name, digest in files.items():
+        file = root / name
+        if Path(name).name != name or not file.is_file():
+            raise BundleError(f"{root} lacks {name!r}, which its {MANIFEST} lists")
+        if sha256_path(file) != digest:
+            raise BundleError(f"{file} was altered: its hash is not the one in {MANIFEST}")
+    return Bundle(root=root, info=info, files=dict(files))
+
+
+def write_bundle(
+    root: Path,
+    info: BundleInfo,
+    *,
+    tower: dict[str, np.ndarray[Any, Any]],
+    head: Head,
+    extra: dict[str, bytes] | None = None,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write a bundle folder, whole or not at all.
+
+    Args:
+        root: The folder to make.
+        info: Its description.
+        tower: Named tower tensors, float16 or float32.
+        head: PCA and basis, stored as float32.
+        extra: Further files by name, e.g. the scorer and the model card.
+        overwrite: Replace an existing folder.
+    """
+    head_tensors = {
+        "pca_mean": head.pca_mean,
+        "pca_components": head.pca_components,
+        "pca_scale": head.pca_scale,
+        "centroids": head.centroids,
+        "scores": head.scores,
+    }
+    with publish(root, overwrite=overwrite) as draft:
+        draft.mkdir()
+        write_safetensors(draft / TOWER, tower)
+        write_safetensors(
+            draft / HEAD, {k: np.asarray(v, dtype=np.float32) for k, v in head_tensors.items()}
+        )
+        for name, data in (extra or {}).items():
+            (draft / name).write_bytes(data)
+        listing = {p.name: sha256_path(p) for p in sorted(draft.iterdir())}
+        (draft / MANIFEST).write_text(
+            to_json({"schema": SCHEMA, "model": to_mapping(info), "files": listing}),
+            encoding="utf-8",
+        )
+    return read_bundle(root)
+
+
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read named arrays; the format is a length, a JSON table and the bytes.
+
+    Written out here because the core install has no safetensors library; every offset is checked
+    against the file before use.
+
+    Raises:
+        BundleError: If the file is not whole or not safetensors.
+    """
+    try:
+        data = path.read_bytes()
+        (length,) = struct.unpack_from("<Q", data)
+        if length > len(data) - 8:
+            raise ValueError("its table is cut off")
+        table = json.loads(data[8 : 8 + length])
+        body = memoryview(data)[8 + length :]
+        tensors = {}
+        for name, entry in table.items():
+            if name == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end <= len(body):
+                raise ValueError(f"{name} lies outside the file")
+            array = np.frombuffer(body[begin:end], dtype=_DTYPES[entry["dtype"]])
+            tensors[name] = array.reshape(entry["shape"])
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise BundleError(f"{path} is not a valid safetensors file: {error}") from error
+    return tensors
+
+
+def write_safetensors(
+    path: Path,
+    tensors: dict[str, np.ndarray[Any, Any]],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write named arrays in sorted order: the same tensors give the same bytes."""
+    names = {np.dtype(v): k for k, v in _DTYPES.items()}
+    table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    chunks, offset = [], 0
+    for name, array in sorted(tensors.items()):
+        chunk = np.ascontiguousarray(array).tobytes()
+        table[name] = {
+            "dtype": names[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [offset, offset + len(chunk)],
+        }
+        chunks.append(chunk)
+        offset += len(chunk)
+    header = json.dumps(table, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(chunks))

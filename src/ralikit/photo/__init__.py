@@ -1,0 +1,1 @@
+"""A file's path to the views a model sees; this package knows no model."""

@@ -1,0 +1,1 @@
+"""Quality texts for labelled photos, from measurements or from a teacher."""

@@ -1,0 +1,171 @@
+"""Quality texts without a teacher: measurements of a photo, and its MOS level, put into words.
+
+What a reasoning model would see and say, these rules cannot; they only measure. A model aligned to
+them must say so (the bundled model's card does).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ralikit.data.metas import Sample
+from ralikit.data.triplets import Text, Triplet, TripletWriter, described
+from ralikit.errors import DataError
+from ralikit.photo.statistics import NAMES, Measures, measure
+from ralikit.train.describe.wording import GRADES, LEVELS, OPENERS, VERDICTS
+from ralikit.train.teacher.photos import open_photo
+
+SOURCE = "rules"
+_SHARES = (0.1, 0.35, 0.65, 0.9)
+# MOS at which the lowest and the highest verdict are meant; means of opinions seldom go beyond.
+_LEVEL_ENDS = (1.6, 4.4)
+_DRAWN = ("brightness", "contrast", "colourfulness", "blocking", "noise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Cut points between the five grades of every measurement, ascending."""
+
+    cuts: dict[str, tuple[float, ...]]
+
+    def grade(self, name: str, value: float) -> int:
+        """Grade of a measured value, 0 (low) to 4 (high)."""
+        return int(np.searchsorted(self.cuts[name], value))
+
+
+def fit_rules(measures: Sequence[Measures]) -> Rules:
+    """Cut every measurement at the 10th, 35th, 65th and 90th percentile of a set of photos.
+
+    Raises:
+        DataError: If there are no photos.
+    """
+    if not measures:
+        raise DataError("there are no photos to describe")
+    return Rules(
+        cuts={
+            name: tuple(
+                float(v) for v in np.quantile([getattr(m, name) for m in measures], _SHARES)
+            )
+            for name in NAMES
+        }
+    )
+
+
+def level(mos: float) -> int:
+    """Which of the nine verdicts fits a MOS on the 1-5 scale, 0 to 8."""
+    low, high = _LEVEL_ENDS
+    return int(np.clip(round((mos - low) / (high - low) * (len(LEVELS) - 1)), 0, len(LEVELS) - 1))
+
+
+def describe(measures: Measures, mos: float, rules: Rules, *, rng: np.random.Generator) -> str:
+    """Say what was measured and how good people found it.
+
+    Sharpness always speaks; two more are drawn, those far from ordinary more often. Wording, order
+    and whether the verdict comes first are drawn too.
+
+    Args:
+        measures: Of the photo.
+        mos: Its opinion score, 1..5.
+        rules: Cut points of the set.
+        rng: Draws the words; the same state gives the same text.
+    """
+
+    def grade(name: str) -> int:
+        return rules.grade(name, getattr(measures, name))
+
+    def word(name: str) -> str:
+        return str(rng.choice(GRADES[name][grade(name)]))
+
+    pull = np.array([abs(grade(name) - 2) + 0.5 for name in _DRAWN])
+    drawn = rng.choice(_DRAWN, 2, replace=False, p=pull / pull.sum())
+    parts = [word("sharpness"), *(word(str(name)) for name in drawn)]
+    parts = [parts[i] for i in rng.permutation(len(parts))]
+    verdict = str(rng.choice(VERDICTS)).format(rng.choice(LEVELS[level(mos)]))
+    body = str(rng.choice(OPENERS)).format(*parts)
+    if rng.random() < 0.35:
+        body += f" {word('clipping').capitalize()}."
+    return f"{verdict} {body}" if rng.random() < 0.5 else f"{body} {verdict}"
+
+
+def describe_rules(
+    samples: Sequence[Sample],
+    out: Path,
+    *,
+    texts: int = 5,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Describe labelled photos and append triplets to `out`; photos already in it are left alone.
+
+    Grades are relative to the given photos, so all of them are measured first. A photo's words
+    depend on the seed and its name, not on its place in the list.
+
+    Args:
+        samples: Labelled photos.
+        out: Triplet file (.jsonl).
+        texts: Texts a photo.
+        seed: Of the wording.
+        progress: Told how many photos have been measured.
+
+    Returns:
+        How many photos were described now.
+
+    Raises:
+        PhotoError: If a photo cannot be read.
+        DataError: If there are none, or `out` cannot be written.
+    """
+    if {s.name for s in samples} <= described([out]):
+        return 0
+    measured = []
+    for number, sample in enumerate(samples, start=1):
+        measured.append(measure(open_photo_array(sample.image)))
+        if progress is not None:
+            progress(number)
+    rules = fit_rules(measured)
+    written = 0
+    with TripletWriter(out) as writer:
+        for sample, measures in zip(samples, measured, strict=True):
+            if sample.name in writer.done:
+                continue
+            key = zlib.crc32(sample.name.encode())
+            said = tuple(
+                Text(
+                    text=describe(
+                        measures, sample.score, rules, rng=np.random.default_rng([seed, k, key])
+                    ),
+                    seed=seed + k,
+                    source=SOURCE,
+                )
+                for k in range(texts)
+            )
+            writer.append(
+                Triplet(
+                    image=sample.name,
+                    score=sample.score,
+                    texts=said,
+                    dataset=sample.dataset,
+                    group=sample.group or "",
+                )
+            )
+            written += 1
+    return written
+
+
+def open_photo_array(path: Path) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    """A photo as (H, W, 3) sRGB, reduced to 512 pixels of shortest edge where it is larger.
+
+    Sharpness and noise are per pixel: photos of different sizes compare at one size only.
+    """
+    from PIL import Image
+
+    photo = open_photo(path)
+    if min(photo.size) > 512:
+        scale = 512 / min(photo.size)
+        size = (round(photo.width * scale), round(photo.height * scale))
+        photo = photo.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(photo)

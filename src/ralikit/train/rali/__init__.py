@@ -1,0 +1,1 @@
+"""RALI: from photos, scores and texts to a bundle."""

@@ -1,0 +1,262 @@
+"""RALI's ablations (Tables 4 and A.5) as a grid: a row is a change of the recipe, tested paired.
+
+Rows that change the fit alone share one alignment and its cached embeddings, and take seconds.
+Rows that change what is aligned train a run of their own below the grid's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ralikit.config import to_mapping
+from ralikit.data.metas import MetaSpec, require_images
+from ralikit.errors import UsageError
+from ralikit.files import sha256_bytes, sha256_path, to_json
+from ralikit.metrics.agreement import Agreement, Difference, agreement, compare
+from ralikit.model.bundle import TOWER, Bundle
+from ralikit.model.towers import load_tower
+from ralikit.progress import Tell
+from ralikit.train.rali import stages
+from ralikit.train.rali.ablation_grid import Grid, Row
+from ralikit.train.rali.features import cached, chain_embeddings, over_views
+from ralikit.train.rali.fit import Chains, fit_head
+from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.photo_store import open_store
+from ralikit.train.rali.recipe import RaliRecipe
+from ralikit.train.rali.run import Run, open_run
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A row's figures on every test set; differences are against the first row."""
+
+    row: Row
+    agreements: dict[str, Agreement]
+    differences: dict[str, Difference]
+
+
+def run_grid(
+    grid: Grid,
+    recipe: RaliRecipe,
+    out: Path,
+    *,
+    base: Path | None = None,
+    bundle: Bundle | None = None,
+    tell: Tell = lambda _what, _done: None,
+) -> list[Outcome]:
+    """Run every row; what is there from an earlier call is not made again.
+
+    Args:
+        grid: The rows and test sets.
+        recipe: The recipe read from `grid.recipe`.
+        out: Folder for the alignments; their embeddings lie in its ``cache``.
+        base: A finished run of the recipe itself, whose alignment is used; None trains one.
+        bundle: A bundle whose aligned tower is used in its place.
+        tell: Told what is being done and how far it is.
+
+    Raises:
+        TrainingError: If a training fails or `base` is of another recipe.
+        DataError: If a test set is incomplete.
+        UsageError: If the bundle looks at photos in another way than the recipe.
+    """
+    scores: dict[str, dict[str, Floats]] = {}
+    mos: dict[str, Floats] = {}
+    for row in grid.rows:
+        run = _open(row, recipe, out, base, tell)
+        given = None if row.trains or not row.aligned else bundle
+        if row.aligned and given is None:
+            stages.align(run)
+        features = _Features(run, aligned=row.aligned, bundle=given)
+        settings = row.fit_settings(recipe.fit)
+        tell(f"fitting {row.name}", 0.0)
+        scale = recipe.bundle.scale
+        head = fit_head(
+            features.train(settings),
+            run.scores[run.train],
+            settings,
+            chains=features.chains(settings),
+            scale=(scale.minimum, scale.maximum),
+        )
+        scores[row.name] = {}
+        for spec in grid.test:
+            name, embeddings, opinions = features.test(spec)
+            scores[row.name][name] = np.asarray(head.score(embeddings), dtype=np.float64)
+            mos[name] = opinions
+    first = grid.rows[0].name
+    return [
+        Outcome(
+            row=row,
+            agreements={
+                name: agreement(scores[row.name][name], mos[name], resamples=grid.resamples)
+                for name in mos
+            },
+            differences={}
+            if row.name == first
+            else {
+                name: compare(
+                    scores[first][name],
+                    scores[row.name][name],
+                    mos[name],
+                    resamples=grid.resamples,
+                )
+                for name in mos
+            },
+        )
+        for row in grid.rows
+    ]
+
+
+def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> Run:
+    changed = row.recipe(recipe)
+    if row.trains:
+        plain = to_mapping(changed)
+        parts = {k: plain[k] for k in ("data", "texts", "tower", "align", "validation")}
+        name = f"align-{sha256_bytes(to_json(parts, indent=None).encode())[:12]}"
+        return open_run(changed, out / name, tell=tell)
+    return open_run(recipe, base or out / "base", tell=tell)
+
+
+class _Features:
+    """Embeddings of a run's photos and of test sets, by its aligned or its first tower."""
+
+    def __init__(self, run: Run, *, aligned: bool, bundle: Bundle | None) -> None:
+        self.run = run
+        if bundle is not None:
+            if bundle.info.preprocess != run.preprocess:
+                raise UsageError(f"{bundle.root} looks at photos in another way than the recipe")
+            tower = load_tower(bundle)
+            self.key = f"bundle {bundle.files[TOWER]}"
+        elif aligned:
+            tower, _ = stages.aligned_tower(run)
+            self.key = f"aligned {sha256_path(run.out / stages.TOWER)}"
+        else:
+            tower, _ = run.start()  # afresh: `run.tower` may have been aligned in place
+            self.key = f"start {run.recipe.tower.weights}"
+        self.embedder = run.embedder(tower)
+        # A small tower's first projection is random: its features stand for it. CLIP's is its own.
+        raw = not aligned and run.recipe.tower.kind != "hugging_face"
+        self.compute = self.embedder.features if raw else self.embedder.embed
+        self.raw = raw
+
+    def train(self, settings: FitSettings) -> NDArray[np.float32]:
+        """Of the training photos, (n, D)."""
+        run = self.run
+        views = settings.anchors or run.preprocess.anchors
+        return self._over(run.store, run.train.tolist(), views, f"train {run.photo_key()}")
+
+    def chains(self, settings: FitSettings) -> Chains | None:
+        """Of degraded copies, where the fit wants them and the tower can embed them."""
+        if not settings.chains or self.raw:
+            return None
+        run, size = self.run, self.run.preprocess.size
+        key = f"{self.key} chains {settings.chains} {settings.seed} {run.photo_key()}"
+
+        def compute() -> dict[str, NDArray[np.float32]]:
+            found = chain_embeddings(
+                self.embedder, run.store, run.train, size, settings.chains, seed=settings.seed
+            )
+            return {"embeddings": found[0], "severities": found[1]}
+
+        made = cached(run.cache / "chains.safetensors", key, compute)
+        return Chains(
+            made["embeddings"].copy(), made["severities"].copy()
+        )  # torch wants them writable
+
+    def test(self, spec: MetaSpec) -> tuple[str, NDArray[np.float32], Floats]:
+        """Name, embeddings and MOS of a test set."""
+        run = self.run
+        recipe = run.recipe
+        samples = replace(spec, path=recipe.below(spec.path), root=recipe.below(spec.root)).read()
+        require_images(samples)
+        store = open_store([s.image for s in samples], run.cache, preprocess=run.preprocess)
+        names = sha256_bytes(to_json([s.name for s in samples], indent=None).encode())
+        found = self._over(
+            store,
+            list(range(len(samples))),
+            run.preprocess.anchors,
+            f"{samples[0].dataset} {names}",
+        )
+        return samples[0].dataset, found, np.array([s.score for s in samples])
+
+    def _over(
+        self, store: Any, photos: list[int], views: Sequence[tuple[float, float]], what: str
+    ) -> NDArray[np.float32]:
+        run = self.run
+        key = f"{self.key} {what} {photos} {views} {to_mapping(run.preprocess)} raw={self.raw}"
+
+        def compute() -> dict[str, NDArray[np.float32]]:
+            found = over_views(
+                self.compute,
+                store,
+                photos,
+                run.preprocess.size,
+                views,
+                done=lambda n: run.tell(f"embedding {what.split()[0]}", n / len(photos)),
+            )
+            return {"features": found.astype(np.float32)}
+
+        return cached(run.cache / "ablation.safetensors", key, compute)["features"]
+
+
+def markdown(outcomes: Sequence[Outcome], *, command: str, resamples: int) -> str:
+    """The grid's table; a difference whose paired interval holds 0 is called a tie."""
+    sets = list(outcomes[0].agreements)
+    header = [
+        "variant",
+        *(f"{s}: {n}" for s in sets for n in ("PLCC (raw)", "SRCC", "against")),
+        "paper, PLCC/SRCC",
+    ]
+    lines = [
+        f"`{command}`",
+        "",
+        "against: difference of SRCC from the first row with its 95 % paired bootstrap interval "
+        f"({resamples} resamples). The paper's averages are over seven other sets, with CLIP "
+        "ViT-L/14-336 trained on KonIQ-10k: their order is comparable, their level is not.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * len(header),
+    ]
+    for outcome in outcomes:
+        cells = [outcome.row.name]
+        for name in sets:
+            found = outcome.agreements[name]
+            cells += [f"{found.plcc.value:.3f}", f"{found.srcc.value:.3f}"]
+            cells.append(_against(outcome.differences.get(name)))
+        lines.append("| " + " | ".join([*cells, outcome.row.paper]) + " |")
+    photos = ", ".join(f"{s} {outcomes[0].agreements[s].count} photos" for s in sets)
+    return "\n".join([*lines, "", photos, ""])
+
+
+def _against(difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    d = difference.delta
+    tie = ", tie" if difference.tie else ""
+    return f"{d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}]{tie}"
+
+
+def figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """JSON-ready outcomes."""
+    return [
+        {
+            "row": to_mapping(o.row),
+            "sets": {
+                name: {
+                    "agreement": to_mapping(found),
+                    "difference": to_mapping(o.differences[name]) | {"tie": o.differences[name].tie}
+                    if name in o.differences
+                    else None,
+                }
+                for name, found in o.agreements.items()
+            },
+        }
+        for o in outcomes
+    ]

@@ -1,0 +1,408 @@
+"""Alignment: the image tower learns to say, in embeddings, what the frozen texts say."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ralikit.config import to_mapping
+from ralikit.errors import TrainingError
+from ralikit.extras import require
+from ralikit.files import publish, sha256_bytes, to_json
+from ralikit.model.towers.base import Tower
+from ralikit.photo.views import Preprocess
+from ralikit.train.rali import losses
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.batches import Batch, Batches
+from ralikit.train.rali.photo_store import PhotoStore
+from ralikit.train.world import World
+
+# What torch.load raises over a file that is torn or was never a checkpoint.
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, UnpicklingError)
+
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.jsonl"
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class AlignData:
+    """What alignment learns from.
+
+    Attributes:
+        store: The photos.
+        train: Numbers of the photos to train on, (n,).
+        scores: MOS of every photo in the store, (N,), 1..5.
+        texts: Text embeddings of every photo, (N, T, D), unit norm (centred or not); T = 0 for
+            regression.
+    """
+
+    store: PhotoStore
+    train: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    texts: NDArray[np.float32]
+
+
+class Alignment:
+    """A tower in training: steps, checkpoints, and the weights that are kept in the end.
+
+    Args:
+        tower: Trained in place.
+        data: Photos, scores, text embeddings.
+        settings: How.
+        preprocess: The bundle's; training views have its size, mean and std.
+        world: This process among all.
+        device: Where the tower is.
+    """
+
+    def __init__(
+        self,
+        tower: Tower,
+        data: AlignData,
+        settings: AlignSettings,
+        preprocess: Preprocess,
+        *,
+        world: World | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self.world = world or World()
+        self.device = device or torch.device("cpu")
+        self.settings, self.data = settings, data
+        self.world.share(settings.batch)
+        if len(data.train) < settings.batch:
+            raise TrainingError(
+                f"{len(data.train)} photos are fewer than a batch of {settings.batch}"
+            )
+        self.tower = tower.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        tower.dropout = settings.dropout
+        tower.recompute = settings.gradient_checkpointing
+        _freeze(tower, settings.frozen)
+        self.average = copy.deepcopy(tower).requires_grad_(False).eval()
+        self.batches = Batches(data.store, data.train, settings, preprocess.size, self.world)
+        self.steps = max(1, round(self.batches.per_epoch * settings.epochs))
+        self.step = 0
+        scores = data.scores[data.train]
+        self.mean, self.std = float(scores.mean()), float(max(scores.std(), 1e-6))
+        self._scores = self._tensor((data.scores - self.mean) / self.std)
+        self._texts = self._tensor(data.texts)
+        self._train = torch.from_numpy(data.train).to(self.device)
+        self._pixel_mean = self._tensor(np.array(preprocess.mean) * 255)
+        self._pixel_std = self._tensor(np.array(preprocess.std) * 255)
+        self._optimizer = self._make_optimizer()
+        self._bank = (-1, torch.empty(0))
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        named = [(n, p) for n, p in self.tower.named_parameters() if p.requires_grad]
+        last = [p for n, p in named if n.startswith("projection")]
+        rest = [p for n, p in named if not n.startswith("projection")]
+        groups = [{"params": rest, "scale": 1.0}]
+        if last:
+            groups.append({"params": last, "scale": self.settings.projection_rate})
+        decay = self.settings.weight_decay
+        return torch.optim.AdamW(groups, lr=self.settings.learning_rate, weight_decay=decay)
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step."""
+        s = self.settings
+        warm = min(1.0, (step + 1) / s.warmup_steps) if s.warmup_steps else 1.0
+        if s.schedule == "constant":
+            return s.learning_rate * warm
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+        return s.learning_rate * warm * (fall * (1 - s.final_rate) + s.final_rate)
+
+    def run(self, out: Path, *, resume: bool, progress: Progress | None = None) -> None:
+        """Train to the end, with checkpoints and a line of metrics for every step.
+
+        Args:
+            out: Folder of checkpoint and metrics.
+            resume: Go on from the checkpoint there, if any; the same losses follow as without the
+                interruption.
+            progress: Told step, steps and the step's figures.
+
+        Raises:
+            TrainingError: If a loss is not finite (the last checkpoint stays), or the checkpoint
+                belongs to other settings.
+        """
+        if resume and (out / CHECKPOINT).is_file():
+            self.load(out / CHECKPOINT)
+        every = self.settings.save_every or self.batches.per_epoch
+        with self._log(out) as log:
+            for batch in self.batches.ahead(self.step, self.steps):
+                started = time.perf_counter()
+                figures = self.train_step(batch)
+                figures["seconds"] = time.perf_counter() - started
+                if self.device.type == "cuda":
+                    figures["gpu_peak_bytes"] = torch.cuda.max_memory_allocated(self.device)
+                log({"step": batch.step, **figures})
+                if progress is not None and self.world.first:
+                    progress(self.step, self.steps, figures)
+                if self.step % every == 0 or self.step == self.steps:
+                    if self.world.first:
+                        self.save(out / CHECKPOINT)
+                    self.world.wait()
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step on a batch; its figures (loss and parts, learning rate)."""
+        rate = self.rate(batch.step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.tower.train()
+        parts = self._parts(batch.pixels)
+        one_pass = len(parts) == 1
+        with torch.set_grad_enabled(one_pass):
+            passes = [self._embed(part, batch.step, i) for i, part in enumerate(parts)]
+        embeddings = torch.cat([e.detach() for e in passes]).requires_grad_()
+        loss, figures = self.objective(embeddings, batch)
+        if not math.isfinite(figures["loss"]):
+            raise TrainingError(
+                f"the loss became {figures['loss']} at step {batch.step}; the last checkpoint is "
+                "kept: lower learning_rate or look at the batch's photos"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        if embeddings.grad is None:
+            raise TrainingError("the loss does not depend on the embeddings")
+        gradients = torch.split(embeddings.grad, [len(p) for p in parts])
+        for index, (part, gradient) in enumerate(zip(parts, gradients, strict=True)):
+            again = passes[0] if one_pass else self._embed(part, batch.step, index)
+            again.backward(gradient)  # type: ignore[no-untyped-call]
+        trained = [p for p in self.tower.parameters() if p.requires_grad]
+        self.world.sum_gradients(trained)
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self.step = batch.step + 1
+        self._update_average()
+        return {**figures, "learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _parts(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        size = self.settings.micro_batch or len(pixels)
+        return [pixels[i : i + size] for i in range(0, len(pixels), size)]
+
+    def _embed(self, pixels: NDArray[np.uint8], step: int, part: int) -> Tensor:
+        # Dropout's draws depend on step, part and process alone: a second pass over a part, or a
+        # resumed run, drops the same features.
+        torch.manual_seed(hash((self.settings.seed, step, part, self.world.rank)) % (1 << 62))
+        image = torch.from_numpy(pixels).to(self.device, torch.float32)
+        # The permuted view is channels-last in memory, the fast layout for convolutions.
+        views = ((image - self._pixel_mean) / self._pixel_std).permute(0, 3, 1, 2)
+        with self._autocast():
+            features = self.tower.features(views)
+        embedding: Tensor = self.tower.project(features.float()).float()
+        return embedding
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        enabled = self.settings.autocast == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
+
+    def objective(self, embeddings: Tensor, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+        """The loss over the whole batch, with this process's rows differentiable.
+
+        Args:
+            embeddings: This process's views and degraded copies, (n + 2 c, D).
+            batch: What they show.
+        """
+        s = self.settings
+        mine = self.world.share(len(batch.photos))
+        count = mine.stop - mine.start
+        numbers = torch.from_numpy(batch.photos).to(self.device)
+        target = self._scores[numbers]
+        clean = self.world.gather(embeddings[:count])
+        epoch = batch.step // self.batches.per_epoch
+        if s.objective == "clip":
+            loss = losses.clip_loss(
+                clean, self._own_texts(epoch, numbers), temperature=s.temperature
+            )
+            return loss, {"loss": float(loss.detach())}
+        contrast = torch.zeros((), device=self.device)
+        if s.objective == "regression":
+            scores, copies = clean[:, 0], embeddings[:, 0]
+        else:
+            bank, bank_scores = self._bank_at(batch.step), self._scores[self._train]
+            logits, scores = losses.read_out(clean, bank, bank_scores, temperature=s.temperature)
+            _, copies = losses.read_out(embeddings, bank, bank_scores, temperature=s.temperature)
+            if s.contrast_weight:
+                contrast = losses.soft_contrastive_loss(
+                    logits,
+                    self._own_texts(epoch, numbers),
+                    bank,
+                    target,
+                    bank_scores,
+                    temperature=s.text_temperature,
+                    sigma=s.sigma,
+                )
+        main = losses.plcc_loss(scores, target) + s.mse_weight * F.mse_loss(scores, target)
+        ranking = self._ranking(copies, count, batch)
+        loss = main + s.contrast_weight * contrast + s.rank_weight * ranking
+        told = main + s.contrast_weight * contrast + s.rank_weight * self.world.total(ranking)
+        return loss, {
+            "loss": float(told.detach()),
+            "readout": float(main.detach()),
+            "contrast": float(contrast.detach()),
+            "ranking": float(self.world.total(ranking)),
+        }
+
+    def _ranking(self, scores: Tensor, count: int, batch: Batch) -> Tensor:
+        """This process's part of the mean hinge over all chains of the step."""
+        if not len(batch.chain):
+            return torch.zeros((), device=self.device)
+        chain = torch.from_numpy(batch.chain).to(self.device)
+        copies = scores[count:].reshape(-1, 2)
+        severities = torch.from_numpy(batch.severities).to(self.device)
+        gaps = losses.chain_gaps(severities, margin=self.settings.margin)
+        mean = losses.ranking_loss(torch.cat([scores[chain][:, None], copies], dim=1), gaps)
+        return mean * (len(batch.chain) / self.settings.chains)
+
+    def _own_texts(self, epoch: int, numbers: Tensor) -> Tensor:
+        count, texts = self._texts.shape[:2]
+        drawn = torch.from_numpy(self.batches.texts_of(epoch, count, texts)).to(self.device)
+        return self._texts[numbers, drawn[numbers]]
+
+    def _bank_at(self, step: int) -> Tensor:
+        draw = step // self.settings.bank_redraw
+        if self._bank[0] != draw:
+            count, texts = self._texts.shape[:2]
+            drawn = torch.from_numpy(self.batches.bank_of(step, count, texts)).to(self.device)
+            self._bank = (draw, self._texts[self._train, drawn[self._train]])
+        return self._bank[1]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = (
+            0.0
+            if self.settings.ema is None
+            else min(self.settings.ema, self.step / (self.step + 9))
+        )
+        pairs = zip(self.average.parameters(), self.tower.parameters(), strict=True)
+        for average, current in pairs:
+            average.lerp_(current, 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        state = {
+            "settings": self._fingerprint(),
+            "step": self.step,
+            "tower": self.tower.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        with publish(path, overwrite=True) as draft:
+            torch.save(state, draft)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            TrainingError: If it cannot be read or belongs to other settings.
+        """
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except _UNREADABLE as error:
+            raise TrainingError(f"{path} is no checkpoint that can be read: {error}") from error
+        if state["settings"] != self._fingerprint():
+            raise TrainingError(
+                f"{path} belongs to other settings or photos; remove it or use another folder"
+            )
+        self.tower.load_state_dict(state["tower"])
+        self.average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+
+    def _fingerprint(self) -> str:
+        settings = {
+            k: v
+            for k, v in to_mapping(self.settings).items()
+            if k not in {"save_every", "tensorboard", "micro_batch", "gradient_checkpointing"}
+        }
+        data = sha256_bytes(self.data.train.tobytes() + self.data.scores.tobytes())
+        return to_json({"settings": settings, "data": data}, indent=None)
+
+    @contextlib.contextmanager
+    def _log(self, out: Path) -> Iterator[Callable[[dict[str, float]], None]]:
+        """Write metrics to JSONL (lines after the resumed step are dropped) and TensorBoard."""
+        if not self.world.first:
+            yield lambda _figures: None
+            return
+        path = out / METRICS
+        kept = [
+            line
+            for line in (path.read_text().splitlines() if path.is_file() else [])
+            if _step_of(line) < self.step
+        ]
+        board = None
+        if self.settings.tensorboard:
+            require("tensorboard", extra="tensorboard", job="Writing TensorBoard files")
+            from torch.utils.tensorboard import SummaryWriter
+
+            board = SummaryWriter(str(out / "tensorboard"), purge_step=self.step)
+        with path.open("w", encoding="utf-8") as stream:
+            stream.writelines(line + "\n" for line in kept)
+
+            def log(figures: dict[str, float]) -> None:
+                stream.write(json.dumps(figures) + "\n")
+                stream.flush()
+                if board is not None:
+                    for name, value in figures.items():
+                        board.add_scalar(name, value, figures["step"])
+
+            try:
+                yield log
+            finally:
+                if board is not None:
+                    board.close()
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf  # a line that a kill tore in half
+
+
+def _freeze(tower: Tower, prefixes: tuple[str, ...]) -> None:
+    names = [n for n, _ in tower.named_parameters()]
+    for prefix in prefixes:
+        if not any(n == prefix or n.startswith(f"{prefix}.") for n in names):
+            raise TrainingError(f"frozen: no parameter of the tower is called {prefix!r}")
+    for name, parameter in tower.named_parameters():
+        frozen = any(name == p or name.startswith(f"{p}.") for p in prefixes)
+        parameter.requires_grad_(not frozen)
+
+
+def ridge(
+    x: NDArray[Any], y: NDArray[Any], *, strength: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Ridge regression, the penalty relative to the features' mean variance.
+
+    Args:
+        x: Features, (n, F).
+        y: Targets, (n, D).
+        strength: 1 shrinks a direction of mean variance by half.
+
+    Returns:
+        Weights, (D, F), and intercept, (D,).
+    """
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    a = (x - mean_x).astype(np.float64)
+    gram = a.T @ a
+    gram[np.diag_indices_from(gram)] += strength * np.trace(gram) / len(gram)
+    weights = np.linalg.solve(gram, a.T @ (y - mean_y)).T
+    return weights, mean_y - weights @ mean_x

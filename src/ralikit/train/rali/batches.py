@@ -1,0 +1,114 @@
+"""Training batches, each a function of seed and step alone: a resumed run draws the same ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.augment import draw_chain, take, worsen
+from ralikit.train.rali.photo_store import PhotoStore
+from ralikit.train.world import World
+
+# Streams of the generator, so that one draw never shifts another.
+_ORDER, _CHAIN, _TEXT, _BANK = 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One process's part of a step.
+
+    Attributes:
+        step: Number of the step.
+        photos: Numbers of all photos of the step, over all processes, (batch,).
+        pixels: This process's views, then its degraded copies (weak, strong, weak, …),
+            (n + 2 c, S, S, 3) uint8.
+        chain: For each chain of this process the row of its clean view, (c,).
+        severities: Of the weak and the strong copy, (c, 2).
+    """
+
+    step: int
+    photos: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    chain: NDArray[np.int64]
+    severities: NDArray[np.float32]
+
+
+class Batches:
+    """Draws batches of photos from a store."""
+
+    def __init__(
+        self,
+        store: PhotoStore,
+        photos: NDArray[np.int64],
+        settings: AlignSettings,
+        size: int,
+        world: World,
+    ) -> None:
+        self._store, self._photos, self._settings = store, photos, settings
+        self._size, self._world = size, world
+        self.per_epoch = len(photos) // settings.batch
+
+    def photos_of(self, step: int) -> NDArray[np.int64]:
+        """Numbers of a step's photos: an epoch shows each photo once, its last few left out."""
+        epoch, index = divmod(step, self.per_epoch)
+        order = self._rng(_ORDER, epoch).permutation(self._photos)
+        batch = self._settings.batch
+        return order[index * batch : (index + 1) * batch]
+
+    def texts_of(self, epoch: int, count: int, texts: int) -> NDArray[np.int64]:
+        """Which of its texts each photo shows in an epoch, (count,)."""
+        return self._rng(_TEXT, epoch).integers(texts, size=count)
+
+    def bank_of(self, step: int, count: int, texts: int) -> NDArray[np.int64]:
+        """Which of its texts each photo has in the bank, (count,)."""
+        draw = step // self._settings.bank_redraw
+        return self._rng(_BANK, draw).integers(texts, size=count)
+
+    def _rng(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._settings.seed, *stream])
+
+    def make(self, step: int) -> Batch:
+        """Cut and degrade one step's views."""
+        photos = self.photos_of(step)
+        mine = self._world.share(len(photos))
+        views = [
+            take(self._store[photos[i]], self._size, self._settings.crops, self._rng(0, step, i))
+            for i in range(mine.start, mine.stop)
+        ]
+        chain, severities = [], []
+        drawn = self._rng(_CHAIN, step).choice(len(photos), self._settings.chains, replace=False)
+        for number, place in enumerate(drawn):
+            if not mine.start <= place < mine.stop:
+                continue
+            rng = self._rng(_CHAIN, step, number)
+            kind, weak, strong = draw_chain(rng)
+            row = int(place) - mine.start
+            views += [worsen(views[row], kind, s, rng) for s in (weak, strong)]
+            chain.append(row)
+            severities.append((weak, strong))
+        return Batch(
+            step,
+            photos,
+            np.stack(views),
+            np.array(chain, dtype=np.int64),
+            np.array(severities, dtype=np.float32).reshape(-1, 2),
+        )
+
+    def ahead(self, first: int, stop: int, *, workers: int = 2) -> Iterator[Batch]:
+        """Batches of steps `first` to `stop`, made beside the training."""
+        depth = workers + 2
+        with ThreadPoolExecutor(workers) as pool:
+            pending = deque(
+                pool.submit(self.make, s) for s in range(first, min(stop, first + depth))
+            )
+            for step in range(first, stop):
+                batch = pending.popleft().result()
+                if step + depth < stop:
+                    pending.append(pool.submit(self.make, step + depth))
+                yield batch

@@ -1,0 +1,151 @@
+"""From aligned embeddings to a scorer: PCA, bucketed k-means, and the fit of scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ralikit.errors import TrainingError
+from ralikit.model.head import Head, unit
+from ralikit.train.rali import losses
+from ralikit.train.rali.basis import bucketed_kmeans, fit_pca, no_pca
+from ralikit.train.rali.fit_settings import FitSettings
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Embeddings of views and their degraded copies, (n, 3, D), and severities, (n, 2)."""
+
+    embeddings: Floats
+    severities: Floats
+
+
+def fit_head(
+    embeddings: Floats,
+    scores: Floats,
+    settings: FitSettings,
+    *,
+    chains: Chains | None = None,
+    scale: tuple[float, float] = (1.0, 5.0),
+) -> Head:
+    """Fit the read-out of RALI.
+
+    Args:
+        embeddings: Of the training photos, (n, D), averaged over views.
+        scores: Their MOS, (n,), on `scale`.
+        settings: How.
+        chains: Degraded copies for the score fit, where `settings.chains` asks for them.
+        scale: Ends of the score scale; centroid scores never leave it.
+
+    Raises:
+        UsageError: If PCA or basis do not fit the number of photos.
+        TrainingError: If the fit's loss is not finite.
+    """
+    x = unit(embeddings) if settings.normalize else np.asarray(embeddings, dtype=np.float64)
+    pca = no_pca(x) if settings.pca is None else fit_pca(x, settings.pca)
+    head = Head(
+        pca_mean=pca.mean,
+        pca_components=pca.components,
+        pca_scale=np.ones_like(pca.mean),
+        centroids=np.eye(len(pca.components))[:2],
+        scores=np.zeros(min(2, len(pca.components))),
+        temperature=settings.temperature,
+        normalize=settings.normalize,
+    )
+    centroids, values = bucketed_kmeans(
+        head.project(embeddings),
+        scores,
+        buckets=settings.buckets,
+        clusters=settings.clusters,
+        seed=settings.seed,
+        scale=scale,
+    )
+    parts = {"pca_components": pca.components, "centroids": centroids, "scores": values}
+    if settings.steps:
+        centred = (x - pca.mean).astype(np.float32)
+        parts = _fit_scores(centred, scores, parts, settings, _centre(chains, head), scale)
+    return Head(
+        pca_mean=pca.mean,
+        pca_scale=np.ones_like(pca.mean),
+        temperature=settings.temperature,
+        normalize=settings.normalize,
+        **parts,
+    )
+
+
+def _centre(chains: Chains | None, head: Head) -> Chains | None:
+    if chains is None:
+        return None
+    x = unit(chains.embeddings) if head.normalize else chains.embeddings
+    return Chains((x - head.pca_mean).astype(np.float32), chains.severities)
+
+
+def _fit_scores(
+    centred: NDArray[np.float32],
+    scores: Floats,
+    start: dict[str, NDArray[np.float64]],
+    settings: FitSettings,
+    chains: Chains | None,
+    scale: tuple[float, float],
+) -> dict[str, NDArray[np.float64]]:
+    """Fine-tune the scoring definition (RALI: centroids and scores on image-score pairs).
+
+    The paper names no loss. Here: 1 - PLCC + mse_weight * MSE / variance + keep * squared distance
+    from the clustered basis + rank_weight * hinge on degraded copies / spread. Scores are held on
+    the scale after every step.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    x = torch.from_numpy(centred)
+    y = torch.from_numpy(np.asarray(scores, dtype=np.float32))
+    fitted = {k: torch.from_numpy(v.astype(np.float32)) for k, v in start.items()}
+    origin = {k: v.clone() for k, v in fitted.items()}
+    moving = ["centroids", "scores"] + (["pca_components"] if settings.fit_projection else [])
+    for name in moving:
+        fitted[name].requires_grad_()
+    optimizer = torch.optim.Adam([fitted[n] for n in moving], lr=settings.learning_rate)
+    spread = y.std()
+
+    def read(rows: Tensor) -> Tensor:
+        z = F.normalize(rows @ fitted["pca_components"].T, dim=-1)
+        basis = F.normalize(fitted["centroids"], dim=-1)
+        return (z @ basis.T / settings.temperature).softmax(dim=-1) @ fitted["scores"]
+
+    for step in range(settings.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = (
+                settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+            )
+        rows = torch.randint(len(y), (settings.batch,), generator=generator)
+        predicted = read(x[rows])
+        loss = losses.plcc_loss(predicted, y[rows])
+        loss = loss + settings.mse_weight * ((predicted - y[rows]) / spread).square().mean()
+        if settings.keep:
+            away = (fitted["centroids"] - origin["centroids"]).square().sum(dim=-1).mean()
+            away = away + (fitted["scores"] - origin["scores"]).square().mean()
+            loss = loss + settings.keep * away
+        if chains is not None and settings.rank_weight:
+            drawn = torch.randint(
+                len(chains.severities), (settings.batch // 2,), generator=generator
+            )
+            severities = torch.from_numpy(chains.severities).float()[drawn]
+            gaps = losses.chain_gaps(severities, margin=settings.margin) * spread
+            ranked = losses.ranking_loss(read(torch.from_numpy(chains.embeddings)[drawn]), gaps)
+            loss = loss + settings.rank_weight * ranked / spread
+        if not bool(torch.isfinite(loss)):
+            raise TrainingError(f"the score fit's loss became {float(loss)} at step {step}")
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            fitted["scores"].clamp_(*scale)
+    found = {k: v.detach().double().numpy() for k, v in fitted.items()}
+    found["centroids"] = unit(found["centroids"])
+    return found

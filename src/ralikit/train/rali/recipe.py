@@ -1,0 +1,126 @@
+"""What a RALI recipe can say: data, texts, tower, alignment, fit and the bundle they end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ralikit.data.metas import MetaSpec
+from ralikit.errors import UsageError
+from ralikit.model.bundle import Scale
+from ralikit.photo.views import Preprocess
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.fit_settings import FitSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextsSpec:
+    """Where the quality texts come from and what embeds them.
+
+    Attributes:
+        triplets: Triplet files (`ralikit describe`), below the data root; empty: rules write them.
+        per_photo: Texts a photo that the rules write.
+        encoder: ``"minilm"``, or folder or hub name of a CLIP or SigLIP model.
+        seed: Of the rules' wording.
+    """
+
+    triplets: tuple[Path, ...] = ()
+    per_photo: int = 5
+    encoder: str = "minilm"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.per_photo < 1:
+            raise UsageError("per_photo must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerStart:
+    """The tower to start from.
+
+    Attributes:
+        kind: ``mobilenet_v2``: weights are a safetensors file below the data root.
+            ``hugging_face``: weights are a folder (below the data root, or any path) or the hub
+            name of a CLIP, SigLIP or SigLIP2 model, whose own preprocessing is used.
+        weights: The file, folder or name.
+        config: Of a ``mobilenet_v2``.
+    """
+
+    kind: Literal["mobilenet_v2", "hugging_face"]
+    weights: Path
+    config: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Photos kept out of training, whole scenes at a time.
+
+    Attributes:
+        share: Of the photos, 0..0.5; 0 trains on all.
+        seed: Of the draw.
+        likeness: Photos whose untrained features have a cosine above this count as one scene.
+        burst: Photos numbered within 3 of each other are one scene above this lower cosine; None:
+            numbers mean nothing.
+    """
+
+    share: float = 0.0
+    seed: int = 0
+    likeness: float = 0.8
+    burst: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 0.5:
+            raise UsageError(f"the validation share lies in 0..0.5, not {self.share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleSpec:
+    """What the bundle says of itself (see `ralikit.model.bundle.BundleInfo`)."""
+
+    name: str
+    scale: Scale = field(default_factory=Scale)
+    view_pool: Literal["embedding", "score"] = "embedding"
+    resolution: float | None = None
+    resolution_note: str = ""
+    licence: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaliRecipe:
+    """Everything about training one scorer.
+
+    Attributes:
+        data_root: Folder that relative paths of data, texts and tower start from.
+        data: Labelled sets.
+        texts: Quality texts.
+        tower: Where it starts.
+        preprocess: Views; None takes the Hugging Face folder's own.
+        align: The alignment.
+        fit: Compression, basis and scoring definition.
+        validation: Photos kept out.
+        bundle: What comes out.
+        expected: Free text: what to expect, measured where and how.
+    """
+
+    data_root: Path = Path()
+    data: tuple[MetaSpec, ...]
+    texts: TextsSpec = field(default_factory=TextsSpec)
+    tower: TowerStart
+    preprocess: Preprocess | None = None
+    align: AlignSettings
+    fit: FitSettings = field(default_factory=FitSettings)
+    validation: Validation = field(default_factory=Validation)
+    bundle: BundleSpec
+    expected: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UsageError("data must name at least one labelled set")
+        if self.tower.kind == "mobilenet_v2" and self.preprocess is None:
+            raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
+
+    def below(self, path: Path) -> Path:
+        """A path of the recipe, from the data root."""
+        return path if path.is_absolute() else self.data_root / path

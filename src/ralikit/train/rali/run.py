@@ -1,0 +1,224 @@
+"""A recipe at work in its folder: photos, start, split and texts, before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ralikit.config import to_mapping
+from ralikit.data.metas import Sample, require_images
+from ralikit.data.splits import split_by_group
+from ralikit.data.triplets import Triplet, read_triplets
+from ralikit.errors import DataError, TrainingError, UsageError
+from ralikit.files import sha256_bytes, sha256_path, to_json, write_text
+from ralikit.importers.hf_tower import hf_folder, load_hf_tower
+from ralikit.model.bundle import read_safetensors
+from ralikit.model.towers import build_tower, load_weights
+from ralikit.model.towers.base import Tower
+from ralikit.photo.views import Preprocess
+from ralikit.progress import Tell
+from ralikit.train.describe.rules import describe_rules
+from ralikit.train.rali.features import Embedder, cached, over_views
+from ralikit.train.rali.photo_store import PhotoStore, open_store
+from ralikit.train.rali.recipe import RaliRecipe
+from ralikit.train.rali.scenes import group_scenes
+from ralikit.train.rali.text_encoders import encode_texts, open_text_encoder
+from ralikit.train.world import World, open_world
+
+TEXTS = "texts.jsonl"
+
+
+@dataclass
+class Run:
+    """A recipe at work in its folder.
+
+    Attributes:
+        recipe: What to do.
+        out: The run's folder.
+        world: This process among all.
+        tell: Told the stage and the share of it done.
+    """
+
+    recipe: RaliRecipe
+    out: Path
+    world: World
+    tell: Tell
+
+    @property
+    def cache(self) -> Path:
+        """Decoded photos and features, shared by the runs beside this one."""
+        return self.out.parent / "cache"
+
+    def __post_init__(self) -> None:
+        self.samples = self._read_samples()
+        self.tower, self.preprocess = self.start()
+        self.store = self._open_store()
+        self.scores = np.array([s.score for s in self.samples], dtype=np.float32)
+        self.train, self.held_out = self._split()
+
+    def _read_samples(self) -> list[Sample]:
+        samples: list[Sample] = []
+        for spec in self.recipe.data:
+            path, root = self.recipe.below(spec.path), self.recipe.below(spec.root)
+            samples += replace(spec, path=path, root=root).read()
+        require_images(samples)
+        if len({(s.dataset, s.name) for s in samples}) < len(samples):
+            raise DataError("a photo is labelled twice in the recipe's data")
+        return samples
+
+    def start(self) -> tuple[Tower, Preprocess]:
+        """The tower before training, and the preprocessing of the views."""
+        start = self.recipe.tower
+        weights = self.recipe.below(start.weights)
+        if start.kind == "hugging_face":
+            tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
+            return tower, self.recipe.preprocess or preprocess
+        if self.recipe.preprocess is None:
+            raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
+        torch.manual_seed(self.recipe.align.seed)
+        tower = build_tower(start.kind, dict(start.config))
+        tensors = {
+            name: tensor
+            for name, tensor in read_safetensors(weights).items()
+            if not name.startswith("classifier.")
+        }
+        for name, tensor in tower.state_dict().items():
+            if name.startswith("projection."):
+                tensors.setdefault(name, tensor.numpy())
+        load_weights(tower, tensors, where=str(weights))
+        return tower, self.recipe.preprocess
+
+    def _open_store(self) -> PhotoStore:
+        photos = [s.image for s in self.samples]
+        if not self.world.first:
+            self.world.wait()  # the first process writes the cache, the others read it
+
+        def told(done: int) -> None:
+            self.tell("decoding photos", done / len(photos))
+
+        store = open_store(photos, self.cache, preprocess=self.preprocess, progress=told)
+        if self.world.first:
+            self.world.wait()
+        return store
+
+    def _split(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        everything = np.arange(len(self.samples))
+        v = self.recipe.validation
+        if v.share == 0:
+            return everything, everything[:0]
+        scenes = group_scenes(
+            self.samples, self.start_features(), likeness=v.likeness, burst=v.burst
+        )
+        parts = split_by_group(scenes, {"train": 1 - v.share, "validation": v.share}, seed=v.seed)
+        kept = {(s.dataset, s.name) for s in parts["train"]}
+        mask = np.array([(s.dataset, s.name) in kept for s in self.samples])
+        return everything[mask], everything[~mask]
+
+    def embedder(self, tower: Tower) -> Embedder:
+        """What embeds views with a tower, where and in the precision in which it trains."""
+        half = self.recipe.align.autocast == "bfloat16"
+        return Embedder(tower, self.preprocess, device=self.world.device, autocast=half)
+
+    def start_features(self) -> NDArray[np.float32]:
+        """Features of every photo by the untrained tower, (N, F), cached."""
+        embedder = self.embedder(self.tower)
+        weights = self.recipe.below(self.recipe.tower.weights)
+        digest = sha256_path(weights) if weights.is_file() else str(weights)
+        key = f"start {digest} {to_mapping(self.preprocess)} {self.photo_key()}"
+        count = len(self.samples)
+
+        def compute() -> dict[str, NDArray[np.float32]]:
+            found = over_views(
+                embedder.features,
+                self.store,
+                range(count),
+                self.preprocess.size,
+                self.preprocess.anchors,
+                done=lambda n: self.tell("features of the untrained tower", n / count),
+            )
+            return {"features": found}
+
+        return cached(self.cache / "start.safetensors", key, compute)["features"]
+
+    def photo_key(self) -> str:
+        """Hash of the photos' names and scores, in order."""
+        names = [(s.dataset, s.name, s.score) for s in self.samples]
+        return sha256_bytes(to_json(names, indent=None).encode())
+
+    def texts(self) -> NDArray[np.float32]:
+        """Text embeddings of every photo, (N, T, D), unit norm, centred where the recipe says so.
+
+        Raises:
+            DataError: If a photo has no text.
+        """
+        spec, align = self.recipe.texts, self.recipe.align
+        triplets = self._triplets()
+        by_name = {(t.dataset, t.image): t for t in triplets} | {("", t.image): t for t in triplets}
+        found: list[Triplet] = []
+        for sample in self.samples:
+            triplet = by_name.get((sample.dataset, sample.name)) or by_name.get(("", sample.name))
+            if triplet is None:
+                raise DataError(
+                    f"{sample.name} has no quality text; run ralikit describe for all of the data"
+                )
+            found.append(triplet)
+        # Photos with fewer texts than others repeat theirs: every photo then has as many.
+        most = max(len(t.texts) for t in found)
+        words = [t.texts[k % len(t.texts)].text for t in found for k in range(most)]
+        self.tell("embedding texts", 0.0)
+        key = f"{spec.encoder} {align.long_texts} {sha256_bytes(to_json(words).encode())}"
+
+        def compute() -> dict[str, NDArray[np.float32]]:
+            encoder = open_text_encoder(spec.encoder)
+            embedded, long = encode_texts(encoder, words, long_texts=align.long_texts)
+            return {"texts": embedded, "long": np.array([long], dtype=np.float32)}
+
+        made = cached(self.cache / "texts.safetensors", key, compute)
+        if made["long"][0]:
+            self.tell(f"{made['long'][0]:.0f} texts were too long: {align.long_texts}", 1.0)
+        embedded = made["texts"].reshape(len(found), most, -1).copy()
+        if align.centre_texts:
+            embedded -= embedded[self.train].mean(axis=(0, 1))
+            embedded /= np.maximum(np.linalg.norm(embedded, axis=-1, keepdims=True), 1e-12)
+        return embedded
+
+    def _triplets(self) -> list[Triplet]:
+        spec = self.recipe.texts
+        if spec.triplets:
+            return read_triplets([self.recipe.below(p) for p in spec.triplets])
+        if self.world.first:
+            count = len(self.samples)
+            describe_rules(
+                self.samples,
+                self.out / TEXTS,
+                texts=spec.per_photo,
+                seed=spec.seed,
+                progress=lambda n: self.tell("describing photos", n / count),
+            )
+        self.world.wait()
+        return read_triplets(self.out / TEXTS)
+
+
+def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
+    """Begin or go on with a run.
+
+    Raises:
+        TrainingError: If the folder holds a run of another recipe.
+    """
+    world = open_world()
+    settings = to_json({k: v for k, v in to_mapping(recipe).items() if k != "expected"})
+    path = out / "recipe.json"
+    if path.is_file() and path.read_text(encoding="utf-8") != settings:
+        raise TrainingError(
+            f"{out} holds a run of other settings ({path.name} differs); use another folder"
+        )
+    world.wait()
+    run = Run(recipe, out, world, tell)  # before anything is written: the data may not be there
+    if world.first:
+        write_text(path, settings)
+    world.wait()
+    return run

@@ -1,0 +1,244 @@
+"""Asking a teacher: through transformers anywhere, through vLLM where it is installed.
+
+An answer depends on the photo, the prompt and the seed; not on what else was in the batch, nor on
+whether the run was interrupted. transformers draws from one generator for a whole batch, so the
+sampling is done here, with a generator for every answer. (On a GPU the logits themselves may
+differ in their last bits with the batch; a rare answer may then differ too.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ralikit.errors import UsageError
+from ralikit.extras import require
+from ralikit.train.teacher.prompts import Prompt
+from ralikit.train.teacher.vlm import (
+    MAX_PIXELS,
+    MIN_PIXELS,
+    Vlm,
+    load_processor,
+    load_vlm,
+    resolve_model,
+)
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Asking", "Engine", "EngineKind", "Request", "TransformersEngine", "open_engine"]
+
+EngineKind = Literal["transformers", "vllm"]
+
+_PICTURE_TOKENS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How answers are drawn.
+
+    Attributes:
+        temperature: Of sampling; 0 takes the likeliest token each time.
+        top_p: Keep the likeliest tokens that together have this probability.
+        max_tokens: Longer answers are cut.
+        max_pixels: Larger photos are reduced to this many pixels.
+        batch: Answers drawn at a time (transformers), or handed to vLLM at a time.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 512
+    max_pixels: int = MAX_PIXELS
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0.0 or not 0.0 < self.top_p <= 1.0:
+            raise UsageError("temperature must not be negative, top_p lies above 0 and up to 1")
+        if self.max_tokens < 1 or self.batch < 1:
+            raise UsageError("max_tokens and batch are at least 1")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question about one photo.
+
+    Attributes:
+        image: RGB.
+        name: Of the photo; with the seed it decides the draw.
+        seed: Of the draw.
+    """
+
+    image: Image
+    name: str
+    seed: int
+
+    @property
+    def draw(self) -> int:
+        """The generator's seed, 0 .. 2^63 - 1: another for each photo and seed."""
+        digest = hashlib.sha256(f"{self.seed}\0{self.name}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") >> 1
+
+
+class Engine(Protocol):
+    """Something that answers questions about photos."""
+
+    @property
+    def name(self) -> str:
+        """The model, as the user named it."""
+
+    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+        """The completions, in the requests' order, without special tokens."""
+
+
+def open_engine(
+    model: str, asking: Asking, *, kind: EngineKind = "transformers", device: str | None = None
+) -> Engine:
+    """Load a teacher for asking.
+
+    Args:
+        model: Folder or hub name.
+        asking: How answers are drawn.
+        kind: Which library runs it.
+        device: For transformers: ``"cpu"``, ``"cuda"``, …; None takes a GPU where there is one.
+
+    Raises:
+        DataError: If the model cannot be loaded.
+        MissingExtraError: If the library is not installed.
+    """
+    if kind == "vllm":
+        return _VllmEngine(model, asking)
+    return TransformersEngine(load_vlm(model, device=device, max_pixels=asking.max_pixels), asking)
+
+
+class TransformersEngine:
+    """A teacher in this process, on one device."""
+
+    def __init__(self, vlm: Vlm, asking: Asking) -> None:
+        """Take a loaded model; its own sampling settings are replaced by `asking`."""
+        from transformers import GenerationConfig
+
+        self._vlm = vlm
+        self._asking = asking
+        vocabulary = vlm.processor.tokenizer.get_vocab()
+        own = vlm.model.generation_config
+        # Replaced, not only overridden: the published ones penalise repetition and sample top-k.
+        vlm.model.generation_config = GenerationConfig(
+            do_sample=False,  # the draw is in `_Draw`
+            eos_token_id=own.eos_token_id or vlm.processor.tokenizer.eos_token_id,
+            pad_token_id=vlm.processor.tokenizer.pad_token_id,
+            max_new_tokens=asking.max_tokens,
+            suppress_tokens=[vocabulary[t] for t in _PICTURE_TOKENS if t in vocabulary],
+        )
+
+    @property
+    def name(self) -> str:
+        """The model, as the user named it."""
+        return self._vlm.name
+
+    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+        """See `Engine`."""
+        size = self._asking.batch
+        answers: list[str] = []
+        for start in range(0, len(requests), size):
+            answers += self._batch(requests[start : start + size], prompt)
+        return answers
+
+    def _batch(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+        import torch
+
+        processor = self._vlm.processor
+        inputs = processor.apply_chat_template(
+            [prompt.messages_with(r.image) for r in requests],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        ).to(self._vlm.device)
+        with torch.inference_mode():
+            tokens = self._vlm.model.generate(
+                **inputs, logits_processor=[_Draw(requests, self._asking, self._vlm.device)]
+            )
+        new = tokens[:, inputs["input_ids"].shape[1] :]
+        words: list[str] = processor.tokenizer.batch_decode(new, skip_special_tokens=True)
+        return words
+
+
+class _Draw:
+    """Turn "take the largest logit" into a draw: add Gumbel noise, each row from its own seed.
+
+    The argmax of log p + Gumbel noise has the distribution p (the Gumbel-max trick).
+    """
+
+    def __init__(self, requests: Sequence[Request], asking: Asking, device: Any) -> None:
+        import torch
+
+        self._asking = asking
+        self._rows = [torch.Generator(device=device).manual_seed(r.draw) for r in requests]
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        import torch
+
+        if self._asking.temperature == 0.0:
+            return scores
+        scores = scores.float() / self._asking.temperature
+        if self._asking.top_p < 1.0:
+            ordered, places = scores.sort(dim=-1, descending=True)
+            mass = ordered.softmax(dim=-1)
+            beyond = mass.cumsum(dim=-1) - mass >= self._asking.top_p
+            scores = scores.masked_fill(beyond.gather(-1, places.argsort(dim=-1)), -torch.inf)
+        noise = torch.empty_like(scores)
+        for row, generator in zip(noise, self._rows, strict=True):
+            row.exponential_(generator=generator)
+        # A zero would make a barred token, at minus infinity, not a number.
+        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
+
+
+class _VllmEngine:
+    """A teacher in vLLM, for millions of photos. Not run here: vLLM needs a GPU."""
+
+    def __init__(self, model: str, asking: Asking) -> None:
+        vllm = require("vllm", extra="vllm", job="Describing with --engine vllm")
+        self.name = model
+        self._asking = asking
+        self._vllm = vllm
+        self._processor = load_processor(model, max_pixels=asking.max_pixels)
+        self._llm = vllm.LLM(
+            model=resolve_model(model),
+            limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
+            mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
+            # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
+            max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
+            seed=0,
+        )
+
+    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+        """See `Engine`."""
+        vocabulary = self._processor.tokenizer.get_vocab()
+        barred = {vocabulary[t]: -100.0 for t in _PICTURE_TOKENS if t in vocabulary}
+        text = [
+            self._processor.apply_chat_template(
+                prompt.messages_with(r.image), add_generation_prompt=True, tokenize=False
+            )
+            for r in requests
+        ]
+        outputs = self._llm.generate(
+            [
+                {"prompt": t, "multi_modal_data": {"image": r.image}}
+                for t, r in zip(text, requests, strict=True)
+            ],
+            [
+                self._vllm.SamplingParams(
+                    temperature=self._asking.temperature,
+                    top_p=self._asking.top_p,
+                    max_tokens=self._asking.max_tokens,
+                    seed=r.draw,
+                    logit_bias=barred,
+                )
+                for r in requests
+            ],
+            use_tqdm=False,
+        )
+        return [output.outputs[0].text for output in outputs]

@@ -1,0 +1,220 @@
+"""Supervised fine-tuning on photos with texts: RACT's third stage, and warm-ups before GRPO."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ralikit.config import to_mapping
+from ralikit.data.triplets import Triplet
+from ralikit.errors import DataError, UsageError
+from ralikit.extras import require
+from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.prompts import get_prompt
+from ralikit.train.teacher.recipe import LoraSettings, Runtime
+from ralikit.train.teacher.vlm import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["VISION_PREFIX", "SftSettings", "sft_rows", "train_sft"]
+
+VISION_PREFIX = "model.visual."
+"""Names of the vision encoder's parameters begin so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftSettings:
+    """How a model is fine-tuned on texts.
+
+    The papers state neither rate nor length of RACT's SFT; these defaults are ours.
+
+    Attributes:
+        labels: ``text`` asks for an assessment and trains on the text; ``text+score`` also asks
+            for a rating and trains on the text as reasoning and the MOS as answer; ``score`` is
+            that second half alone.
+        part: Train the vision encoder alone (as good in RACT, Table 5, and slower to converge), or
+            everything.
+        images_per_step: Texts in an optimiser step, over all devices.
+        learning_rate: Of AdamW, at the start; it falls linearly to 0.
+        epochs: Passes over the texts.
+        max_steps: Stop after so many optimiser steps instead; None runs the epochs.
+        weight_decay: Of AdamW.
+        max_pixels: Larger photos are reduced to this many pixels.
+        seed: Of the order.
+        lora: Adapters instead of full training; their `parts` then take the place of `part`.
+        runtime: This machine.
+    """
+
+    labels: Literal["text", "text+score", "score"] = "text"
+    part: Literal["vision", "all"] = "all"
+    images_per_step: int = 128
+    learning_rate: float = 1e-5
+    epochs: int = 1
+    max_steps: int | None = None
+    weight_decay: float = 0.0
+    max_pixels: int = MAX_PIXELS
+    seed: int = 42
+    lora: LoraSettings | None = None
+    runtime: Runtime = field(default_factory=Runtime)
+
+    def __post_init__(self) -> None:
+        if self.images_per_step < 1 or self.epochs < 1 or self.learning_rate <= 0.0:
+            raise UsageError("images_per_step and epochs are at least 1, learning_rate above 0")
+        if self.lora is not None and self.part == "vision" and self.lora.parts != "vision":
+            raise UsageError("part is 'vision': set lora.parts to 'vision' too, or part to 'all'")
+
+
+def sft_rows(
+    sources: Sequence[tuple[Sequence[Triplet], Path]], settings: SftSettings
+) -> list[dict[str, Any]]:
+    """One row a text (and one a rating, where the labels ask for it).
+
+    Args:
+        sources: Triplets, each with the folder below which their photos lie.
+        settings: Which labels.
+
+    Raises:
+        DataError: If a photo is missing, or there is no text at all.
+    """
+    describe, rate = get_prompt("description").messages(), get_prompt("score").messages()
+    rows: list[dict[str, Any]] = []
+    for triplets, root in sources:
+        for triplet in triplets:
+            photo = root / triplet.image
+            if not photo.is_file():
+                raise DataError(f"the photo {photo} of the triplets is missing; is the root right?")
+            for text in triplet.texts:
+                if settings.labels != "score":
+                    rows.append(_row(describe, text.text, photo))
+                if settings.labels != "text":
+                    answer = json.dumps({"rating": round(triplet.score, 2)})
+                    reasoned = f"<think>{text.text}</think><answer>{answer}</answer>"
+                    rows.append(_row(rate, reasoned, photo))
+    if not rows:
+        raise DataError("the triplets hold no texts to train on")
+    return rows
+
+
+def train_sft(
+    model: str,
+    rows: list[dict[str, Any]],
+    out: Path,
+    settings: SftSettings,
+    *,
+    resume: bool = False,
+    method: str = "sft",
+) -> Path:
+    """Fine-tune a model on rows of `sft_rows`; see `ralikit.train.teacher.train.train_teacher`.
+
+    Args:
+        model: Folder or hub name to start from.
+        rows: What to train on.
+        out: Gets ``recipe.json``, ``metrics.jsonl``, ``checkpoints/`` and ``model/``.
+        settings: How.
+        resume: Go on with a run of the same settings.
+        method: Kept in the model's card.
+
+    Returns:
+        The model folder.
+    """
+    for module in ("torch", "trl", "datasets", "peft"):
+        require(module, extra="teacher", job="Fine-tuning a teacher")
+    from ralikit.train.teacher import checkpoints, trainer_tools
+    from ralikit.train.teacher.train import begin_run
+
+    begin_run(out, {"model": model, "texts": len(rows), **to_mapping(settings)}, resume=resume)
+    target = out / "model"
+    if target.is_dir():
+        return target
+    with checkpoints.clear_errors(out):
+        trainer = build_sft_trainer(model, rows, out, settings)
+        trainer.train(resume_from_checkpoint=checkpoints.resume_point(out))
+        trainer_tools.publish_model(
+            trainer,
+            target,
+            base=model,
+            lora=settings.lora is not None,
+            prompt="score",
+            method=method,
+        )
+    return target
+
+
+def build_sft_trainer(
+    model: str, rows: list[dict[str, Any]], folder: Path, settings: SftSettings
+) -> Any:
+    """Load the model, freeze what shall not train, and put TRL's trainer together."""
+    from trl import SFTConfig, SFTTrainer
+
+    from ralikit.train.teacher import checkpoints, trainer_tools
+    from ralikit.train.teacher.vlm import load_model, load_processor
+
+    runtime, lora = settings.runtime, settings.lora
+    passes = trainer_tools.steps_per_device(settings.images_per_step, runtime)
+    processor = load_processor(model, max_pixels=settings.max_pixels)
+    args = SFTConfig(
+        output_dir=str(folder / "checkpoints"),
+        max_length=None,  # cutting a prompt would cut image tokens
+        completion_only_loss=True,
+        per_device_train_batch_size=runtime.per_device,
+        gradient_accumulation_steps=passes,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        weight_decay=settings.weight_decay,
+        **trainer_tools.checkpointing(SFTConfig, runtime.gradient_checkpointing),
+        seed=settings.seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_steps=runtime.save_steps,
+        save_total_limit=runtime.keep,
+        report_to=["tensorboard"] if runtime.tensorboard else [],
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        **trainer_tools.precision(),
+    )
+    network = load_model(
+        model,
+        dtype="float32" if lora is None else lora.base_dtype,
+        attention=runtime.attention,
+    )
+    if lora is None:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(settings.part == "all" or name.startswith(VISION_PREFIX))
+
+    class TextTrainer(checkpoints.WholeResume, SFTTrainer):  # type: ignore[misc]
+        """TRL's trainer, resuming whole."""
+
+    trainer = TextTrainer(
+        model=network,
+        args=args,
+        train_dataset=_as_dataset(rows),
+        processing_class=processor,
+        peft_config=trainer_tools.lora_config(lora),
+    )
+    return checkpoints.attach(trainer, folder)
+
+
+def _row(prompt: list[dict[str, str]], completion: str, photo: Path) -> dict[str, Any]:
+    answer = [{"role": "assistant", "content": completion}]
+    return {"prompt": prompt, "completion": answer, "photo": str(photo)}
+
+
+def _as_dataset(rows: list[dict[str, Any]]) -> Any:
+    from datasets import Dataset
+
+    @functools.lru_cache(maxsize=4)
+    def picture(photo: str) -> Image:
+        return open_photo(Path(photo))
+
+    def with_images(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        batch["images"] = [[picture(photo)] for photo in batch["photo"]]
+        return batch
+
+    return Dataset.from_list(rows).with_transform(with_images)

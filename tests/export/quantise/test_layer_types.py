@@ -1,0 +1,187 @@
+"""Channels are evened out exactly; weights land on the grids their types name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support_vit import CONFIGS, tiny_photos, tiny_scorer
+
+from ralikit.errors import ExportError
+from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.int8 import weight_steps
+from ralikit.export.quantise.smoothing import Activations, smooth, watch
+from ralikit.model.folded import FoldedScorer
+from ralikit.model.rewrite import lean
+
+
+def _embeddings(graph: FoldedScorer, kind: str) -> torch.Tensor:
+    with torch.inference_mode():
+        return torch.cat([graph.tower(pixels_of(graph, v)) for v in tiny_photos(kind, 8, seed=9)])
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("activations", ["tensor", "token"])
+def test_evening_out_changes_no_embedding(kind: str, activations: Activations) -> None:
+    graph, photos = lean(tiny_scorer(kind, outliers="inner")), tiny_photos(kind, 8)
+    wanted = _embeddings(graph, kind)
+    even, errors = layer_types.evened(graph, photos, activations)
+    torch.testing.assert_close(_embeddings(even, kind), wanted, atol=2e-5, rtol=2e-5)
+    assert set(errors) == set(layer_types.small_layers(graph))
+
+
+@pytest.mark.parametrize("outliers", ["norm", "inner"])
+def test_evening_out_saves_what_outlier_channels_spoil(outliers: str) -> None:
+    graph, photos = lean(tiny_scorer("clip", outliers=outliers)), tiny_photos("clip", 8)
+    # The norm's gain is folded into the readers by `lean`; put it back to have the outliers there.
+    if outliers == "norm":
+        for block in graph.tower.blocks:  # type: ignore[union-attr]
+            for norm, readers in (
+                (block.norm1, (block.attention.query, block.attention.key, block.attention.value)),
+                (block.norm2, (block.mlp.up,)),
+            ):
+                gain = torch.ones(norm.normalized_shape)
+                gain[:3] = 60.0
+                setattr(block, "norm1" if norm is block.norm1 else "norm2", _scaled(norm, gain))
+                for reader in readers:
+                    reader.weight.div_(gain)
+    seen = watch(graph, photos)
+    from ralikit.export.quantise.smoothing import rounding_error
+
+    def worst(places: list[object]) -> float:
+        errors = []
+        for place in seen:
+            for name in place.readers:
+                weight = graph.tower.get_submodule(name).weight
+                assert isinstance(weight, torch.Tensor)
+                errors.append(rounding_error(place, weight, place.rows @ weight.T, "tensor"))
+        return max(errors)
+
+    before = worst(list(seen))
+    after = max(smooth(graph, seen, activations="tensor").errors.values())
+    assert before > 0.15
+    assert after < 0.5 * before
+
+
+def _scaled(norm: torch.nn.LayerNorm, gain: torch.Tensor) -> torch.nn.LayerNorm:
+    scaled = torch.nn.LayerNorm(norm.normalized_shape, eps=norm.eps, bias=False)
+    with torch.no_grad():
+        scaled.weight.copy_(gain)
+    return scaled.requires_grad_(False)
+
+
+def test_int8_weights_are_whole_steps_and_int4_too() -> None:
+    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 8)
+    types = layer_types.uniform_types(graph, "int8") | {
+        "tower.blocks.0.mlp.up": "int4",
+        "tower.blocks.1.attention.out": "float16",
+    }
+    plan = layer_types.prepare_mixed(graph, types, photos)
+    even, _ = layer_types.evened(graph, photos, "tensor")
+    for name, kind in types.items():
+        weight = plan.graph.get_submodule(name).weight
+        assert isinstance(weight, torch.Tensor)
+        if kind == "int8":
+            whole = weight / weight_steps(weight)[:, None]
+        elif kind == "int4":
+            steps = plan.steps[name]
+            whole = weight / steps.repeat_interleave(weight.shape[1] // steps.shape[1], 1)
+            assert float(whole.abs().max()) <= 7.001
+        else:
+            assert torch.equal(weight, even.get_submodule(name).weight)  # type: ignore[arg-type]
+            continue
+        np.testing.assert_allclose(whole, whole.round(), atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+def test_int8_weights_beside_float_arithmetic_make_up_for_each_other(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, photos = lean(tiny_scorer(kind)), tiny_photos(kind, 32, seed=1)
+    unseen = torch.cat([graph.pixels(torch.from_numpy(v)) for v in tiny_photos(kind, 8, seed=2)])
+    types = layer_types.uniform_types(graph, "int8")
+
+    def error(plan: layer_types.Mixed) -> float:
+        with torch.inference_mode():
+            return float((plan.graph.tower(unseen) - graph.tower(unseen)).norm())
+
+    plan = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    for name in layer_types.small_layers(graph):
+        weight = plan.graph.get_submodule(name).weight
+        assert isinstance(weight, torch.Tensor)
+        whole = weight / weight_steps(weight)[:, None]  # what a target finds again
+        np.testing.assert_allclose(whole, whole.round(), atol=2e-3)
+    monkeypatch.setattr(layer_types, "is_matrix", lambda module: False)
+    nearest = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    assert error(plan) < 0.7 * error(nearest)
+
+
+def test_what_rounding_adds_on_the_mean_is_in_the_biases() -> None:
+    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 8)
+    types = layer_types.uniform_types(graph, "int4")
+    plan = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    pixels = torch.cat([pixels_of(graph, v) for v in photos])
+
+    def mean_of(scorer: FoldedScorer, name: str) -> torch.Tensor:
+        seen: list[torch.Tensor] = []
+        layer = scorer.get_submodule(name)
+        handle = layer.register_forward_hook(lambda m, i, o: seen.append(o.mean(0)))
+        with torch.inference_mode():
+            scorer.tower(pixels)
+        handle.remove()
+        return seen[0]
+
+    for name in ("tower.blocks.0.mlp.down", "tower.blocks.1.attention.out"):
+        wanted = mean_of(graph, name)
+        torch.testing.assert_close(mean_of(plan.graph, name), wanted, atol=1e-4, rtol=1e-4)
+        plan.graph.get_submodule(name).bias.add_(0.01)  # type: ignore[operator]
+        assert float((mean_of(plan.graph, name) - wanted).abs().max()) > 5e-3
+
+
+def test_layers_that_int8_spoils_stay_in_float(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 8)
+    errors = layer_types.evened(graph, photos, "tensor")[1]
+    limit = float(np.median(list(errors.values())))
+    monkeypatch.setattr(layer_types, "SPOILT", limit)
+    types = layer_types.int8_types(graph, photos)
+    assert {n for n, kind in types.items() if kind == "float16"} == {
+        n for n, error in errors.items() if error > limit
+    }
+    monkeypatch.setattr(layer_types, "SPOILT", 0.0)
+    with pytest.raises(ExportError, match="spoil every layer"):
+        layer_types.int8_types(graph, photos)
+
+
+def test_types_that_do_not_exist_are_refused() -> None:
+    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 2)
+    with pytest.raises(ExportError, match=r"head\.basis cannot be stored as int8"):
+        layer_types.prepare_mixed(graph, {"head.basis": "int8"}, photos)
+    with pytest.raises(ExportError, match="blocks of 48 do not divide"):
+        layer_types.prepare_mixed(
+            graph, layer_types.uniform_types(graph, "int4"), photos, int4_block=48, activations=None
+        )
+    with pytest.raises(ExportError, match="there are none"):
+        layer_types.int8_types(graph, [])
+
+
+def test_an_interrupted_export_goes_on_from_what_was_worked_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(layer_types, "_LARGE", 0)
+    photos = tiny_photos("clip", 8)
+    first = layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")
+    monkeypatch.setattr(layer_types, "watch", lambda *_: pytest.fail("worked out twice"))
+    again = layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")
+    for name, value in first[0].state_dict().items():
+        torch.testing.assert_close(again[0].state_dict()[name], value)
+    assert again[1] == pytest.approx(first[1])
+    with pytest.raises(BaseException, match="worked out twice"):  # other weights, other file
+        layer_types.evened(lean(tiny_scorer("clip", seed=1)), photos, "tensor")
+    (kept,) = (tmp_path / "ralikit" / "export").iterdir()
+    kept.write_bytes(b"broken")
+    with pytest.raises(BaseException, match="worked out twice"):
+        layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")

@@ -1,0 +1,235 @@
+"""Alignment on a tiny tower: it learns, resumes exactly, and splits over parts and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from support_align import PREPROCESS, SETTINGS, align_data, make_alignment, photo_files
+
+from ralikit.errors import TrainingError, UsageError
+from ralikit.photo.views import Preprocess, make_views
+from ralikit.train.rali.align import CHECKPOINT, METRICS, Alignment, ridge
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.batches import Batches
+from ralikit.train.rali.features import cut
+from ralikit.train.rali.photo_store import open_store
+from ralikit.train.world import World
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return photo_files(tmp_path_factory.mktemp("photos"), 24)
+
+
+def _run(photos: list[Path], out: Path, settings: AlignSettings, **options: bool) -> Alignment:
+    out.mkdir(exist_ok=True)
+    alignment = make_alignment(photos, out.parent / "cache", settings)
+    alignment.run(out, resume=options.get("resume", False))
+    return alignment
+
+
+@pytest.mark.parametrize("objective", ["clip", "readout", "regression"])
+def test_the_loss_falls(photos: list[Path], tmp_path: Path, objective: str) -> None:
+    settings = replace(SETTINGS, objective=objective, epochs=6, chains=0)  # type: ignore[arg-type]
+    _run(photos, tmp_path / "run", settings)
+    lines = (tmp_path / "run" / METRICS).read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+
+def test_a_resumed_run_has_the_same_losses(photos: list[Path], tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=3, dropout=0.3, ema=0.9)
+    whole = _run(photos, tmp_path / "whole", settings)
+    (tmp_path / "killed").mkdir()
+    first = make_alignment(photos, tmp_path / "cache", settings)
+    with first._log(tmp_path / "killed") as log:  # killed after a checkpoint …
+        for step in range(4):
+            log({"step": step, **first.train_step(first.batches.make(step))})
+    first.save(tmp_path / "killed" / CHECKPOINT)
+    with (tmp_path / "killed" / METRICS).open("a") as stream:
+        stream.write('{"step": 4, "loss": 99}\n{"step": 5, "lo')  # … with lines beyond it
+    second = _run(photos, tmp_path / "killed", settings, resume=True)
+    one, two = (
+        [json.loads(x)["loss"] for x in (tmp_path / n / METRICS).read_text().splitlines()]
+        for n in ("whole", "killed")
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-6)
+    for a, b in zip(whole.average.parameters(), second.average.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_metrics_go_to_tensorboard_too(photos: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _run(photos, tmp_path / "run", replace(SETTINGS, epochs=2, tensorboard=True))
+    lines = (tmp_path / "run" / METRICS).read_text().splitlines()
+    board = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    for name in ("loss", "learning_rate"):
+        written = [json.loads(line)[name] for line in lines]
+        assert [event.step for event in board.Scalars(name)] == list(range(len(lines)))
+        assert [event.value for event in board.Scalars(name)] == pytest.approx(written, rel=1e-6)
+
+
+def test_micro_batches_see_the_whole_batch(photos: list[Path], tmp_path: Path) -> None:
+    """The contrast is over the batch however it is cut: gradients are those of one pass."""
+    whole = make_alignment(photos, tmp_path / "cache", SETTINGS)
+    cut = make_alignment(photos, tmp_path / "cache", replace(SETTINGS, micro_batch=3))
+    batch = whole.batches.make(0)
+    one, two = whole.train_step(batch), cut.train_step(batch)
+    assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+    assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-3)
+
+
+@pytest.mark.parametrize("objective", ["clip", "readout"])
+def test_two_processes_equal_one(photos: list[Path], tmp_path: Path, objective: str) -> None:
+    settings = replace(SETTINGS, objective=objective, chains=2 if objective == "readout" else 0)  # type: ignore[arg-type]
+    alone = make_alignment(photos, tmp_path / "cache", settings)
+    expected = [alone.train_step(alone.batches.make(step)) for step in range(2)]
+    script = Path(__file__).with_name("align_two_processes.py")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [
+            *command,
+            "--master_port",
+            "0",
+            "--rdzv-backend",
+            "c10d",
+            "--rdzv-endpoint",
+            "127.0.0.1:0",
+            str(script),
+            objective,
+            str(tmp_path),
+            *map(str, photos),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    got = json.loads((tmp_path / "two.json").read_text())
+    assert got["world"] == 2
+    for one, two in zip(expected, got["figures"], strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
+        assert two["gradient_norm"] == pytest.approx(one["gradient_norm"], rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
+    photos: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    alignment = _run(photos, out, replace(SETTINGS, epochs=1))
+    kept = (out / CHECKPOINT).read_bytes()
+    alignment.steps += 3
+    with torch.no_grad():
+        next(alignment.tower.parameters()).fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"loss became nan at step 3"):
+        alignment.run(out, resume=False)
+    assert (out / CHECKPOINT).read_bytes() == kept
+
+
+def test_a_checkpoint_of_other_settings_is_refused(photos: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _run(photos, out, replace(SETTINGS, epochs=1))
+    other = make_alignment(photos, tmp_path / "cache", replace(SETTINGS, epochs=1, sigma=0.9))
+    with pytest.raises(TrainingError, match="other settings"):
+        other.load(out / CHECKPOINT)
+    (out / CHECKPOINT).write_bytes(b"junk")
+    with pytest.raises(TrainingError, match="no checkpoint that can be read"):
+        other.load(out / CHECKPOINT)
+
+
+def test_an_epoch_shows_each_photo_once_and_batches_repeat(
+    photos: list[Path], tmp_path: Path
+) -> None:
+    store = open_store(photos, tmp_path, preprocess=PREPROCESS)
+    batches = Batches(store, np.arange(24), SETTINGS, 32, World())
+    seen = np.concatenate([batches.photos_of(s) for s in range(batches.per_epoch)])
+    assert sorted(seen) == list(range(24))
+    a, b = batches.make(5), batches.make(5)
+    np.testing.assert_array_equal(a.pixels, b.pixels)
+    assert a.pixels.shape == (8 + 2 * 2, 32, 32, 3)
+    halves = [
+        Batches(store, np.arange(24), SETTINGS, 32, World(rank, 2)).make(5) for rank in range(2)
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate([h.pixels[: 8 // 2] for h in halves]), a.pixels[:8]
+    )
+
+
+def test_frozen_names_must_exist(photos: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no parameter of the tower is called 'stemm'"):
+        make_alignment(photos, tmp_path, replace(SETTINGS, frozen=("stemm",)))
+    alignment = make_alignment(photos, tmp_path, replace(SETTINGS, frozen=("stem",)))
+    before = alignment.tower.state_dict()["stem.weight"].clone()
+    alignment.train_step(alignment.batches.make(0))
+    assert torch.equal(before, alignment.tower.state_dict()["stem.weight"])
+
+
+def test_a_photo_is_never_replaced(photos: list[Path], tmp_path: Path) -> None:
+    from ralikit.errors import PhotoError
+
+    with pytest.raises(PhotoError, match=r"absent\.png"):
+        open_store([photos[0], tmp_path / "absent.png"], tmp_path / "c", preprocess=PREPROCESS)
+    assert not list((tmp_path / "c").glob("photos-*"))
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        Preprocess(size=16, shortest_edge=24, anchors=((0.0, 0.0), (0.5, 0.5), (1.0, 1.0))),
+        Preprocess(size=16, shortest_edge=None, resample="bilinear"),  # squashed, as SigLIP does
+    ],
+)
+def test_training_sees_what_scoring_sees(preprocess: Preprocess, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [(50, 101), (101, 37), (16, 16), (9, 40)]
+    photos = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    paths = [tmp_path / f"{k}.png" for k in range(len(photos))]
+    for path, pixels in zip(paths, photos, strict=True):
+        Image.fromarray(pixels).save(path)
+    store = open_store(paths, tmp_path / "c", preprocess=preprocess)
+    for k, pixels in enumerate(photos):
+        views = cut(store[k], preprocess.size, preprocess.anchors)
+        np.testing.assert_array_equal(views, make_views(pixels, preprocess))
+
+
+def test_ridge_recovers_a_linear_map() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(200, 4)), rng.normal(size=(3, 4))
+    weights, bias = ridge(x, x @ w.T + 2.0, strength=1e-6)
+    np.testing.assert_allclose(weights, w, atol=1e-4)
+    np.testing.assert_allclose(bias, 2.0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch": 1},
+        {"epochs": 0},
+        {"temperature": 0.0},
+        {"ema": 1.0},
+        {"chains": 99},
+        {"objective": "clip", "chains": 2},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        replace(SETTINGS, **change)  # type: ignore[arg-type]
+
+
+def test_too_few_photos_for_a_batch(photos: list[Path], tmp_path: Path) -> None:
+    data = replace(align_data(photos, tmp_path, SETTINGS), train=np.arange(4))
+    with pytest.raises(TrainingError, match="4 photos are fewer than a batch of 8"):
+        Alignment(torch.nn.Module(), data, SETTINGS, PREPROCESS)  # type: ignore[arg-type]

@@ -1,0 +1,70 @@
+"""Losses by hand, and what must not change them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ralikit.train.rali.losses import (
+    chain_gaps,
+    clip_loss,
+    plcc_loss,
+    ranking_loss,
+    read_out,
+    soft_contrastive_loss,
+)
+
+
+def test_plcc_loss_by_hand() -> None:
+    y = torch.tensor([1.0, 2.0, 3.0])
+    assert plcc_loss(2 * y + 1, y).item() == pytest.approx(0.0, abs=1e-5)
+    assert plcc_loss(-y, y).item() == pytest.approx(2.0, abs=1e-5)
+    # (1, 2, 4) against (1, 2, 3): covariance 3, norms sqrt(14/3) and sqrt(2)
+    expected = 1 - 3 / (math.sqrt(14 / 3) * math.sqrt(2))
+    assert plcc_loss(torch.tensor([1.0, 2.0, 4.0]), y).item() == pytest.approx(expected, abs=1e-5)
+    assert plcc_loss(torch.ones(3), y).item() == pytest.approx(1.0)
+
+
+def test_clip_loss_by_hand() -> None:
+    eye = torch.eye(2)
+    # logits 1 on the diagonal and 0 off it, both directions alike
+    expected = -math.log(math.e / (math.e + 1))
+    assert clip_loss(3 * eye, eye, temperature=1.0).item() == pytest.approx(expected, abs=1e-6)
+    swapped = clip_loss(eye, eye.flip(0), temperature=0.1).item()
+    assert swapped == pytest.approx(10.0, abs=1e-3)
+
+
+def test_reading_out_is_ralis_scoring() -> None:
+    bank = torch.eye(2)
+    _, scores = read_out(
+        torch.tensor([[1.0, 1.0]]), bank, torch.tensor([2.0, 4.0]), temperature=0.1
+    )
+    assert scores.item() == pytest.approx(3.0)
+    _, scores = read_out(
+        torch.tensor([[5.0, 0.0]]), bank, torch.tensor([2.0, 4.0]), temperature=0.1
+    )
+    assert scores.item() == pytest.approx(2.0, abs=1e-3)
+
+
+def test_soft_contrast_is_zero_where_images_agree_with_their_targets() -> None:
+    torch.manual_seed(0)
+    bank = torch.nn.functional.normalize(torch.randn(5, 4), dim=-1)
+    scores = torch.randn(5)
+    own, own_scores = bank[:3], scores[:3]
+    target = own @ bank.T / 0.1 - (own_scores[:, None] - scores[None]).square() / (2 * 0.4**2)
+    options = {"temperature": 0.1, "sigma": 0.4}
+    exact = soft_contrastive_loss(target, own, bank, own_scores, scores, **options)
+    off = soft_contrastive_loss(target.flip(0), own, bank, own_scores, scores, **options)
+    assert exact.item() == pytest.approx(0.0, abs=1e-5)
+    assert off.item() > 0.1
+
+
+def test_the_hinge_asks_for_larger_gaps_from_stronger_degradations() -> None:
+    gaps = chain_gaps(torch.tensor([[0.2, 0.8]]), margin=1.0)
+    assert gaps.tolist() == [[pytest.approx(0.2), pytest.approx(0.6)]]
+    assert ranking_loss(torch.tensor([[3.0, 2.5, 1.0]]), gaps).item() == 0.0
+    # clean to weak falls 0.1 short, weak to strong rises by 1: 0.6 + 1
+    short = ranking_loss(torch.tensor([[3.0, 2.9, 3.9]]), gaps).item()
+    assert short == pytest.approx((0.1 + 1.6) / 2)

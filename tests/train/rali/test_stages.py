@@ -1,0 +1,235 @@
+"""A whole training run in seconds: photos and scores in, a bundle that scores out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support import lively_tower
+from support_align import photo_files
+from typer.testing import CliRunner
+
+from ralikit.cli import app
+from ralikit.data.metas import Sample
+from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
+from ralikit.metrics.agreement import srcc
+from ralikit.model.bundle import read_bundle, write_safetensors
+from ralikit.runtimes.torch import TorchRuntime
+from ralikit.train.rali import run as runs
+from ralikit.train.rali import text_encoders as encoders
+from ralikit.train.rali.scenes import group_scenes
+from ralikit.train.rali.text_encoders import encode_texts
+from ralikit.train.rali.tie_width import resolution
+
+runner = CliRunner()
+
+
+class _Letters:
+    """A stand-in for a sentence encoder: letter counts, twelve words long at most."""
+
+    name, dim, limit = "letters", 6, 12
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        counts = np.array(
+            [[text.lower().count(c) for c in "blurys"] for text in texts], dtype=np.float32
+        )
+        counts += 0.1
+        counts /= np.linalg.norm(counts, axis=1, keepdims=True)
+        return counts
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runs, "open_text_encoder", lambda _name: _Letters())
+    (tmp_path / "photos").mkdir()
+    photos = photo_files(tmp_path / "photos", 48)
+    lines = [f"{p.name},{1 - i / 60:.3f}" for i, p in enumerate(photos)]
+    (tmp_path / "labels.csv").write_text("file,mos\n" + "\n".join(lines) + "\n")
+    weights = {
+        k: v.numpy() for k, v in lively_tower().state_dict().items() if "projection" not in k
+    }
+    write_safetensors(tmp_path / "start.safetensors", weights)
+    path = tmp_path / "tiny.toml"
+    path.write_text(f"""
+data_root = {str(tmp_path)!r}
+data = [{{ path = "labels.csv", root = "photos", mos_range = [0.0, 1.0], dataset = "made-up" }}]
+texts = {{ per_photo = 2, encoder = "letters" }}
+tower = {{ kind = "mobilenet_v2", weights = "start.safetensors", config = {{ dim = 6 }} }}
+preprocess = {{ shortest_edge = 40, size = 32, anchors = [[0.0, 0.0], [1.0, 1.0]] }}
+bundle = {{ name = "tiny" }}
+[align]
+objective = "readout"
+epochs = 3
+batch = 8
+learning_rate = 1e-3
+warmup_steps = 2
+chains = 2
+projection_init = "ridge"
+centre_texts = true
+long_texts = "truncate"
+autocast = "off"
+[fit]
+pca = 4
+buckets = 8
+clusters = 10
+temperature = 0.2
+normalize = true
+steps = 40
+chains = 12
+""")
+    return path
+
+
+def _train(recipe: Path, out: Path, *words: str) -> str:
+    done = runner.invoke(app, ["train", "rali", "--recipe", str(recipe), "--out", str(out), *words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_run_ends_in_a_bundle_that_orders_its_photos(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    assert "next: ralikit eval" in _train(recipe, out)
+    bundle = read_bundle(out / "bundle")
+    assert bundle.info.provenance["trained_on"] == 48
+    assert bundle.info.tower.weights == "trained"
+    runtime = TorchRuntime(bundle)
+    from ralikit.photo.views import load_views
+
+    photos = sorted((tmp_path / "photos").iterdir())
+    scores = [runtime.run(load_views(p, bundle.info.preprocess)) for p in photos]
+    assert srcc(scores, -np.arange(48)) > 0.5
+    assert min(scores) >= 1.0
+    # the same recipe again makes nothing anew; another one is refused in this folder
+    before = (out / "metrics.jsonl").read_bytes()
+    _train(recipe, out)
+    assert (out / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(TrainingError, match="run of other settings"):
+        _train(recipe, out, "--set", "align.seed=5")
+    # a run that could not begin leaves no folder that would refuse the mended recipe
+    with pytest.raises(RalikitError, match="cannot read the labels"):
+        _train(recipe, out.with_name("two"), "--set", "data_root=nowhere")
+    assert not out.with_name("two").exists()
+
+
+def test_photos_kept_out_are_reported(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "held"
+    text = _train(
+        recipe, out, "--set", "validation.share=0.25", "--set", "validation.likeness=0.9999"
+    )
+    figures = json.loads((out / "validation.json").read_text())
+    assert 6 <= figures["photos"] <= 18
+    assert f'"photos": {figures["photos"]}' in text
+
+
+def test_regression_has_no_texts_and_no_bundle_of_its_own(recipe: Path, tmp_path: Path) -> None:
+    done = runner.invoke(
+        app,
+        [
+            "train",
+            "align",
+            "--recipe",
+            str(recipe),
+            "--out",
+            str(tmp_path / "runs" / "reg"),
+            "--set",
+            'align.objective="regression"',
+            "--set",
+            "tower.config.dim=1",
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "runs" / "reg" / "texts.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("align.epochz=1", "did you mean 'epochs'"),
+        ("tower.config.dim=5", "6 wide"),
+        ("fit.pca=99", r"1\.\.6"),
+        ("fit.clusters=999", "do not fit 48 photos"),
+        ("align.long_texts=refuse", "longer than the 12 tokens"),
+        ("align.batch=64", "48 photos are fewer than a batch of 64"),
+        ("align.frozen=['nothing']", "no parameter of the tower"),
+    ],
+)
+def test_a_mistake_is_one_sentence(recipe: Path, tmp_path: Path, change: str, words: str) -> None:
+    with pytest.raises(RalikitError, match=words):
+        _train(recipe, tmp_path / "runs" / "bad", "--set", change)
+    assert not (tmp_path / "runs" / "bad" / "bundle").exists()
+
+
+def test_a_missing_photo_stops_the_run(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "03.png").unlink()
+    with pytest.raises(DataError, match=r"03\.png"):
+        _train(recipe, tmp_path / "runs" / "bad")
+
+
+def test_fit_without_alignment_says_what_to_do(recipe: Path, tmp_path: Path) -> None:
+    done = runner.invoke(
+        app, ["train", "fit", "--recipe", str(recipe), "--out", str(tmp_path / "runs" / "new")]
+    )
+    assert isinstance(done.exception, TrainingError)
+    assert "run align first" in str(done.exception)
+
+
+def test_long_texts_are_handled_as_stated() -> None:
+    encoder = _Letters()
+    long = "blurry blurry blurry blurry blurry blurry blurry. " * 3 + "sharp sharp sharp sharp"
+    with pytest.raises(TrainingError, match="1 of 2 texts are longer than the 12 tokens"):
+        encode_texts(encoder, ["short", long], long_texts="refuse")
+    cut, count = encode_texts(encoder, ["short", long], long_texts="truncate")
+    split, _ = encode_texts(encoder, ["short", long], long_texts="split")
+    assert count == 1
+    np.testing.assert_allclose(cut[0], split[0])
+    np.testing.assert_allclose(np.linalg.norm(split, axis=1), 1.0, rtol=1e-5)
+    chunks = encoders._chunks(encoder, long)
+    assert all(encoder.count(c) <= encoder.limit for c in chunks)
+    assert sum(c.split().count("sharp") for c in chunks) == 4
+    assert sum(w.startswith("blurry") for c in chunks for w in c.split()) == 21
+
+
+def test_scenes_join_what_looks_alike_and_what_was_shot_in_a_burst() -> None:
+    names = ["a_1.png", "a_2.png", "a_9.png", "b.png", "c.png"]
+    samples = [Sample(image=Path(n), name=n, score=3.0, raw=0.0) for n in names]
+    samples[4] = Sample(image=Path("c.png"), name="c.png", score=3.0, raw=0.0, group="g")
+    features = np.array([[5, 0, 0, 0], [4, 3, 0, 0], [4, -3, 0, 0], [0, 0, 5, 0], [0, 0, 4.9, 0.5]])
+
+    def scenes(likeness: float, burst: float | None) -> list[str | None]:
+        return [s.group for s in group_scenes(samples, features, likeness=likeness, burst=burst)]
+
+    strict = scenes(0.95, None)
+    assert strict[3] == strict[4]
+    assert len(set(strict)) == 4
+    bursts = scenes(0.95, 0.2)
+    assert bursts[0] == bursts[1]
+    assert bursts[0] != bursts[2]  # alike, but numbered far from it
+
+
+def test_resolution_is_the_gap_from_which_pairs_are_ordered() -> None:
+    rng = np.random.default_rng(0)
+    mos = rng.uniform(1, 5, size=400)
+    coarse = resolution(mos + rng.normal(size=400) * 0.8, mos)
+    fine = resolution(mos + rng.normal(size=400) * 0.2, mos)
+    assert 0 < fine < coarse < 2
+    with pytest.raises(DataError, match="no score gap"):
+        resolution(rng.normal(size=100), rng.normal(size=100))
+    with pytest.raises(DataError, match="at least 30"):
+        resolution(mos[:10], mos[:10])
+
+
+def test_a_tower_needs_its_preprocessing(recipe: Path, tmp_path: Path) -> None:
+    text = recipe.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("preprocess")]
+    recipe.write_text("\n".join(lines))
+    with pytest.raises(UsageError, match=r"needs a \[preprocess\] table"):
+        _train(recipe, tmp_path / "runs" / "bad")

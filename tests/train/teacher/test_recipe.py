@@ -1,0 +1,80 @@
+"""The recipes in train/ can be read, say what the papers say, and divide over their machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ralikit.cli.train import read_recipe_values
+from ralikit.config import from_mapping, read_toml
+from ralikit.errors import UsageError
+from ralikit.train.teacher.ract import RactRecipe
+from ralikit.train.teacher.recipe import TeacherRecipe
+from ralikit.train.teacher.train import read_recipe
+
+FOLDER = Path(__file__).parents[3] / "train"
+
+
+def sequences(recipe: TeacherRecipe | RactRecipe) -> int:
+    return recipe.grpo.images_per_step * recipe.grpo.generations
+
+
+def test_q_insight_is_the_papers() -> None:
+    recipe = read_recipe(FOLDER / "q_insight.toml")
+    grpo, reward = recipe.grpo, recipe.reward
+    assert (grpo.generations, grpo.beta, grpo.epochs) == (8, 1e-3, 10)
+    assert (grpo.learning_rate, grpo.lr_end) == (1e-6, 1e-9)
+    assert sequences(recipe) == 128
+    assert (reward.tolerance, reward.class_weight, reward.severity_weight) == (0.35, 0.25, 0.75)
+    assert recipe.degradation is not None
+    assert recipe.score_prompt == "score"
+    assert sequences(recipe) % (8 * recipe.runtime.per_device) == 0
+
+
+def test_visualquality_r1_is_the_papers() -> None:
+    recipe = read_recipe(FOLDER / "visualquality_r1.toml")
+    assert (recipe.grpo.generations, recipe.grpo.beta) == (6, 0.04)
+    assert recipe.grpo.images_per_step == 8 * 16
+    assert recipe.reward.variant == "mean"
+    assert [spec.dataset for spec in recipe.data] == ["kadid", "spaq"]
+    for gpus in (8, 16):
+        assert sequences(recipe) % (gpus * recipe.runtime.per_device) == 0
+
+
+@pytest.mark.parametrize("name", ["q_insight_lora", "visualquality_r1_lora"])
+def test_lora_recipes_fit_one_device(name: str) -> None:
+    recipe = read_recipe(FOLDER / f"{name}.toml")
+    assert recipe.lora is not None
+    assert recipe.lora.base_dtype == "bfloat16"
+    assert sequences(recipe) % recipe.runtime.per_device == 0
+
+
+@pytest.mark.parametrize("name", ["ract", "ract_lora"])
+def test_ract_recipes(name: str) -> None:
+    recipe = from_mapping(RactRecipe, read_toml(FOLDER / f"{name}.toml"))
+    assert recipe.sft_from == "koniq"
+    assert recipe.sft.labels == "text"
+    processes = 8 if name == "ract" else 1
+    assert sequences(recipe) % (processes * recipe.runtime.per_device) == 0
+    assert recipe.sft.images_per_step % (processes * recipe.sft.runtime.per_device) == 0
+
+
+def test_settings_can_be_changed_from_the_command_line() -> None:
+    changes = ["grpo.max_steps=3", "model=/m/qwen", "reward.variant=binary", "lora.rank = 8"]
+    values = read_recipe_values(FOLDER / "visualquality_r1.toml", changes)
+    recipe = from_mapping(TeacherRecipe, values)
+    assert (recipe.grpo.max_steps, recipe.model) == (3, "/m/qwen")
+    assert recipe.reward.variant == "binary"
+    assert recipe.lora is not None
+    assert recipe.lora.rank == 8
+    with pytest.raises(UsageError, match="--set takes key=value"):
+        read_recipe_values(FOLDER / "q_insight.toml", ["grpo.max_steps"])
+    with pytest.raises(UsageError, match="model is no table"):
+        read_recipe_values(FOLDER / "q_insight.toml", ["model.x=1"])
+
+
+@pytest.mark.parametrize("name", ["fsdp", "zero3", "ddp"])
+def test_launch_files_say_that_they_were_not_run(name: str) -> None:
+    text = (FOLDER / "launch" / f"{name}.yaml").read_text()
+    assert "NOT RUN HERE" in text
