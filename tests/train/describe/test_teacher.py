@@ -161,7 +161,7 @@ WORKER = """
     from ralikit.data.metas import read_meta
     from ralikit.train.describe.teacher import DescribeSettings, describe
     from ralikit.train.teacher.engines import Asking
-    from test_describe import Told
+    from test_teacher import Told
 
     class Slow(Told):
         def answer(self, requests, prompt):

@@ -64,7 +64,7 @@ def test_two_gloo_processes_equal_one(tmp_path: Path) -> None:
     here = Path(__file__).parent
     worker = tmp_path / "worker.py"
     worker.write_text(
-        textwrap.dedent(WORKER).format(out=str(tmp_path), paths=[str(here), str(here.parent)])
+        textwrap.dedent(WORKER).format(out=str(tmp_path), paths=[str(here), str(here.parents[1])])
     )
     # Images split over the ranks: the second one's answers lie on both.
     subprocess.run(
