@@ -14,7 +14,8 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.gate import open_gate
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.target import Request
 from ralikit.files import publish, to_json
@@ -30,20 +31,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    gate = Gate(bundled(), calibration_count=max(COUNTS))
+    gate = open_gate(bundled(), calibration_count=max(COUNTS))
     rows = []
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             request = Request(
                 bundle=gate.bundle,
-                graph=gate.graph,
+                bench=Workbench(gate.graph, gate.bench.calibration[:count]),
                 precision="int8",
-                calibration=gate.calibration.views[:count],
             )
             onnx.convert(request, path)
             facts = {**facts_of(gate.bundle), "target": "onnx", "precision": "int8"}
-            onnx.write_facts(path, {**facts, "functions": ["score"]})
+            onnx.write_facts(path, {**facts, "outputs": ["score"]})
             parity = gate.compare(open_runtime(path, threads=1))
         rows.append({"photos": count, **parity.figures()})
         print(rows[-1], flush=True)

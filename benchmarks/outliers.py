@@ -25,6 +25,7 @@ from ralikit.export.gate.calibration_photos import built_in
 from ralikit.export.gate.parity import embedding_shift
 from ralikit.export.quantise import layer_types
 from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.onnx.layer_types import store
 from ralikit.files import publish, to_json
@@ -49,13 +50,14 @@ def way(graph: FoldedScorer, name: str, calibration: tuple[Views, ...]) -> tuple
     if name != WAYS[0]:
         graph = lean(graph)
         types = layer_types.uniform_types(graph, "int8")
+    bench = Workbench(graph, calibration)
     if name in WAYS[2:]:
         activations = "tensor"
     if name == WAYS[3]:
-        types = layer_types.int8_types(graph, calibration)
-    plan = layer_types.prepare_mixed(graph, types, calibration, activations=activations)
+        types = layer_types.int8_types(bench)
+    plan = layer_types.prepare_mixed(bench, types, activations=activations)
     size = graph.tower.config()["size"]
-    model = onnx.to_model(plan.graph, (1, size, size, 3), functions=("score", "embedding"))
+    model = onnx.to_model(plan.graph, (1, size, size, 3), outputs=("score", "embedding"))
     kept = sum(types[layer] != "int8" for layer in layer_types.small_layers(graph))
     return store(model, plan, integers=True), kept
 

@@ -42,9 +42,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def gate(bundle: Bundle) -> Gate:
     """The tiny bundle's gate of a few photos."""
-    from ralikit.export.gate.gate import Gate
+    from ralikit.export.gate.gate import open_gate
 
-    return Gate(bundle, count=12, calibration_count=12)
+    return open_gate(bundle, count=12, calibration_count=12)
 
 
 @pytest.fixture(scope="session")

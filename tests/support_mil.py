@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.runtimes.mil.silent import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ def block_of(op: str, feeds: Mapping[str, Any], settings: Mapping[str, Any], ios
 
     flat = flatten(feeds)
     with (
-        quiet(),
+        quiet_logs(),
         Function({k: placeholder(v) for k, v in flat.items()}, opset_version=target(ios)) as block,
     ):
         arguments = {

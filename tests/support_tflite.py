@@ -13,6 +13,7 @@ from support import make_head
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.target import Request
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.model.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
@@ -87,9 +88,8 @@ def tiny_request(precision: str, *, photos: int = 12) -> Request:
     """A conversion of the tiny scorer."""
     return Request(
         bundle=tiny_bundle(),
-        graph=tiny_scorer(),
+        bench=Workbench(tiny_scorer(), made_photos(photos, seed=1)),
         precision=precision,
-        calibration=made_photos(photos, seed=1),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from support_tflite import tiny_bundle
 
 from ralikit.bench import standin
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.target import Request
 from ralikit.model.bundle import Bundle
 from ralikit.model.folded import FoldedScorer
@@ -94,8 +95,7 @@ def vit_request(kind: str, precision: str) -> Request:
     """A conversion of `tiny_scorer`, lean."""
     return Request(
         bundle=vit_bundle(kind),
-        graph=lean(tiny_scorer(kind)),
+        bench=Workbench(lean(tiny_scorer(kind)), tiny_photos(kind, 16, seed=1)),
         precision=precision,
-        calibration=tiny_photos(kind, 16, seed=1),
-        functions=("score", "embedding"),
+        outputs=("score", "embedding"),
     )

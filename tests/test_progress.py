@@ -7,6 +7,7 @@ from itertools import groupby
 from support_vit import tiny_photos, tiny_scorer
 
 from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreml.compress import compress
 from ralikit.export.targets.coreml.schemes import plan
 from ralikit.model.rewrite import lean
@@ -23,7 +24,8 @@ def test_planning_int8_tells_every_stage() -> None:
     graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 4)
     heard: Heard = []
     with telling(lambda *told: heard.append(told)):
-        layer_types.prepare_mixed(graph, layer_types.int8_types(graph, photos), photos)
+        bench = Workbench(graph, photos)
+        layer_types.prepare_mixed(bench, layer_types.int8_types(bench))
     stages = _stages(heard)
     assert [stage for stage, _ in stages] == [
         "what the layers read",

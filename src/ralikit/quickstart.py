@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ralikit.errors import RalikitError
+from ralikit.export.targets import TARGETS
 from ralikit.extras import hush_imports, require_installed
 from ralikit.files import size_bytes, write_text
 from ralikit.model.bundle import Bundle
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from ralikit.scorer import Score, Scorer
 
 
-TARGETS = ("onnx", "tflite", "coreml")
 PRECISION = "int8"
+_JOB = "The quickstart"
 _LEVELS = 6  # the photo as it is, then the five severities
 
 
@@ -57,15 +58,15 @@ def quickstart(out: Path, bundle: Bundle, *, tell: Tell = lambda _what, _done: N
         RalikitError: If any stage fails; no report is written then.
         MissingExtraError: If a target's libraries are not installed, before any work is done.
     """
+    for target in TARGETS:
+        target.require(_JOB)
     for module, extra in (
-        ("coremltools", "coreml"),
-        ("litert_torch", "tflite"),
         ("skimage", "export"),
         ("sklearn", "export"),
         ("matplotlib", "bench"),
         ("jinja2", "bench"),
     ):
-        require_installed(module, extra=extra, job="The quickstart")
+        require_installed(module, extra=extra, job=_JOB)
     hush_imports()
     from ralikit.report import page
     from ralikit.scorer import load
@@ -132,18 +133,18 @@ def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curv
 
 
 def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
-    from ralikit.export.gate.gate import Gate
+    from ralikit.export.gate.gate import open_gate
     from ralikit.export.options import ExportOptions
     from ralikit.export.pipeline import export
 
     tell("reference scores", 0.0)
-    gate = Gate(bundle)  # once for all targets
+    gate = open_gate(bundle)  # once for all targets
     files = {}
     for number, target in enumerate(TARGETS):
-        tell(f"exporting to {target}, {PRECISION}", (number + 1) / (len(TARGETS) + 1))
-        files[target] = export(
+        tell(f"exporting to {target.name}, {PRECISION}", (number + 1) / (len(TARGETS) + 1))
+        files[target.name] = export(
             bundle,
-            target=target,
+            target=target.name,
             precision=PRECISION,
             out=out,
             options=ExportOptions(overwrite=True),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet_natively() -> Iterator[None]:
     """Keep native libraries' chatter off the terminal; their exceptions still come through.
 
     It moves file descriptors, as the text is written below Python, and so silences all threads.

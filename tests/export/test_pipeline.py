@@ -18,14 +18,14 @@ import onnxruntime as ort
 import pytest
 
 from ralikit.errors import ExportError, ParityError, UsageError
-from ralikit.export import pipeline
 from ralikit.export.gate import gate as gate_module
-from ralikit.export.gate.gate import Gate, unfolded_scores
+from ralikit.export.gate.gate import Gate, open_gate, unfolded_scores
 from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
 from ralikit.export.options import ExportOptions
 from ralikit.export.pipeline import Exported, check_layers, export
+from ralikit.export.quantise import layer_types
+from ralikit.export.targets import names
 from ralikit.export.targets.onnx import target as onnx_target
-from ralikit.export.targets.target import promised_types
 from ralikit.files import sha256_path
 from ralikit.model.bundle import Bundle
 from ralikit.model.folded import FoldedScorer, fold
@@ -91,7 +91,7 @@ def test_views_averaged_by_score_export_too(tmp_path: Path) -> None:
     from support_export import tiny_bundle
 
     bundle = tiny_bundle(tmp_path / "bundle", view_pool="score")
-    done = export_fp32(bundle, out=tmp_path, gate=Gate(bundle, count=3))
+    done = export_fp32(bundle, out=tmp_path, gate=open_gate(bundle, count=3))
     assert done.parity.max_drift < 1e-4
 
 
@@ -129,7 +129,9 @@ def test_an_unknown_word_names_the_known_ones(bundle: Bundle, tmp_path: Path) ->
 )
 def test_a_layer_left_in_float_is_an_error(gate: Gate, found: dict[str, str], words: str) -> None:
     with pytest.raises(ExportError, match=words):
-        check_layers(promised_types(gate.graph, "int8"), found, what="tiny")
+        check_layers(
+            layer_types.types_of(gate.bench, "int8", activations="tensor"), found, what="tiny"
+        )
 
 
 # What goes wrong on purpose. Nothing may be published, and the reason must be said.
@@ -151,7 +153,7 @@ def test_a_wrong_fold_is_refused(
 
     monkeypatch.setattr(gate_module, "fold", wrong)
     with pytest.raises(ParityError, match=r"folding changed the score of .* by"):
-        Gate(bundle, count=2)
+        open_gate(bundle, count=2)
 
 
 @pytest.mark.parametrize("fault", ["channels", "mean", "nan"])
@@ -294,4 +296,4 @@ def test_the_exact_reference_is_not_shared_with_the_folded_graph(
 
 
 def test_the_chains_targets_are_those_of_the_command_line() -> None:
-    assert pipeline.TARGETS == ("onnx", "tflite", "coreml")
+    assert names() == ("onnx", "tflite", "coreml")

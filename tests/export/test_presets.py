@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from ralikit.cli import app
 from ralikit.errors import RalikitError, UsageError
 from ralikit.export import pipeline, presets
-from ralikit.export.options import parse_functions
-from ralikit.export.pipeline import target_of
+from ralikit.export.options import parse_outputs
 from ralikit.export.presets import names, read_preset
+from ralikit.export.targets import named
 
 NAMES = ["android-cpu", "android-gpu", "iphone", "server", "web"]
 
@@ -54,8 +54,8 @@ def test_these_presets_exist_and_the_help_names_them() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_is_something_its_target_can_do_and_says_why(name: str) -> None:
     preset = read_preset(name)
-    assert preset.precision in target_of(preset.target).PRECISIONS
-    assert parse_functions(preset.functions)
+    assert named(preset.target).precision(preset.precision)
+    assert parse_outputs(preset.outputs)
     assert len(preset.why) > 80
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import lively_tower, make_head
 
-from ralikit.model.folded import BasisHead, FoldedScorer, with_functions
+from ralikit.model.folded import BasisHead, FoldedScorer, with_outputs
 from ralikit.model.head import Head
 from ralikit.model.towers.mobilenet_v2 import MobileNetV2
 
@@ -67,9 +67,7 @@ def test_the_embedding_is_what_the_tower_gives_on_the_mean(tower: MobileNetV2, p
         np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     )
     with torch.no_grad():
-        score, embedding = with_functions(graph, ("score", "embedding"))(views)
-        alone = torch.cat(
-            [with_functions(graph, ("score", "embedding"))(v[None])[1] for v in views]
-        )
+        score, embedding = with_outputs(graph, ("score", "embedding"))(views)
+        alone = torch.cat([with_outputs(graph, ("score", "embedding"))(v[None])[1] for v in views])
         assert torch.equal(score, graph(views))  # and the first graph still gives the score alone
     np.testing.assert_allclose(embedding.numpy(), alone.numpy().mean(0, keepdims=True), atol=1e-5)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ralikit.errors import UsageError
-from ralikit.export.gate.gate import Gate, folded_scores
+from ralikit.export.gate.gate import folded_scores, open_gate
 from ralikit.export.gate.parity import FOLD
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.extras import hush_imports, require
@@ -100,7 +100,7 @@ def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:
     preprocess = bundle.info.preprocess
     with publish(path) as draft:
         peer = peer_scorer(bundle)
-        gate = Gate(bundle, count=4, tell=tell)
+        gate = open_gate(bundle, count=4, tell=tell)
         drift = abs(folded_scores(peer, gate.photos.views) - gate.reference).max()
         if not drift <= FOLD:
             raise ParityError(f"the module of transformers gives scores {drift:.5f} off")

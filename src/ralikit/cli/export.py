@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ralikit.cli.presets import apply_preset
+from ralikit.export.targets import TARGETS, names
+from ralikit.export.targets.target import AUTO
 
 if TYPE_CHECKING:
     from ralikit.export.pipeline import Exported
@@ -23,16 +25,24 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
 
 
+def _precisions() -> str:
+    # What all targets have, then what one of them has besides.
+    own = {t.name: [p.name for p in t.precisions if p.name != AUTO] for t in TARGETS}
+    common = [name for name in own[TARGETS[0].name] if all(name in has for has in own.values())]
+    more = {t: [name for name in has if name not in common] for t, has in own.items()}
+    words = [f"{t} also {', '.join(has)}" for t, has in more.items() if has]
+    return "; ".join([", ".join(common), *words])
+
+
 def export(
     bundle: Annotated[
         Path | None, typer.Argument(help="Bundle folder; default: the bundled model.")
     ] = None,
-    target: Annotated[str, typer.Option(help="onnx, tflite, coreml or all.")] = "onnx",
+    target: Annotated[str, typer.Option(help=f"{', '.join(names())} or all.")] = "onnx",
     precision: Annotated[
         str,
         typer.Option(
-            help="fp32, fp16, int8, int8-weights, int4; Core ML also pal6, pal4, w8a8; auto: a "
-            "type for every layer, inside the budgets below."
+            help=f"{_precisions()}; auto: a type for every layer, inside the budgets below."
         ),
     ] = "int8",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
@@ -44,8 +54,11 @@ def export(
             metavar="DIR",
         ),
     ] = None,
-    functions: Annotated[
-        str, typer.Option(help="What the file gives: score, or score,embedding.")
+    outputs: Annotated[
+        str,
+        typer.Option(
+            "--outputs", "--functions", help="What the file gives: score, or score,embedding."
+        ),
     ] = "score",
     layout: Annotated[
         str,
@@ -94,16 +107,16 @@ def export(
 
     require("torch", extra="export", job="Export")
     require("onnx", extra="export", job="Export")
-    from ralikit.export.options import ExportOptions, parse_functions
-    from ralikit.export.pipeline import TARGETS, export_all
+    from ralikit.export.options import ExportOptions, parse_outputs
+    from ralikit.export.pipeline import export_all
     from ralikit.export.search.frontier import Budgets
     from ralikit.export.search.search import export_auto_all
 
-    targets = TARGETS if target == "all" else (target,)
+    targets = names() if target == "all" else (target,)
     opened = _opened(bundle)
     options = ExportOptions(
         calibration=calibration,
-        functions=parse_functions(functions),
+        outputs=parse_outputs(outputs),
         layout=layout,
         gpu=gpu,
         thorough=thorough,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ralikit.errors import ParityError
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.target import Request
 from ralikit.model.bundle import SCORER, Bundle, read_bundle, read_safetensors, write_bundle
@@ -39,7 +40,7 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
     graph = fold(bundle)
     with tempfile.TemporaryDirectory(prefix="ralikit-scorer-") as folder:
         path = Path(folder) / SCORER
-        request = Request(bundle=bundle, graph=graph, precision="fp16", calibration=())
+        request = Request(bundle=bundle, bench=Workbench(graph), precision="fp16")
         onnx.convert(request, path)
         onnx.write_facts(path, {**facts_of(bundle), "target": "onnx", "precision": "fp16"})
         runtime = OnnxRuntime(path)

@@ -8,8 +8,9 @@ read is made again.
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,17 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import RalikitError
-from ralikit.files import publish, sha256_bytes, sha256_path, to_json
+from ralikit.files import publish, sha256_bytes, to_json
 
 Arrays = dict[str, NDArray[np.float64]]
 
 _KEPT = 200
-_SOURCES = (
-    "model/**/*.py",
-    "export/quantise/*.py",
-    "export/gate/*.py",
-    "photo/*.py",
-)
+_PACKAGE = "ralikit"
 
 
 def cache_root() -> Path:
@@ -38,15 +34,19 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "ralikit" / "export"
 
 
-def cached(what: str, parts: dict[str, str | int], make: Callable[[], Arrays]) -> Arrays:
+def cached(
+    what: str, parts: Mapping[str, str | int], make: Callable[[], Arrays], *, code: str
+) -> Arrays:
     """Arrays from the cache, or made and put there.
 
     Args:
         what: Their kind, the file's readable name.
         parts: All they depend on: hashes of weights and photos, settings, versions.
         make: Makes them.
+        code: Name of the module that makes them: with all of ralikit that it imports, it is part
+            of what they depend on.
     """
-    key = sha256_bytes(to_json({**parts, "code": _code()}, indent=None).encode())
+    key = sha256_bytes(to_json({**parts, "code": code_hash(code)}, indent=None).encode())
     path = cache_root() / f"{what}-{key[:24]}.npz"
     found = _read(path)
     if found is None:
@@ -55,14 +55,41 @@ def cached(what: str, parts: dict[str, str | int], make: Callable[[], Arrays]) -
     return found
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
-    # What is computed depends on this package's sources and on torch; a release is not enough for
-    # whoever changes them.
-    package = Path(__file__).parents[1]
-    sources = sorted(file for pattern in _SOURCES for file in package.glob(pattern))
-    texts = [sha256_path(file) for file in sources]
-    return sha256_bytes("".join([*texts, version("torch"), version("numpy")]).encode())
+@lru_cache
+def code_hash(module: str) -> str:
+    """A hash over the sources of a module, all of ralikit that it imports, torch and numpy.
+
+    A release's number is not enough for whoever changes the sources; and imports are followed,
+    not folders listed, so that moving a file cannot silently drop it.
+
+    Args:
+        module: Dotted name.
+    """
+    sources: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in sources or (path := _source(name)) is None:
+            continue
+        text = path.read_bytes()
+        sources[name] = sha256_bytes(text)
+        waiting += _imported(text)
+    versions = [version("torch"), version("numpy")]
+    return sha256_bytes(to_json([sorted(sources.items()), versions], indent=None).encode())
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    # `from a import b`: b may be a module or a name in a.
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE):
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _source(name: str) -> Path | None:
+    base = Path(__file__).parents[1].joinpath(*name.split(".")[1:])
+    found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
+    return next(found, None)
 
 
 def _read(path: Path) -> Arrays | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ralikit.errors import UsageError
 
-FUNCTIONS = ("score", "embedding")
+OUTPUTS = ("score", "embedding")
 """What a file can give: the score, (1,), and the tower's embedding averaged over the views, before
 the PCA, (1, D); both float32."""
 
@@ -22,7 +22,7 @@ class ExportOptions:
 
     Attributes:
         calibration: A folder of photos to calibrate and compare on; None: the built-in set.
-        functions: What the file gives, of `FUNCTIONS`.
+        outputs: What the file gives, of `OUTPUTS`.
         layout: One of `LAYOUTS`.
         gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
         thorough: Compare a large tower on as many photos as a small one.
@@ -33,7 +33,7 @@ class ExportOptions:
     """
 
     calibration: Path | None = None
-    functions: tuple[str, ...] = ("score",)
+    outputs: tuple[str, ...] = ("score",)
     layout: str = "standard"
     gpu: bool = False
     thorough: bool = False
@@ -48,16 +48,16 @@ PLAIN = ExportOptions()
 """Nothing asked for."""
 
 
-def parse_functions(words: str) -> tuple[str, ...]:
+def parse_outputs(words: str) -> tuple[str, ...]:
     """``"score,embedding"`` -> ``("score", "embedding")``; the score is always there, and first.
 
     Raises:
-        UsageError: If a word is none of `FUNCTIONS`, or the score is missing.
+        UsageError: If a word is none of `OUTPUTS`, or the score is missing.
     """
     named = [word.strip() for word in words.split(",") if word.strip()]
-    strange = [word for word in named if word not in FUNCTIONS]
+    strange = [word for word in named if word not in OUTPUTS]
     if strange:
-        raise UsageError(f"there is no function {strange[0]!r}; there are {', '.join(FUNCTIONS)}")
+        raise UsageError(f"there is no output {strange[0]!r}; there are {', '.join(OUTPUTS)}")
     if "score" not in named:
-        raise UsageError("a file gives the score, with or without the rest: --functions score,...")
-    return tuple(name for name in FUNCTIONS if name in named)
+        raise UsageError("a file gives the score, with or without the rest: --outputs score,...")
+    return tuple(name for name in OUTPUTS if name in named)

@@ -1,50 +1,104 @@
-"""From bundle to file: fold, convert, run the converted file, compare, and only then name it."""
+"""From bundle to file in three steps: convert it, prove it, and only then give it its name."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from ralikit.errors import BundleError, ExportError, ParityError, UsageError
-from ralikit.export.gate.checks import file_checks, watch
-from ralikit.export.gate.gate import Gate
-from ralikit.export.gate.parity import LIMITS, RANDOM_LIMITS, Limits, Parity, assert_parity
+from ralikit.export import targets as registry
+from ralikit.export.gate.checks import watch
+from ralikit.export.gate.gate import Gate, open_gate
+from ralikit.export.gate.limits import Limits
+from ralikit.export.gate.parity import Parity, assert_parity
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
-from ralikit.export.options import LAYOUTS, PLAIN, ExportOptions
-from ralikit.export.quantise import layer_types
-from ralikit.export.quantise.smoothing import Activations
-from ralikit.export.targets.target import CALIBRATED, Mixing, Request, Target, promised_types
+from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
+from ralikit.export.targets.target import Precision, Request, Target
 from ralikit.export.verify import verify
-from ralikit.extras import require
 from ralikit.files import refuse_existing, size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
-from ralikit.model.rewrite import TRANSFORMERS, is_transformer
+from ralikit.model.rewrite import TRANSFORMERS
 from ralikit.progress import Tell, named, telling
-from ralikit.quiet import quiet as quiet_natively
 from ralikit.runtimes import open_runtime
-from ralikit.runtimes.mil.silent import quiet
 
-TARGETS = ("onnx", "tflite", "coreml")
-PRECISIONS = ("fp32", "fp16", "int8", "int8-weights")
+Made = TypeVar("Made")
 
-_NEEDS = {
-    "onnx": (("onnx", "onnxscript"), "export", "Export to ONNX"),
-    "tflite": (
-        ("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
-        "tflite",
-        "Export to TFLite",
-    ),
-    "coreml": (("coremltools",), "coreml", "Export to Core ML"),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One file that is asked for, and can be had: made by `order`.
+
+    Attributes:
+        bundle: The model.
+        target: Its format.
+        precision: One of the target's.
+        out: Folder to publish into.
+        options: What else is asked of it.
+        what: Names it in errors.
+    """
+
+    bundle: Bundle
+    target: Target
+    precision: Precision
+    out: Path
+    options: ExportOptions
+    what: str
+
+    @property
+    def file(self) -> Path:
+        """Where it shall be, e.g. ``mini-int8.onnx``; another layout is part of the name."""
+        layout = "" if self.options.layout == LAYOUTS[0] else f"-{self.options.layout}"
+        name = f"{self.bundle.info.name}-{self.precision.name}{layout}{self.target.suffix}"
+        return self.out / name
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are random, and the embedding is what a file is judged by."""
+        return self.bundle.info.tower.weights == "random"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the file gives: what is asked for, and whatever it is judged by."""
+        judged = self.random and "embedding" in self.target.outputs
+        return OUTPUTS if judged else self.options.outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A converted file that nobody has compared yet.
+
+    Attributes:
+        order: What it is.
+        path: Where it lies for now.
+        facts: What it says about itself, but for checks and parity.
+    """
+
+    order: Order
+    path: Path
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A draft that scores as it must.
+
+    Attributes:
+        draft: The file.
+        parity: How it compares with the float32 reference.
+        facts: Everything it says about itself.
+    """
+
+    draft: Draft
+    parity: Parity
+    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """One file that passed.
+    """One file that passed and has its name.
 
     Attributes:
         target: Its format.
@@ -65,31 +119,6 @@ class Exported:
     facts: dict[str, Any]
 
 
-def target_of(name: str) -> Target:
-    """The target of a name, its libraries found.
-
-    Raises:
-        UsageError: If there is no such target.
-        MissingExtraError: If its libraries are not installed.
-    """
-    if name not in TARGETS:
-        raise UsageError(f"there is no target {name!r}; there are {', '.join(TARGETS)}, and all")
-    modules, extra, job = _NEEDS[name]
-    # coremltools and litert-torch greet with notes on versions, some from below Python.
-    with quiet(), quiet_natively():
-        for module in modules:
-            require(module, extra=extra, job=job)
-    return cast(Target, importlib.import_module(f"ralikit.export.targets.{name}.target"))
-
-
-def file_name(
-    bundle: Bundle, target: Target, precision: str, options: ExportOptions = PLAIN
-) -> str:
-    """The exported file's name, e.g. ``mini-int8.onnx``; another layout is part of it."""
-    layout = "" if options.layout == LAYOUTS[0] else f"-{options.layout}"
-    return f"{bundle.info.name}-{precision}{layout}{target.SUFFIX}"
-
-
 def export(
     bundle: Bundle,
     *,
@@ -104,8 +133,8 @@ def export(
 
     Args:
         bundle: The model.
-        target: One of `TARGETS`.
-        precision: One of the target's.
+        target: Name of one of `ralikit.export.targets.TARGETS`.
+        precision: Name of one of the target's.
         out: Folder to publish into; made if need be.
         options: What else is asked of it.
         gate: From an earlier export of the same bundle, to spare its reference scores.
@@ -117,28 +146,14 @@ def export(
         ParityError: If the converted file drifts over the limit; nothing is published.
         ExportError: If the conversion fails or leaves a layer in another type.
     """
-    module = checked_target(target, precision, bundle, options)
-    file = out / file_name(bundle, module, precision, options)
-    what = f"{bundle.info.name} as {target}, {precision}"
-    with publish_pair(file, overwrite=options.overwrite) as (draft, manifest):
-        gate = gate or gate_for(bundle, options, tell=tell)
-        facts, parity = made(module, precision, options, gate, draft, what=what, tell=tell)
-        manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
-    return Exported(
-        target=target,
-        precision=precision,
-        path=file,
-        manifest=manifest_path(file),
-        size=size_bytes(file),
-        parity=parity,
-        facts=facts,
-    )
+    asked = order(bundle, target=target, precision=precision, out=out, options=options)
+    return exported(asked, gate, tell)
 
 
 def export_all(
     bundle: Bundle,
     *,
-    targets: Sequence[str] = TARGETS,
+    targets: Sequence[str],
     precision: str,
     out: Path,
     options: ExportOptions = PLAIN,
@@ -146,79 +161,89 @@ def export_all(
 ) -> Iterator[Exported]:
     """Export to several targets, sharing the reference scores; arguments as for `export`.
 
-    Every target's libraries and precisions are looked up before any work; a file that passed stays
-    where a later one fails.
-
     Yields:
-        Each file as soon as it is published.
+        Each file as soon as it is published; one that passed stays where a later one fails.
     """
-    look_up(bundle, targets, precision, out, options)
-    gate = gate_for(bundle, options, tell=tell)
-    for number, name in enumerate(targets, 1):
-        yield export(
-            bundle,
-            target=name,
-            precision=precision,
-            out=out,
-            options=options,
-            gate=gate,
-            tell=named(tell, f"{name}, {number} of {len(targets)}"),
-        )
+    asked = [
+        order(bundle, target=t, precision=precision, out=out, options=options) for t in targets
+    ]
+    yield from each(asked, exported, tell)
 
 
-def look_up(
-    bundle: Bundle, targets: Sequence[str], precision: str, out: Path, options: ExportOptions
-) -> None:
-    """Refuse what cannot end well before any work: `checked_target`, and files that exist.
+def each(
+    asked: Sequence[Order],
+    make: Callable[[Order, Gate | None, Tell | None], Made],
+    tell: Tell | None,
+) -> Iterator[Made]:
+    """Make several files of one bundle behind one gate, one after another.
+
+    Args:
+        asked: At least one; every one is looked up, and not there yet, before any work.
+        make: Makes one.
+        tell: Told the target, the stage and the share done.
+    """
+    for one in asked:
+        refuse_existing(one.file, overwrite=one.options.overwrite)
+    gate = gate_for(asked[0].bundle, asked[0].options, tell=tell)
+    for number, one in enumerate(asked, 1):
+        yield make(one, gate, named(tell, f"{one.target.name}, {number} of {len(asked)}"))
+
+
+def order(
+    bundle: Bundle, *, target: str, precision: str, out: Path, options: ExportOptions = PLAIN
+) -> Order:
+    """Look up what is asked for, so that what cannot end well is refused before any work.
 
     Raises:
-        UsageError: If a target lacks what is asked of it, or its file exists.
-        MissingExtraError: If a target's libraries are not installed.
-    """
-    for name in targets:
-        module = checked_target(name, precision, bundle, options)
-        file = out / file_name(bundle, module, precision, options)
-        refuse_existing(file, overwrite=options.overwrite)
-
-
-def gate_for(bundle: Bundle, options: ExportOptions, *, tell: Tell | None = None) -> Gate:
-    """The photos and reference scores that an export with these options is held to."""
-    return Gate(bundle, calibration=options.calibration, thorough=options.thorough, tell=tell)
-
-
-def checked_target(
-    name: str, precision: str, bundle: Bundle, options: ExportOptions = PLAIN
-) -> Target:
-    """The target of a name, once it is known to have what is asked of it.
-
-    Raises:
-        UsageError: If there is no such target, or it lacks the precision, a function, the layout,
-            or rules for a phone's GPU where `gpu` asks for them.
+        UsageError: If there is no such target, or it lacks the precision, an output, the layout, or
+            rules for a phone's GPU where `gpu` asks for them.
         MissingExtraError: If its libraries are not installed.
     """
-    module = target_of(name)
-    if options.gpu and module.NAME != "tflite":
-        raise UsageError(f"--gpu is for tflite: {name} has no rules for a phone's GPU to check")
-    _check_layout(name, bundle, options.layout)
-    has = precisions_of(module, bundle)
+    found = registry.named(target)
+    found.require()
+    _check_gpu(found, options)
+    _check_layout(found, bundle, options.layout)
+    has = precisions_of(found, bundle)
     if precision not in has:
         raise UsageError(
-            f"{name} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
+            f"{target} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
             f"{', '.join(has)}"
         )
-    # A target that gives more than the score says so in its `FUNCTIONS`.
-    given: tuple[str, ...] = getattr(module, "FUNCTIONS", ("score",))
-    lacking = [function for function in options.functions if function not in given]
+    lacking = [output for output in options.outputs if output not in found.outputs]
     if lacking:
-        raise UsageError(f"{name} files give {', '.join(given)}, not {lacking[0]!r}")
-    return module
+        raise UsageError(f"{target} files give {', '.join(found.outputs)}, not {lacking[0]!r}")
+    return Order(
+        bundle=bundle,
+        target=found,
+        precision=found.precision(precision),
+        out=out,
+        options=options,
+        what=f"{bundle.info.name} as {target}, {precision}",
+    )
 
 
-def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
+def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
+    """Names of the precisions that a target has for a bundle's tower."""
+    transformer = bundle.info.tower.kind in TRANSFORMERS
+    return tuple(p.name for p in target.precisions if transformer or not p.transformers_only)
+
+
+def _check_gpu(target: Target, options: ExportOptions) -> None:
+    if options.gpu and not target.gpu_rules:
+        able = ", ".join(t.name for t in registry.TARGETS if t.gpu_rules)
+        raise UsageError(
+            f"--gpu is for {able}: {target.name} has no rules for a phone's GPU to check"
+        )
+
+
+def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
     if layout == LAYOUTS[0]:
         return
-    if target != "coreml":
-        raise UsageError(f"--layout {layout} is for coreml: {target} lays a transformer out itself")
+    if layout not in target.layouts:
+        able = ", ".join(t.name for t in registry.TARGETS if layout in t.layouts)
+        raise UsageError(
+            f"--layout {layout} is for {able}: {target.name} lays a transformer out itself"
+        )
     kind = bundle.info.tower.kind
     if kind not in TRANSFORMERS:
         raise UsageError(
@@ -226,147 +251,146 @@ def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
         )
 
 
-def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
-    """The precisions that a target has for a bundle's tower, with ``auto``."""
-    # int4 in ONNX and TFLite is for a transformer's wide layers.
-    narrow = not isinstance(target, Mixing) and bundle.info.tower.kind not in TRANSFORMERS
-    return (*(p for p in target.PRECISIONS if not (narrow and p == "int4")), "auto")
+def gate_for(bundle: Bundle, options: ExportOptions, *, tell: Tell | None = None) -> Gate:
+    """The photos and reference scores that an export with these options is held to."""
+    return open_gate(bundle, calibration=options.calibration, thorough=options.thorough, tell=tell)
 
 
-def made(
-    target: Target,
-    precision: str,
-    options: ExportOptions,
+def exported(asked: Order, gate: Gate | None, tell: Tell | None) -> Exported:
+    """Convert, prove and publish one file."""
+
+    def make(path: Path) -> Proven:
+        ready = gate or gate_for(asked.bundle, asked.options, tell=tell)
+        return prove(convert(asked, ready, path, tell=tell), ready, tell=tell)
+
+    return publish(asked, make)
+
+
+def convert(
+    asked: Order,
     gate: Gate,
-    draft: Path,
+    path: Path,
     *,
-    what: str,
     types: Mapping[str, str] | None = None,
-    limits: Limits | None = None,
-    last: bool = True,
-    tell: Tell | None,
-) -> tuple[dict[str, Any], Parity]:
-    """Write the draft, prove it, give it its facts, and prove once more that it opens and scores.
+    tell: Tell | None = None,
+) -> Draft:
+    """Write the converted file and read back what it stores.
 
     Args:
-        target: What converts.
-        precision: One of its precisions, or ``auto`` with `types`.
-        options: What else is asked of it; its photos are the gate's.
-        gate: The graph, the photos, the reference.
-        draft: Where to write.
-        what: Names the export in errors.
+        asked: What it shall be.
+        gate: The graph and its calibration photos.
+        path: Where to write.
         types: Stored type of every layer; None: what the precision says.
-        limits: How far it may drift; None: what the precision and the weights say.
-        last: Whether the draft is to be published as it is: a trial is not opened once more.
         tell: Told the stage.
 
     Raises:
-        ParityError: If it drifts over the limits.
+        MissingExtraError: If one of the target's libraries is not installed.
         ExportError: If the conversion fails or leaves a layer in another type.
     """
-    calibrates = precision in (
-        *(target.CALIBRATED if isinstance(target, Mixing) else CALIBRATED),
-        "auto",
-    )
-    functions, random = options.functions, gate.bundle.info.tower.weights == "random"
-    if random and "embedding" in getattr(target, "FUNCTIONS", ()):
-        functions = ("score", "embedding")  # what a stand-in is judged by
+    converter, precision = asked.target.load(), asked.precision
     if tell is not None:
-        tell(f"converting to {precision}", 0.0)
+        tell(f"converting to {precision.name}", 0.0)
     with telling(tell):
+        promised = types or converter.types_of(gate.bench, precision.name)
         request = Request(
-            bundle=gate.bundle,
-            graph=gate.graph,
-            precision=precision,
-            calibration=gate.calibration.views if calibrates else (),
-            functions=functions,
-            layout=options.layout,
-            types=types or _types(target, precision, gate),
+            bundle=asked.bundle,
+            bench=gate.bench,
+            precision=precision.name,
+            outputs=asked.outputs,
+            layout=asked.options.layout,
+            types=promised,
         )
-        target.convert(request, draft)
-    found = target.layers(draft)
-    promises = target.promises if isinstance(target, Mixing) else promised_types
-    check_layers(request.types or promises(gate.graph, precision), found, what=what)
-    limits = limits or limits_of(precision, random=random)
+        converter.convert(request, path)
+    found = converter.layers(path)
+    check_layers(promised, found, what=asked.what)
     facts = {
-        **facts_of(gate.bundle),
+        **facts_of(asked.bundle),
         **gate.facts(),
-        "target": target.NAME,
-        "precision": precision,
-        **({"meaning": meaning} if (meaning := _meaning(target, precision)) else {}),
-        "functions": list(functions),
+        "target": asked.target.name,
+        "precision": precision.name,
+        **({"meaning": precision.meaning} if precision.meaning else {}),
+        "outputs": list(asked.outputs),
         "layers": found,
-        "tools": target.tools(),
-        "calibration": gate.calibration_facts() if calibrates else None,
-        "limits": limits.figures(),
-        **_structure(target, draft, gate),
-        **({"gpu": True} if options.gpu else {}),
-        **({"layout": options.layout} if options.layout != LAYOUTS[0] else {}),
+        "tools": converter.tools(),
+        "calibration": gate.calibration_facts() if precision.calibrated else None,
+        **converter.structure(path, gate.graph, gate.photos.views),
+        **({"gpu": True} if asked.options.gpu else {}),
+        **({"layout": asked.options.layout} if asked.options.layout != LAYOUTS[0] else {}),
     }
+    return Draft(order=asked, path=path, facts=facts)
+
+
+def prove(
+    draft: Draft, gate: Gate, *, limits: Limits | None = None, tell: Tell | None = None
+) -> Proven:
+    """Run a draft on the gate's photos, and look at it as its target does.
+
+    Args:
+        draft: From `convert`; its facts are written into it.
+        gate: The photos, the reference.
+        limits: How far it may drift; None: what the precision and the weights say.
+        tell: Told the stage.
+
+    Raises:
+        ParityError: If it does not score, drifts over the limits, or fails a check.
+    """
+    asked, path = draft.order, draft.path
+    tolerance = asked.precision.limits
+    limits = limits or (tolerance.random if asked.random else tolerance.trained)
+    facts = {**draft.facts, "limits": limits.figures()}
     # A runtime opens no file without facts; the parity figures come once it has run.
-    target.write_facts(draft, facts)
-    runtime = open_runtime(draft)
+    asked.target.load().write_facts(path, facts)
+    runtime = open_runtime(path)
     watch(runtime)
     try:
         parity = gate.compare(runtime, tell=tell)
     except BundleError as error:
-        for check in file_checks(draft, runtime):  # they may know why
-            check.refuse(what=what)
-        raise ParityError(f"{what}: the converted file does not score: {error}") from error
-    checks = file_checks(draft, runtime)
+        for check in asked.target.checks(path, runtime):  # they may know why
+            check.refuse(what=asked.what)
+        message = f"{asked.what}: the converted file does not score: {error}"
+        raise ParityError(message) from error
+    checks = asked.target.checks(path, runtime)
     for check in checks:
-        check.refuse(what=what)
-    assert_parity(parity, limits, what=what)
-    facts["checks"] = [check.figures() for check in checks]
-    facts["parity"] = parity.figures()
-    if last:
-        seal(target, draft, facts, what=what)
-    return facts, parity
+        check.refuse(what=asked.what)
+    assert_parity(parity, limits, what=asked.what)
+    facts |= {"checks": [check.figures() for check in checks], "parity": parity.figures()}
+    return Proven(draft=draft, parity=parity, facts=facts)
 
 
-def seal(target: Target, draft: Path, facts: dict[str, Any], *, what: str) -> None:
-    """Give a draft its final facts, and prove that it opens and scores with them.
-
-    Raises:
-        ParityError: If `ralikit.export.verify.verify` finds fault with it.
-    """
-    target.write_facts(draft, facts)
-    verified = verify(draft)
-    if not verified.passed:
-        raise ParityError(f"{what}: {verified.reason}")
-
-
-def _structure(target: Target, draft: Path, gate: Gate) -> dict[str, Any]:
-    # What a target says of its file besides the layers, e.g. what a phone's GPU would leave out.
-    describe = getattr(target, "structure", None)
-    return {} if describe is None else dict(describe(draft, gate.graph, gate.photos.views))
-
-
-def _meaning(target: Target, precision: str) -> str | None:
-    return target.MEANING.get(precision) if isinstance(target, Mixing) else None
-
-
-def _types(target: Target, precision: str, gate: Gate) -> dict[str, str] | None:
-    # Integer arithmetic spoils some layers of some transformers: those stay in float, by name.
-    activations: Activations | None = getattr(target, "ACTIVATIONS", None)
-    if activations is None or precision != "int8" or not is_transformer(gate.graph.tower):
-        return None
-    return layer_types.int8_types(gate.graph, gate.calibration.views, activations=activations)
-
-
-def limits_of(precision: str, *, random: bool = False) -> Limits:
-    """How far a file of this precision may drift.
-
-    Precisions beyond the four are weight compressions that some targets add: as int8-weights.
+def publish(asked: Order, make: Callable[[Path], Proven]) -> Exported:
+    """Give a proven file its final facts and its name, its manifest beside it; or leave nothing.
 
     Args:
-        precision: A precision's name.
-        random: Whether the weights are random: the scores then mean nothing, and what may not move
-            is the embedding.
+        asked: What it is.
+        make: Writes the draft at a path and proves it.
+
+    Raises:
+        UsageError: If the file exists and is not to be replaced.
+        ParityError: If it does not open and score with its final facts.
     """
-    if random:
-        return RANDOM_LIMITS.get(precision, RANDOM_LIMITS["int4"])
-    return LIMITS.get(precision, LIMITS["int8-weights"])
+    file = asked.file
+    with publish_pair(file, overwrite=asked.options.overwrite) as (path, manifest):
+        proven = make(path)
+        asked.target.load().write_facts(path, proven.facts)
+        verified = verify(path)
+        if not verified.passed:
+            raise ParityError(f"{asked.what}: {verified.reason}")
+        text = manifest_text(path, proven.facts, name=file.name)
+        manifest.write_text(text, encoding="utf-8")
+    return Exported(
+        target=asked.target.name,
+        precision=asked.precision.name,
+        path=file,
+        manifest=manifest_path(file),
+        size=size_bytes(file),
+        parity=proven.parity,
+        facts=proven.facts,
+    )
+
+
+def with_precision(asked: Order, name: str) -> Order:
+    """The same order in another precision of its target; errors still name the one asked for."""
+    return replace(asked, precision=asked.target.precision(name))
 
 
 def check_layers(promised: Mapping[str, str], found: dict[str, str], *, what: str) -> None:

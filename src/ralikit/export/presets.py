@@ -20,14 +20,14 @@ class Preset:
         target: Format.
         precision: One that the target has.
         why: The reason, in words for whoever has to trust it.
-        functions: What the file gives, as ``--functions`` takes it.
+        outputs: What the file gives, as ``--outputs`` takes it.
         gpu: Whether a phone's GPU must take the whole file.
     """
 
     target: str
     precision: str
     why: str
-    functions: str = "score"
+    outputs: str = "score"
     gpu: bool = False
 
     def __post_init__(self) -> None:
@@ -40,7 +40,7 @@ class Preset:
         return {
             "target": self.target,
             "precision": self.precision,
-            "functions": self.functions,
+            "outputs": self.outputs,
             "gpu": self.gpu,
         }
 

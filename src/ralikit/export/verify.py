@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ralikit.errors import BundleError, UsageError
-from ralikit.export.gate.checks import Check, file_checks, watch
-from ralikit.export.gate.parity import LIMITS, Limits, Parity, compare
+from ralikit.export.gate.checks import Check, watch
+from ralikit.export.gate.limits import NARROW, Limits
+from ralikit.export.gate.parity import Parity, compare
 from ralikit.export.manifest import manifest_path, read_manifest
+from ralikit.export.targets import file_checks, find
 from ralikit.files import sha256_path
 from ralikit.model.facts import preprocess_of
 from ralikit.photo.views import load_views, make_views
@@ -114,7 +116,9 @@ def verify(
 
 def _limits(facts: dict[str, Any]) -> Limits:
     # A file may hold itself to other limits than its precision's, and says so in its metadata.
-    usual = LIMITS.get(str(facts.get("precision")), LIMITS["int8-weights"])
+    target, name = find(str(facts.get("target"))), facts.get("precision")
+    known = {p.name: p.limits for p in target.precisions} if target is not None else {}
+    usual = known.get(str(name), NARROW).trained
     own = facts.get("limits")
     if not isinstance(own, dict):
         return usual

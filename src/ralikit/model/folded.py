@@ -55,7 +55,7 @@ class FoldedScorer(nn.Module):
         view_pool: What is averaged over the views: ``"embedding"`` or ``"score"``.
 
     Attributes:
-        functions: What `forward` gives; see `with_functions`.
+        outputs: What `forward` gives; see `with_outputs`.
         normalises: Whether pixels are normalised here, or by the tower's first layer's weights.
     """
 
@@ -72,7 +72,7 @@ class FoldedScorer(nn.Module):
         self.tower = tower
         self.head = BasisHead(head)
         self.view_pool = view_pool
-        self.functions: tuple[str, ...] = ("score",)
+        self.outputs: tuple[str, ...] = ("score",)
         self.normalises = True
         spread = torch.tensor(std, dtype=torch.float64)
         offset = -torch.tensor(mean, dtype=torch.float64) / spread
@@ -89,7 +89,7 @@ class FoldedScorer(nn.Module):
         score: Tensor = self.head(each)
         if self.view_pool == "score":
             score = score.mean(dim=0, keepdim=True)
-        if self.functions == ("score",):
+        if self.outputs == ("score",):
             return score
         return score, each if self.view_pool == "embedding" else each.mean(dim=0, keepdim=True)
 
@@ -109,17 +109,17 @@ class FoldedScorer(nn.Module):
         return pixels * self.gain + self.offset if self.normalises else pixels
 
 
-def with_functions(graph: FoldedScorer, functions: tuple[str, ...]) -> FoldedScorer:
+def with_outputs(graph: FoldedScorer, outputs: tuple[str, ...]) -> FoldedScorer:
     """The same scorer, its weights shared, giving the score or (score, embedding).
 
     Args:
         graph: The folded scorer; it is not changed.
-        functions: ``("score",)`` or ``("score", "embedding")``.
+        outputs: ``("score",)`` or ``("score", "embedding")``.
     """
-    if functions == graph.functions:
+    if outputs == graph.outputs:
         return graph
     other = copy.copy(graph)  # the same submodules, another attribute
-    other.functions = functions
+    other.outputs = outputs
     return other
 
 

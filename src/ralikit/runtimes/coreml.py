@@ -13,7 +13,7 @@ from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, parse_facts, preprocess_of
 from ralikit.runtimes import Views, check_views, checked_score
 from ralikit.runtimes.mil.package import Package, open_package
-from ralikit.runtimes.mil.silent import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 if TYPE_CHECKING:
     from ralikit.runtimes.mil.ranges import Ranges
@@ -56,7 +56,9 @@ class CoreMlRuntime:
             self.name = f"Core ML ({compute_units}) through coremltools {version}"
             self.note = ""
         else:
-            self._model = _OffDevice(package, sorted(self.facts.get("functions", [OUTPUT])))
+            self._model = _OffDevice(
+                package, sorted(self.facts.get("outputs", self.facts.get("functions", [OUTPUT])))
+            )
             self.name = f"ralikit's Core ML evaluator on coremltools {version}"
             self.note = OFF_DEVICE
 
@@ -115,7 +117,7 @@ class _OnMac:
         units = getattr(ct.ComputeUnit, compute_units, None)
         if units is None:
             raise UsageError(f"unknown compute units {compute_units!r}")
-        with quiet():
+        with quiet_logs():
             self._model = ct.models.MLModel(str(path), compute_units=units)
 
     def predict(self, image: np.ndarray[Any, Any]) -> dict[str, NDArray[np.float32]]:

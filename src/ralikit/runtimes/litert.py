@@ -102,7 +102,7 @@ class LiteRtRuntime:
         wanted = preprocess_of(self.facts, where=str(self._path))
         shape = (wanted.views, wanted.size, wanted.size, 3)
         inputs, outputs = self._engine.inputs, self._engine.outputs
-        promised = self.facts.get("functions", ["score"])
+        promised = self.facts.get("outputs", self.facts.get("functions", ["score"]))
         fits = (
             inputs == {"image": End(shape, "uint8")}
             and sorted(outputs) == sorted(promised)

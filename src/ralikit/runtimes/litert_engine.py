@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
-from ralikit.quiet import quiet
+from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 
 ERRORS = (RuntimeError, ValueError, IndexError, TypeError)
@@ -71,7 +71,7 @@ class Interpreted:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            with quiet():
+            with quiet_natively():
                 # By path: the weights stay mapped instead of being copied.
                 self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
@@ -111,7 +111,7 @@ class Cached:
 
         cpu = CpuOptions(num_threads=threads or 0, xnnpack_weight_cache_path=str(cache))
         try:
-            with quiet():
+            with quiet_natively():
                 model = CompiledModel.from_file(str(path), options=Options(cpu_options=cpu))
                 (self._key,) = model.get_signature_list()
                 self.inputs = _ends(model.get_input_tensor_details(self._key))
@@ -160,7 +160,7 @@ def _ends(details: dict[str, Any]) -> dict[str, End]:
 
 
 def _close(native: dict[str, Any]) -> None:
-    with quiet():
+    with quiet_natively():
         native.clear()
 
 

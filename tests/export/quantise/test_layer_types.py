@@ -10,10 +10,11 @@ import torch
 from support_vit import CONFIGS, tiny_photos, tiny_scorer
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, smoothing, workbench
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.int8 import weight_steps
 from ralikit.export.quantise.smoothing import Activations, smooth, watch
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.model.folded import FoldedScorer
 from ralikit.model.rewrite import lean
 
@@ -28,7 +29,7 @@ def _embeddings(graph: FoldedScorer, kind: str) -> torch.Tensor:
 def test_evening_out_changes_no_embedding(kind: str, activations: Activations) -> None:
     graph, photos = lean(tiny_scorer(kind, outliers="inner")), tiny_photos(kind, 8)
     wanted = _embeddings(graph, kind)
-    even, errors = layer_types.evened(graph, photos, activations)
+    even, errors = layer_types.evened(Workbench(graph, photos), activations)
     torch.testing.assert_close(_embeddings(even, kind), wanted, atol=2e-5, rtol=2e-5)
     assert set(errors) == set(layer_types.small_layers(graph))
 
@@ -79,8 +80,8 @@ def test_int8_weights_are_whole_steps_and_int4_too() -> None:
         "tower.blocks.0.mlp.up": "int4",
         "tower.blocks.1.attention.out": "float16",
     }
-    plan = layer_types.prepare_mixed(graph, types, photos)
-    even, _ = layer_types.evened(graph, photos, "tensor")
+    plan = layer_types.prepare_mixed(Workbench(graph, photos), types)
+    even, _ = layer_types.evened(Workbench(graph, photos), "tensor")
     for name, kind in types.items():
         weight = plan.graph.get_submodule(name).weight
         assert isinstance(weight, torch.Tensor)
@@ -108,21 +109,21 @@ def test_int8_weights_beside_float_arithmetic_make_up_for_each_other(
         with torch.inference_mode():
             return float((plan.graph.tower(unseen) - graph.tower(unseen)).norm())
 
-    plan = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    plan = layer_types.prepare_mixed(Workbench(graph, photos), types, activations=None)
     for name in layer_types.small_layers(graph):
         weight = plan.graph.get_submodule(name).weight
         assert isinstance(weight, torch.Tensor)
         whole = weight / weight_steps(weight)[:, None]  # what a target finds again
         np.testing.assert_allclose(whole, whole.round(), atol=2e-3)
     monkeypatch.setattr(layer_types, "is_matrix", lambda module: False)
-    nearest = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    nearest = layer_types.prepare_mixed(Workbench(graph, photos), types, activations=None)
     assert error(plan) < 0.7 * error(nearest)
 
 
 def test_what_rounding_adds_on_the_mean_is_in_the_biases() -> None:
     graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 8)
     types = layer_types.uniform_types(graph, "int4")
-    plan = layer_types.prepare_mixed(graph, types, photos, activations=None)
+    plan = layer_types.prepare_mixed(Workbench(graph, photos), types, activations=None)
     pixels = torch.cat([pixels_of(graph, v) for v in photos])
 
     def mean_of(scorer: FoldedScorer, name: str) -> torch.Tensor:
@@ -143,45 +144,52 @@ def test_what_rounding_adds_on_the_mean_is_in_the_biases() -> None:
 
 def test_layers_that_int8_spoils_stay_in_float(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 8)
-    errors = layer_types.evened(graph, photos, "tensor")[1]
+    errors = layer_types.evened(Workbench(graph, photos), "tensor")[1]
     limit = float(np.median(list(errors.values())))
     monkeypatch.setattr(layer_types, "SPOILT", limit)
-    types = layer_types.int8_types(graph, photos)
+    types = layer_types.int8_types(Workbench(graph, photos))
     assert {n for n, kind in types.items() if kind == "float16"} == {
         n for n, error in errors.items() if error > limit
     }
     monkeypatch.setattr(layer_types, "SPOILT", 0.0)
     with pytest.raises(ExportError, match="spoil every layer"):
-        layer_types.int8_types(graph, photos)
+        layer_types.int8_types(Workbench(graph, photos))
 
 
 def test_types_that_do_not_exist_are_refused() -> None:
     graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 2)
     with pytest.raises(ExportError, match=r"head\.basis cannot be stored as int8"):
-        layer_types.prepare_mixed(graph, {"head.basis": "int8"}, photos)
+        layer_types.prepare_mixed(Workbench(graph, photos), {"head.basis": "int8"})
     with pytest.raises(ExportError, match="blocks of 48 do not divide"):
         layer_types.prepare_mixed(
-            graph, layer_types.uniform_types(graph, "int4"), photos, int4_block=48, activations=None
+            Workbench(graph, photos),
+            layer_types.uniform_types(graph, "int4"),
+            int4_block=48,
+            activations=None,
         )
     with pytest.raises(ExportError, match="there are none"):
-        layer_types.int8_types(graph, [])
+        layer_types.int8_types(Workbench(graph))
 
 
 def test_an_interrupted_export_goes_on_from_what_was_worked_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(layer_types, "_LARGE", 0)
+    monkeypatch.setattr(workbench, "LARGE", 0)
     photos = tiny_photos("clip", 8)
-    first = layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")
-    monkeypatch.setattr(layer_types, "watch", lambda *_: pytest.fail("worked out twice"))
-    again = layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")
+
+    def even(scorer: FoldedScorer) -> tuple[FoldedScorer, dict[str, float]]:
+        return layer_types.evened(Workbench(lean(scorer), photos), "tensor")
+
+    first = even(tiny_scorer("clip", outliers="inner"))
+    monkeypatch.setattr(smoothing, "watch", lambda *_: pytest.fail("worked out twice"))
+    again = even(tiny_scorer("clip", outliers="inner"))
     for name, value in first[0].state_dict().items():
         torch.testing.assert_close(again[0].state_dict()[name], value)
     assert again[1] == pytest.approx(first[1])
     with pytest.raises(BaseException, match="worked out twice"):  # other weights, other file
-        layer_types.evened(lean(tiny_scorer("clip", seed=1)), photos, "tensor")
+        even(tiny_scorer("clip", seed=1))
     (kept,) = (tmp_path / "ralikit" / "export").iterdir()
     kept.write_bytes(b"broken")
     with pytest.raises(BaseException, match="worked out twice"):
-        layer_types.evened(lean(tiny_scorer("clip", outliers="inner")), photos, "tensor")
+        even(tiny_scorer("clip", outliers="inner"))

@@ -11,14 +11,15 @@ import torch
 from support_vit import tiny_photos, tiny_scorer
 
 from ralikit.errors import ExportError, ParityError, UsageError
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.options import ExportOptions
 from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.kinds import Candidate
 from ralikit.export.search.frontier import Budgets, Option, choose, frontier, table
 from ralikit.export.search.search import export_auto
-from ralikit.export.search.sensitivity import Candidate, sensitivities
+from ralikit.export.search.sensitivity import sensitivities
 from ralikit.export.targets.coreml.compress import compress
-from ralikit.export.targets.coreml.schemes import BY_TYPE
+from ralikit.export.targets.coreml.precisions import BY_TYPE
 from ralikit.model.bundle import Bundle
 from ralikit.model.rewrite import lean
 from ralikit.report.auto import page
@@ -113,7 +114,7 @@ def test_budgets_that_mean_nothing_are_refused(words: str, arguments: dict[str, 
 
 @pytest.fixture(scope="module")
 def small_gate(bundle: Bundle) -> Gate:
-    return Gate(bundle, count=16, calibration_count=12)
+    return open_gate(bundle, count=16, calibration_count=12)
 
 
 def test_a_convolutional_tower_gets_the_smallest_mix(

@@ -11,7 +11,7 @@ from support_mil import builder, target
 
 from ralikit.runtimes.mil.dequantise import unpack_bits
 from ralikit.runtimes.mil.program import materialise
-from ralikit.runtimes.mil.silent import quiet
+from ralikit.runtimes.mil.silent import quiet_logs
 
 Array = NDArray[Any]
 RNG = np.random.default_rng(3)
@@ -45,7 +45,7 @@ def operation(op: str, ios: int, **inputs: Any) -> Any:
     make = builder()
     from coremltools.converters.mil.mil import Function
 
-    with quiet(), Function({}, opset_version=target(ios)):
+    with quiet_logs(), Function({}, opset_version=target(ios)):
         return getattr(make, op)(**inputs).op
 
 
@@ -155,7 +155,7 @@ def test_palette_of_integers_with_a_scale() -> None:
     make = builder()
     from coremltools.converters.mil.mil import Function
 
-    with quiet(), Function({}, opset_version=target(18)):
+    with quiet_logs(), Function({}, opset_version=target(18)):
         inner = make.constexpr_lut_to_dense(indices=small("uint4", 8, 6), lut=int8(1, 1, 16, 1))
         op = make.constexpr_blockwise_shift_scale(data=inner, scale=scales(8, 1)).op
     check(op)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ralikit.runtimes.mil.kernels import KERNELS
 from ralikit.runtimes.mil.program import Program
-from ralikit.runtimes.mil.silent import quiet
+from ralikit.runtimes.mil.silent import quiet_logs
 
 Array = NDArray[Any]
 Answer = Callable[..., Any]
@@ -51,7 +51,7 @@ def folded(case: Case) -> list[Array]:
     """coremltools' own value of the operation on constants."""
     from coremltools.converters.mil.mil import Function
 
-    with quiet(), Function({}, opset_version=target(case.ios)):
+    with quiet_logs(), Function({}, opset_version=target(case.ios)):
         # Copies: coremltools' folding of some activations writes into its input.
         results = getattr(builder(), case.op)(**copy.deepcopy(dict(case.feeds)), **case.settings)
     results = results if isinstance(results, tuple | list) else [results]

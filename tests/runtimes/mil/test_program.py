@@ -9,7 +9,7 @@ from support_mil import block_of, builder, target
 from ralikit.errors import BundleError
 from ralikit.runtimes.mil.program import Program
 from ralikit.runtimes.mil.ranges import Ranges
-from ralikit.runtimes.mil.silent import quiet
+from ralikit.runtimes.mil.silent import quiet_logs
 
 X = np.array([[1.0, -2.0], [300.0, 0.5]], dtype=np.float32)
 
@@ -19,7 +19,7 @@ def squares(*, half: bool) -> Program:
     make = builder()
     from coremltools.converters.mil.mil import Function, Placeholder
 
-    with quiet(), Function({"x": Placeholder((2, 2))}, opset_version=target(16)) as block:
+    with quiet_logs(), Function({"x": Placeholder((2, 2))}, opset_version=target(16)) as block:
         x = block.inputs["x"]
         if half:
             x = make.cast(x=x, dtype="fp16")
@@ -87,7 +87,7 @@ def test_a_list_may_mix_constants_and_results() -> None:
     from coremltools.converters.mil.mil import Function, Placeholder
 
     token = np.array([[7.0, 8.0]], dtype=np.float32)
-    with quiet(), Function({"x": Placeholder((2, 2))}, opset_version=target(16)) as block:
+    with quiet_logs(), Function({"x": Placeholder((2, 2))}, opset_version=target(16)) as block:
         block.set_outputs([make.concat(values=(token, block.inputs["x"]), axis=0, name="all")])
     result = Program(block, where="test").run({"x": X})["all"]
     np.testing.assert_array_equal(result, np.concatenate([token, X]))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import ParityError
@@ -15,13 +13,6 @@ if TYPE_CHECKING:
 
 FLOAT16_MAX = 65504.0
 """Largest finite float16."""
-
-# Each has ``checks(file, runtime) -> list[Check]``; imported only for a file of that target.
-_MODULES = {
-    "coreml": "ralikit.export.targets.coreml.checks",
-    "onnx": "ralikit.export.targets.onnx.checks",
-    "tflite": "ralikit.export.targets.tflite.checks",
-}
 
 
 @dataclass(frozen=True)
@@ -51,20 +42,6 @@ def watch(runtime: Runtime) -> None:
     start: Callable[[], None] | None = getattr(runtime, "watch", None)
     if start is not None:
         start()
-
-
-def file_checks(file: Path, runtime: Runtime) -> list[Check]:
-    """The checks of the file's own target, after the runtime has scored photos.
-
-    Args:
-        file: The exported file.
-        runtime: Opened on it; `watch` was called before it scored.
-    """
-    name = _MODULES.get(str(runtime.facts.get("target")))
-    if name is None:
-        return []
-    found: list[Check] = importlib.import_module(name).checks(file, runtime)
-    return found
 
 
 def layers_check(found: dict[str, str], stated: object) -> Check:

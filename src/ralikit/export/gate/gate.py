@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from ralikit.export.gate.calibration_photos import (
     too_few,
 )
 from ralikit.export.gate.parity import FOLD, Parity, compare, embedding_shift
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.malloc import map_large_blocks
 from ralikit.model.bundle import TOWER, Bundle
@@ -38,6 +39,7 @@ from ralikit.progress import Tell
 from ralikit.runtimes import Runtime, Views, checked_score
 
 Scores = NDArray[np.float64]
+LazyPhotos = Callable[[], PhotoSet]
 
 LARGE = 200e6
 """Bytes of a tower's file from which it counts as large: a photo takes seconds."""
@@ -97,72 +99,44 @@ def runtime_scores(
     return scores
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Gate:
     """A bundle's folded graph, proved, with the photos and the scores its files must give.
 
-    Args:
-        bundle: The model.
-        calibration: A folder of the user's photos; None: the built-in set.
-        count: Photos to compare on; None: `GATE`, or `GATE_LARGE` where a tower is large.
-        calibration_count: Photos to take int8 ranges from; None: `CALIBRATION` (`ENOUGH` of a
-            user's folder), or `CALIBRATION_LARGE`.
-        thorough: Take a small tower's counts for a large one too.
-        tell: Told the stage and the share done, 0..1.
+    Made by `open_gate`.
 
-    Raises:
-        ParityError: If folding changed the scores.
-        UsageError: If the folder cannot be read.
-        ExportError: If it holds too few photos.
-        MissingExtraError: If the built-in set's libraries are not installed.
+    Attributes:
+        bundle: The model.
+        large: Whether its tower is large: a photo takes seconds.
+        bench: The graph with calibration photos, none of whose pixels is in `photos`.
+        calibration: The calibration photos; made when first asked for.
+        photos: Photos to compare on.
+        reference: Their scores by the unfolded pipeline, (n,).
+        embeddings: Their embeddings, averaged over views, (n, D).
+        golden: The golden photos compared.
+        golden_views: Their views.
+        golden_reference: Their scores by the unfolded pipeline.
+        fold_parity: How the folded graph compares with the unfolded pipeline.
+        warning: What a user must know of the calibration photos, or None.
     """
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        *,
-        calibration: Path | None = None,
-        count: int | None = None,
-        calibration_count: int | None = None,
-        thorough: bool = False,
-        tell: Tell | None = None,
-    ) -> None:
-        self.bundle = bundle
-        self.large = size_bytes(bundle.root / TOWER) > LARGE
-        if self.large:
-            map_large_blocks()
-        few = self.large and not thorough
-        count = count or (GATE_LARGE if few else GATE)
-        if calibration_count is None:
-            own = CALIBRATION if calibration is None else ENOUGH
-            calibration_count = CALIBRATION_LARGE if few else own
-        self._calibration_count = calibration_count
-        self._own: PhotoSet | None = None
-        preprocess = bundle.info.preprocess
-        if tell is not None:
-            tell("preparing photos", 0.0)
-        if calibration is None:
-            self.photos = built_in("gate", preprocess, count)
-        else:
-            self.photos, self._own = from_folder(
-                calibration, preprocess, gate=count, calibration=calibration_count
-            )
-        self.golden: list[Golden] = golden_photos()
-        if few:  # one degraded photo of each picture
-            self.golden = self.golden[1::3]
-        self.golden_views = [make_views(g.pixels, preprocess) for g in self.golden]
-        self.graph = lean(fold(bundle))
-        self.golden_reference, self.reference, self.embeddings = self._references(tell)
-        if not np.isfinite(self.reference).all():
-            bad = self.photos.names[int(np.flatnonzero(~np.isfinite(self.reference))[0])]
-            raise ParityError(f"the bundle itself gives no finite score on {bad}")
-        self._prove_fold()
+    bundle: Bundle
+    large: bool
+    bench: Workbench
+    calibration: LazyPhotos
+    photos: PhotoSet
+    reference: Scores
+    embeddings: Scores
+    golden: Sequence[Golden]
+    golden_views: Sequence[Views]
+    golden_reference: Scores
+    fold_parity: Parity
+    warning: str | None
 
-    @cached_property
-    def calibration(self) -> PhotoSet:
-        """Photos to take int8 ranges from; none of their pixels is in `photos`."""
-        if self._own is not None:
-            return self._own
-        return built_in("calibration", self.bundle.info.preprocess, self._calibration_count)
+    @property
+    def graph(self) -> FoldedScorer:
+        """The folded, rewritten scorer."""
+        return self.bench.graph
 
     def compare(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
         """Run a converted file on every photo and compare it with the reference.
@@ -173,7 +147,9 @@ class Gate:
         """
         views, what = self.photos.views, "comparing scores"
         outputs = getattr(runtime, "outputs", None)
-        if outputs is None or "embedding" not in runtime.facts.get("functions", ()):
+        if outputs is None or "embedding" not in runtime.facts.get(
+            "outputs", runtime.facts.get("functions", ())
+        ):
             scores = runtime_scores(runtime, views, tell=tell, what=what)
             return compare(self.photos.names, scores, self.reference)
         scores, found = np.empty(len(views)), []
@@ -202,37 +178,121 @@ class Gate:
 
     def calibration_facts(self) -> dict[str, Any]:
         """The calibration set's origin, size and hash."""
-        facts = _set_facts(self.calibration)
-        if self._own is not None and len(self._own) < self._calibration_count:
-            facts["warning"] = too_few(len(self._own))
-        return facts
+        warning = {} if self.warning is None else {"warning": self.warning}
+        return _set_facts(self.calibration()) | warning
 
-    def _references(self, tell: Tell | None) -> tuple[Scores, Scores, Scores]:
-        def make() -> dict[str, Scores]:
-            golden = unfolded_scores(self.bundle, self.golden_views)
-            scores, embeddings = unfolded(self.bundle, self.photos.views, tell=tell)
-            return {"golden": golden, "photos": scores, "embeddings": embeddings}
 
-        if not self.large:
-            made = make()
-        else:  # minutes: an export that was interrupted goes on from here
-            golden = sha256_bytes("".join(g.sha256 for g in self.golden).encode())
-            parts = {"bundle": self.bundle.hash, "golden": golden, "photos": self.photos.hash}
-            made = cached("reference", {**parts}, make)
-        return made["golden"], made["photos"], made["embeddings"]
+def open_gate(
+    bundle: Bundle,
+    *,
+    calibration: Path | None = None,
+    count: int | None = None,
+    calibration_count: int | None = None,
+    thorough: bool = False,
+    tell: Tell | None = None,
+) -> Gate:
+    """Fold a bundle, prove the folding, and score the photos that its files will be held to.
 
-    def _prove_fold(self) -> None:
-        few = _FOLD_PHOTOS_LARGE if self.large else _FOLD_PHOTOS
-        golden = self.golden_views[:few]
-        names = [*(f"golden photo {g.name}" for g in self.golden[:few]), *self.photos.names[:few]]
-        wanted = np.concatenate([self.golden_reference[:few], self.reference[:few]])
-        scores = folded_scores(self.graph, [*golden, *self.photos.views[:few]])
-        self.fold_parity = parity = compare(names, scores, wanted)
-        if parity.max_drift > FOLD:
-            raise ParityError(
-                f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "
-                f"is {FOLD:g}: this is a fault of ralikit or of the bundle, not of the target"
-            )
+    Args:
+        bundle: The model.
+        calibration: A folder of the user's photos; None: the built-in set.
+        count: Photos to compare on; None: `GATE`, or `GATE_LARGE` where a tower is large.
+        calibration_count: Photos to take int8 ranges from; None: `CALIBRATION` (`ENOUGH` of a
+            user's folder), or `CALIBRATION_LARGE`.
+        thorough: Take a small tower's counts for a large one too.
+        tell: Told the stage and the share done, 0..1.
+
+    Raises:
+        ParityError: If folding changed the scores.
+        UsageError: If the folder cannot be read.
+        ExportError: If it holds too few photos.
+        MissingExtraError: If the built-in set's libraries are not installed.
+    """
+    large = size_bytes(bundle.root / TOWER) > LARGE
+    if large:
+        map_large_blocks()
+    few = large and not thorough
+    count = count or (GATE_LARGE if few else GATE)
+    if calibration_count is None:
+        own = CALIBRATION if calibration is None else ENOUGH
+        calibration_count = CALIBRATION_LARGE if few else own
+    if tell is not None:
+        tell("preparing photos", 0.0)
+    photos, lazy, warning = _photo_sets(bundle, calibration, count, calibration_count)
+    golden = golden_photos()
+    if few:  # one degraded photo of each picture
+        golden = golden[1::3]
+    golden_views = [make_views(g.pixels, bundle.info.preprocess) for g in golden]
+    graph = lean(fold(bundle))
+    scores = _references(bundle, golden, golden_views, photos, keep=large, tell=tell)
+    reference = scores["photos"]
+    if not np.isfinite(reference).all():
+        bad = photos.names[int(np.flatnonzero(~np.isfinite(reference))[0])]
+        raise ParityError(f"the bundle itself gives no finite score on {bad}")
+    some = _FOLD_PHOTOS_LARGE if large else _FOLD_PHOTOS
+    fold_parity = compare(
+        [*(f"golden photo {g.name}" for g in golden[:some]), *photos.names[:some]],
+        folded_scores(graph, [*golden_views[:some], *photos.views[:some]]),
+        np.concatenate([scores["golden"][:some], reference[:some]]),
+    )
+    _refuse_other_scores(fold_parity)
+    return Gate(
+        bundle=bundle,
+        large=large,
+        bench=Workbench(graph, lambda: lazy().views),
+        calibration=lazy,
+        photos=photos,
+        reference=reference,
+        embeddings=scores["embeddings"],
+        golden=golden,
+        golden_views=golden_views,
+        golden_reference=scores["golden"],
+        fold_parity=fold_parity,
+        warning=warning,
+    )
+
+
+def _photo_sets(
+    bundle: Bundle, folder: Path | None, count: int, calibration_count: int
+) -> tuple[PhotoSet, LazyPhotos, str | None]:
+    # What to compare on, what to calibrate on (many precisions need none), and a warning.
+    preprocess = bundle.info.preprocess
+    if folder is None:
+        lazy = cache(lambda: built_in("calibration", preprocess, calibration_count))
+        return built_in("gate", preprocess, count), lazy, None
+    photos, own = from_folder(folder, preprocess, gate=count, calibration=calibration_count)
+    warning = too_few(len(own)) if len(own) < calibration_count else None
+    return photos, lambda: own, warning
+
+
+def _references(
+    bundle: Bundle,
+    golden: Sequence[Golden],
+    golden_views: Sequence[Views],
+    photos: PhotoSet,
+    *,
+    keep: bool,
+    tell: Tell | None,
+) -> dict[str, Scores]:
+    def make() -> dict[str, Scores]:
+        first = unfolded_scores(bundle, golden_views)
+        scores, embeddings = unfolded(bundle, photos.views, tell=tell)
+        return {"golden": first, "photos": scores, "embeddings": embeddings}
+
+    if not keep:
+        return make()
+    # Minutes: an export that was interrupted goes on from here.
+    digest = sha256_bytes("".join(g.sha256 for g in golden).encode())
+    parts = {"bundle": bundle.hash, "golden": digest, "photos": photos.hash}
+    return cached("reference", parts, make, code=__name__)
+
+
+def _refuse_other_scores(parity: Parity) -> None:
+    if parity.max_drift > FOLD:
+        raise ParityError(
+            f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "
+            f"is {FOLD:g}: this is a fault of ralikit or of the bundle, not of the target"
+        )
 
 
 def _set_facts(photos: PhotoSet) -> dict[str, Any]:

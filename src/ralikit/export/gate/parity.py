@@ -1,64 +1,20 @@
-"""Is the converted file still the model? Limits, figures, and the refusal."""
+"""Is the converted file still the model? Figures, and the refusal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import ParityError
+from ralikit.export.gate.limits import Limits
 from ralikit.metrics.agreement import srcc
 
 FOLD = 1e-4
 """Largest difference between the folded graph and tower + read-out in float64, on 1-5."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How far a file may drift from the float32 reference; all on the bundle's scale.
-
-    Attributes:
-        max_drift: Largest difference on any photo, or None: it is only reported.
-        p95_drift: 95th percentile of the differences, or None.
-        srcc: Least rank correlation with the reference, or None.
-        shift: Largest error of the embeddings, relative to their spread between photos, or None.
-        golden: Largest difference on any golden photo, whenever `ralikit verify` asks.
-    """
-
-    max_drift: float | None = None
-    p95_drift: float | None = None
-    srcc: float | None = None
-    shift: float | None = None
-    golden: float
-
-    def figures(self) -> dict[str, float]:
-        """Those that are set. JSON-ready."""
-        return {k: v for k, v in asdict(self).items() if v is not None}
-
-
-# int8 rounds every activation: a photo now and then drifts further than the rest, so the limit is
-# on the 95th percentile, and on the order of the photos.
-LIMITS = {
-    "fp32": Limits(max_drift=1e-4, golden=1e-4),
-    "fp16": Limits(max_drift=0.01, golden=0.01),
-    "int8-weights": Limits(max_drift=0.05, golden=0.05),
-    "int8": Limits(p95_drift=0.05, srcc=0.995, golden=0.15),
-}
-
-# A stand-in's scores hang on a basis fitted to a hundred photos: they are only reported.
-_ANY = 4.0
-RANDOM_LIMITS = {
-    "fp32": Limits(max_drift=1e-3, shift=1e-3, golden=1e-3),
-    "fp16": Limits(max_drift=0.05, shift=0.03, golden=0.1),
-    "int8-weights": Limits(shift=0.08, golden=_ANY),
-    "int8": Limits(shift=0.1, golden=_ANY),
-    "pal6": Limits(shift=0.15, golden=_ANY),
-    "int4": Limits(shift=0.3, golden=_ANY),
-}
-"""How far a file of random weights may drift, by precision."""
 
 
 @dataclass(frozen=True, kw_only=True)

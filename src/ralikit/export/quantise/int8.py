@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -25,9 +24,11 @@ from ralikit.errors import ExportError
 from ralikit.export.quantise.activation_grid import Grid, best_grid
 from ralikit.export.quantise.equalising import WEIGHT_LEVELS as LEVELS
 from ralikit.export.quantise.equalising import equalise, on_pixel_grid, pixels_of
+from ralikit.export.quantise.gptq import compensated, spread
 from ralikit.export.quantise.splitting import split_first_channels
 from ralikit.export.quantise.structure import is_add, is_mean, is_relu, layer, trace
 from ralikit.export.quantise.ties import without_ties
+from ralikit.export.quantise.weight_grids import int8_grid
 from ralikit.model.folded import FoldedScorer
 from ralikit.runtimes import Views
 
@@ -36,13 +37,9 @@ _VIEWS = 192  # held from where they fit
 _WIDENING = 24  # four tensors at once, the widest six times what is live between blocks
 _BYTES = 1.5e9
 _RIDGE = 0.03
-_DAMPING = 0.01
 _KINSHIP = 4.0  # neighbouring positions count as one
 _ROWS = 1 << 15
 _CHUNK = 8
-
-
-_PLANS: WeakKeyDictionary[FoldedScorer, tuple[Sequence[Views], Int8Plan]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +82,7 @@ def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
 
     The pixels' own grid, equalised channels, the first ones carried twice, all of it rounded.
 
-    A minute's work on one core, so the plan is kept as long as the graph lives: ONNX and TFLite
-    exports of one bundle share it.
+    A minute's work on one core: `ralikit.export.quantise.workbench` keeps the plan.
 
     Args:
         graph: The folded scorer; it is not changed.
@@ -95,14 +91,9 @@ def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
-    kept = _PLANS.get(graph)
-    if kept is not None and kept[0] is calibration:
-        return kept[1]
     some = _two_views(calibration)
     ready = split_first_channels(equalise(on_pixel_grid(graph), some), some)
-    plan = plan_int8(ready, calibration)
-    _PLANS[graph] = (calibration, plan)
-    return plan
+    return plan_int8(ready, calibration)
 
 
 def prepare_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
@@ -313,8 +304,10 @@ def _round_layer(
     if isinstance(module, nn.Linear) or module.kernel_size == (1, 1):
         rows = _rows(x)
         weight = _refitted(module.weight.flatten(1), _rows(before), rows, _rows(wanted))
-        rounded = compensated(weight, _second_moments(rows), weight_steps(weight))
-        module.weight.copy_(rounded.view_as(module.weight))
+        steps = weight_steps(weight)
+        spread_of = spread(_second_moments(rows), dtype=torch.float64)
+        codes = compensated(weight, int8_grid(weight, steps), spread_of)
+        module.weight.copy_((codes * steps.double()[:, None]).view_as(module.weight))
         y = _apply(module, x)
     else:
         module.weight.copy_(round_weight(module.weight))
@@ -340,43 +333,6 @@ def _gain(y: Tensor, wanted: Tensor) -> Tensor:
     slope = (a * y).mean(axes) / a.square().mean(axes).clamp_min(1e-12)
     known = a.square().mean(axes) > 1e-8
     return torch.where(known, slope.reciprocal().clamp(0.9, 1.1), torch.ones_like(slope))
-
-
-def compensated(weight: Tensor, gram: Tensor, steps: Tensor) -> Tensor:
-    """Round column after column, each rounding error made up for by the columns still to come.
-
-    GPTQ (Frantar et al. 2022, section 3): with the inputs' second moments H, the error of column i
-    is spread over the rest along row i of the Cholesky factor of H^-1. Inputs that vary most go
-    first, when most columns are left to make up for them. The largest weight of every output stays
-    at 127 steps, so that whoever derives the step from the rounded weights finds this one.
-
-    Args:
-        weight: (C_out, C_in).
-        gram: Second moments of the inputs about their means, (C_in, C_in).
-        steps: Step of every output channel, (C_out,).
-
-    Returns:
-        Weights on their grids, (C_out, C_in).
-    """
-    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
-    work = weight[:, order].double()
-    h = gram[order][:, order].double()
-    h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
-    factor = torch.linalg.cholesky(torch.linalg.inv(h), upper=True)
-    step = steps.double()
-    largest = work.abs().argmax(1)
-    peak = work.gather(1, largest[:, None])[:, 0]
-    peak = torch.round(peak / step).clamp_(-LEVELS, LEVELS) * step
-    for i in range(work.shape[1]):
-        column = work[:, i]
-        rounded = torch.round(column / step).clamp_(-LEVELS, LEVELS) * step
-        rounded = torch.where(largest == i, peak, rounded)
-        error = (column - rounded) / factor[i, i]
-        work[:, i + 1 :] -= error[:, None] * factor[i, i + 1 :]
-        work[:, i] = rounded
-    result = torch.empty_like(weight)
-    result[:, order] = work.to(weight.dtype)
-    return result
 
 
 def _second_moments(rows: Tensor) -> Tensor:

@@ -13,24 +13,21 @@ in float. (Its int8 arithmetic is planned as a whole, in `ralikit.export.quantis
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ralikit.errors import ExportError
-from ralikit.export.cache import cached
 from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.gptq import Spread, compensated
 from ralikit.export.quantise.hooks import Layer, is_matrix, round_in_step
 from ralikit.export.quantise.int8 import round_weight, weight_steps
-from ralikit.export.quantise.moments import Factors
-from ralikit.export.quantise.smoothing import Activations, Place, Smoothing, divide, smooth, watch
-from ralikit.export.quantise.weight_grids import compensated, int8_grid, linear_grid
+from ralikit.export.quantise.moments import Spreads
+from ralikit.export.quantise.smoothing import Activations, Smoothing, divide
+from ralikit.export.quantise.weight_grids import int8_grid, linear_grid
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.model.folded import FoldedScorer
 from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
@@ -43,7 +40,6 @@ SPOILT = 0.15
 
 _ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 0.9e9
-_LARGE = 50e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +58,6 @@ class Mixed:
     types: dict[str, str]
     steps: dict[str, Tensor]
     errors: dict[str, float]
-
-
-_SMOOTHED: WeakKeyDictionary[FoldedScorer, dict[Activations, tuple[Sequence[Views], Smoothing]]] = (
-    WeakKeyDictionary()
-)
-
-
-_SEEN: WeakKeyDictionary[FoldedScorer, tuple[Sequence[Views], list[Place]]] = WeakKeyDictionary()
 
 
 def weighted(graph: FoldedScorer) -> dict[str, Layer]:
@@ -101,23 +89,45 @@ def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
     return dict.fromkeys(weighted(graph), "float32") | dict.fromkeys(small_layers(graph), stored)
 
 
-def int8_types(
-    graph: FoldedScorer, calibration: Sequence[Views], *, activations: Activations = "tensor"
-) -> dict[str, str]:
+def types_of(bench: Workbench, precision: str, *, activations: Activations) -> dict[str, str]:
+    """Stored type of every layer under a precision that ONNX and TFLite share; head float32.
+
+    Args:
+        bench: The scorer, with photos where a transformer's int8 is asked for.
+        precision: Its name; ``"auto"``: what layers have that are not up for choice.
+        activations: What shares a dynamic scale where the file runs.
+
+    Raises:
+        ExportError: As `int8_types`.
+    """
+    transformer = is_transformer(bench.graph.tower)
+    if precision == "auto":
+        return uniform_types(bench.graph, "float16")
+    if transformer and precision == "int8":
+        return int8_types(bench, activations=activations)
+    if transformer and precision in PRECISIONS:
+        return uniform_types(bench.graph, "int4" if precision == "int4" else "int8")
+    tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
+    return {
+        name: "float32" if name.startswith("head.") else tower[precision]
+        for name in weighted(bench.graph)
+    }
+
+
+def int8_types(bench: Workbench, *, activations: Activations = "tensor") -> dict[str, str]:
     """int8 for every encoder layer whose output survives it, float16 for the others.
 
     Args:
-        graph: From `ralikit.model.rewrite.lean`.
-        calibration: Views of photos, each (V, S, S, 3) uint8.
+        bench: A transformer's, with photos.
         activations: What shares a scale where the file runs.
 
     Raises:
         ExportError: If there are no photos, or int8 would spoil every layer.
     """
-    types = uniform_types(graph, "int8")
-    errors = evening(graph, calibration, activations)[1]
+    types = uniform_types(bench.graph, "int8")
+    errors = _errors(bench.smoothing(activations))
     spoilt = {n for n, e in errors.items() if e > SPOILT}
-    if len(spoilt) == len(small_layers(graph)):
+    if len(spoilt) == len(small_layers(bench.graph)):
         raise ExportError(
             "int8 would spoil every layer of this tower on these photos: export it as fp16"
         )
@@ -125,9 +135,8 @@ def int8_types(
 
 
 def prepare_mixed(
-    graph: FoldedScorer,
+    bench: Workbench,
     types: Mapping[str, str],
-    calibration: Sequence[Views],
     *,
     int4_block: int | None = 32,
     activations: Activations | None = "tensor",
@@ -140,9 +149,8 @@ def prepare_mixed(
     error that is left (Nagel et al. 2019, section 4.2).
 
     Args:
-        graph: From `ralikit.model.rewrite.lean`; it is not changed.
+        bench: The scorer and photos.
         types: Stored type of every layer by its name in the scorer: float32, float16, int8, int4.
-        calibration: Views of photos, each (V, S, S, 3) uint8.
         int4_block: Inputs that share a step of an int4 weight; None: all of an output's.
         activations: What shares a scale where the file runs; None: activations stay float, and
             channels as they are.
@@ -150,94 +158,43 @@ def prepare_mixed(
     Raises:
         ExportError: If a type is unknown, there are no photos, or blocks do not divide a layer.
     """
-    layers = small_layers(graph)
+    layers = small_layers(bench.graph)
     for name, kind in types.items():
-        known = known_types(graph) if name in layers else ("float32", "float16")
+        known = known_types(bench.graph) if name in layers else ("float32", "float16")
         if kind not in known:
             raise ExportError(f"layer {name} cannot be stored as {kind}: {', '.join(known)}")
-    rounded, errors = evened(graph, calibration, activations)
+    rounded, errors = evened(bench, activations)
     steps: dict[str, Tensor] = {}
     small = {n: types.get(n, "float32") for n in layers if types.get(n) in ("int8", "int4")}
     if small:
-        _round_in_step(rounded, small, calibration, int4_block, steps, activations)
+        _round_in_step(rounded, small, bench.calibration, int4_block, steps, activations)
     return Mixed(graph=rounded, types=dict(types), steps=steps, errors=errors)
 
 
 def evened(
-    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations | None
+    bench: Workbench, activations: Activations | None
 ) -> tuple[FoldedScorer, dict[str, float]]:
     """A copy with its channels evened out for a kind of arithmetic, and int8's errors by layer.
 
     Args:
-        graph: From `ralikit.model.rewrite.lean`; it is not changed.
-        calibration: Views of photos, each (V, S, S, 3) uint8.
+        bench: The scorer and photos.
         activations: What shares a scale where the file runs; None: activations stay float, and the
             copy is a plain one.
 
     Raises:
         ExportError: If there are no photos, or int8 activations are asked of a convolutional tower.
     """
-    even = copy.deepcopy(graph)
+    even = copy.deepcopy(bench.graph)
     if activations is None:
         return even, {}
-    scales, errors = evening(graph, calibration, activations)
-    divide(even, scales)
-    return even, errors
+    found = bench.smoothing(activations)
+    divide(even, found.scales)
+    return even, _errors(found)
 
 
-def evening(
-    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
-) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """What channels are divided by, by place, and int8's errors by layer name in the scorer.
-
-    ONNX and TFLite of one export share it, as long as the graph lives.
-
-    Raises:
-        ExportError: If there are no photos, or the tower is no transformer.
-    """
-    if not is_transformer(graph.tower):
-        raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
-    kept = _SMOOTHED.setdefault(graph, {})
-    if activations not in kept or kept[activations][0] is not calibration:
-        kept[activations] = (calibration, _worked_out(graph, calibration, activations))
-    found = kept[activations][1]
-    return found.scales, {f"tower.{name}": error for name, error in found.errors.items()}
-
-
-def _watched(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
-    # One pass over the photos serves every kind of arithmetic.
-    kept = _SEEN.get(graph)
-    if kept is None or kept[0] is not calibration:
-        kept = _SEEN[graph] = (calibration, watch(graph, calibration))
-    return kept[1]
-
-
-def _worked_out(
-    graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
-) -> Smoothing:
-    def make() -> dict[str, NDArray[np.float64]]:
-        seen = copy.deepcopy(_watched(graph, calibration))  # smoothing divides the samples
-        found = smooth(copy.deepcopy(graph), seen, activations=activations)
-        arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
-        return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
-
-    if sum(p.numel() for p in graph.parameters()) < _LARGE:
-        made = make()
-    else:  # minutes: an export that was interrupted goes on from here
-        parts = {"graph": _digest(graph), "photos": _digest(calibration)}
-        made = cached("smoothing", {**parts, "activations": activations}, make)
-    return Smoothing(
-        scales={n[6:]: torch.from_numpy(a) for n, a in made.items() if n.startswith("scale/")},
-        errors={n[6:]: float(a) for n, a in made.items() if n.startswith("error/")},
-    )
-
-
-def _digest(of: FoldedScorer | Sequence[Views]) -> str:
-    arrays = [p.detach().numpy() for p in of.parameters()] if isinstance(of, nn.Module) else of
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def _errors(found: Smoothing) -> dict[str, float]:
+    # By layer name in the scorer.
+    return {f"tower.{name}": error for name, error in found.errors.items()}
 
 
 def _round_in_step(
@@ -255,16 +212,15 @@ def _round_in_step(
     few = is_transformer(graph.tower) and "int4" not in small.values()
     pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
 
-    factors = Factors()
+    spreads = Spreads()
 
     def choose(name: str, module: Layer, inputs: Tensor) -> None:
         if small[name] == "int4":
-            factor = factors.of(inputs)
-            module.weight.copy_(_int4(name, module.weight, factor, block, steps))
+            module.weight.copy_(_int4(name, module.weight, spreads.of(inputs), block, steps))
         elif exact and is_matrix(module):
             flat = module.weight.flatten(1)
             own = weight_steps(flat)
-            codes = compensated(flat, int8_grid(flat, own), factor=factors.of(inputs))
+            codes = compensated(flat, int8_grid(flat, own), spreads.of(inputs))
             module.weight.copy_((codes.float() * own[:, None]).view_as(module.weight))
         else:
             module.weight.copy_(round_weight(module.weight))
@@ -275,14 +231,14 @@ def _round_in_step(
 def _int4(
     name: str,
     weight: Tensor,
-    factor: tuple[Tensor, Tensor],
+    spread: Spread,
     block: int | None,
     steps: dict[str, Tensor],
 ) -> Tensor:
     if block is not None and weight.shape[1] % block:
         raise ExportError(f"int4 blocks of {block} do not divide the {weight.shape[1]} of {name}")
     grid = linear_grid(weight, bits=4, block=block)
-    codes = compensated(weight, grid, factor=factor)
+    codes = compensated(weight, grid, spread)
     steps[name] = grid.steps.float()
     wide = steps[name].repeat_interleave(weight.shape[1] // steps[name].shape[1], dim=1)
     return codes.to(weight.dtype) * wide

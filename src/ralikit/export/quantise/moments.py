@@ -5,24 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ralikit.export.quantise.weight_grids import spread_factor
+from ralikit.export.quantise.gptq import Spread, spread
 
 _ROWS = 1 << 13
 _STRIPE = 1024
+_WIDE = 2048
 
 
-class Factors:
-    """`spread_factor` of layers' inputs, worked out once where several layers read one tensor."""
+class Spreads:
+    """`spread` of layers' inputs, worked out once where several layers read one tensor."""
 
     def __init__(self) -> None:
         self._inputs: Tensor | None = None
-        self._factor: tuple[Tensor, Tensor] | None = None
+        self._spread: Spread | None = None
 
-    def of(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The factor of a tensor, (..., C) or (B, C, H, W); kept until another one comes."""
-        if self._factor is None or inputs is not self._inputs:
-            self._inputs, self._factor = inputs, spread_factor(second_moments(rows(inputs)))
-        return self._factor
+    def of(self, inputs: Tensor) -> Spread:
+        """The spread of a tensor, (..., C) or (B, C, H, W); kept until another one comes."""
+        if self._spread is None or inputs is not self._inputs:
+            gram = second_moments(rows(inputs))
+            # The damping holds the condition below n / 0.01: float32 can factor a wide one, and
+            # large matrices take seconds in float64.
+            self._inputs = inputs
+            self._spread = spread(gram if len(gram) > _WIDE else gram.double())
+        return self._spread
 
 
 def rows(inputs: Tensor) -> Tensor:

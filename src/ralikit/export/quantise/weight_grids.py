@@ -1,7 +1,7 @@
 """Values a compressed weight may take, and the choice among them that loses least.
 
 A grid fixes what a weight of few bits can be: whole multiples of a step, or the entries of a
-palette. Rounding then goes column by column, each error made up for by the columns still to come.
+palette. Which entry each weight gets is `ralikit.export.quantise.gptq`'s to choose.
 """
 
 from __future__ import annotations
@@ -17,11 +17,8 @@ from torch import Tensor
 
 Array = NDArray[Any]
 
-_DAMPING = 0.01
 _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8)
 _ROUNDS = 30
-_TOGETHER = 128
-_WIDE = 2048
 
 
 class Grid(Protocol):
@@ -180,71 +177,3 @@ def _k_means(values: Array, size: int) -> Array:
 def nearest(weight: Tensor, grid: Grid) -> Tensor:
     """Codes of the nearest entries, (C_out, n)."""
     return grid.nearest(weight.detach().float())
-
-
-def spread_factor(gram: Tensor) -> tuple[Tensor, Tensor]:
-    """What `compensated` needs of a layer's inputs; layers of one input can share it.
-
-    Args:
-        gram: Second moments of the inputs, (n, n), any scale.
-
-    Returns:
-        The columns in the order of their second moments, largest first, and the upper Cholesky
-        factor R of the damped H^-1 = R^T R in that order, float32.
-    """
-    order = torch.argsort(gram.diagonal(), descending=True, stable=True)
-    # The damping holds the condition below n / _DAMPING: float32 can factor it, and large matrices
-    # take seconds in float64.
-    h = gram.to(torch.float32 if len(gram) > _WIDE else torch.float64)[order][:, order]
-    h.diagonal().add_(_DAMPING * float(h.diagonal().mean()) + 1e-12)
-    # R = U^-1 where H = U U^T with U upper: Cholesky of H back to front, half an inversion's work.
-    lower = torch.linalg.cholesky(h.flip(0, 1))
-    eye = torch.eye(len(h), dtype=h.dtype)
-    inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
-    return order, inverse.flip(0, 1).float().contiguous()
-
-
-def compensated(
-    weight: Tensor,
-    grid: Grid,
-    gram: Tensor | None = None,
-    *,
-    factor: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """Codes chosen so that the layer's output, not each weight, is closest.
-
-    GPTQ (Frantar et al. 2022, section 3): with the inputs' second moments H, the error of a column
-    is spread over the columns still to come along a row of the Cholesky factor of H^-1. Inputs that
-    vary most go first, when most columns are left to make up for them. Columns after the next 128
-    hear of the errors once for all 128 (section 3.3, step 2): the same codes up to rounding.
-
-    Args:
-        weight: (C_out, n).
-        grid: What may be stored.
-        gram: Second moments of the inputs, (n, n), any scale.
-        factor: `spread_factor` of them, instead, where another layer needed it already.
-
-    Returns:
-        Codes, (C_out, n), float64.
-
-    Raises:
-        ValueError: If neither gram nor factor is given.
-    """
-    if factor is None:
-        if gram is None:
-            raise ValueError("compensation needs the inputs' second moments, or their factor")
-        factor = spread_factor(gram)
-    order, spread = factor
-    work = weight.detach().float().T[order].contiguous()  # (n, C_out): a column lies in one piece
-    codes = torch.empty_like(work)
-    for first in range(0, len(work), _TOGETHER):
-        last = min(first + _TOGETHER, len(work))
-        part, near = work[first:last], spread[first:last, first:last]
-        errors = torch.empty_like(part)
-        for i, column in enumerate(order[first:last].tolist()):
-            chosen = grid.codes(part[i], column)
-            codes[column] = chosen
-            errors[i] = (part[i] - grid.values(chosen, column)) / near[i, i]
-            part[i + 1 :].addr_(near[i, i + 1 :], errors[i], alpha=-1.0)
-        work[last:].addmm_(spread[first:last, last:].T, errors, alpha=-1.0)
-    return codes.T.double()

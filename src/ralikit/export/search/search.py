@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.gate import Gate
-from ralikit.export.gate.parity import Limits, Parity
-from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.gate.limits import Limits
+from ralikit.export.gate.parity import Parity
 from ralikit.export.options import PLAIN, ExportOptions
 from ralikit.export.pipeline import (
     Exported,
-    checked_target,
-    file_name,
+    Order,
+    Proven,
+    convert,
+    each,
     gate_for,
-    look_up,
-    made,
-    seal,
+    order,
+    prove,
+    publish,
+    with_precision,
 )
-from ralikit.export.quantise import layer_types
 from ralikit.export.search.frontier import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.search.layer_options import layer_options
-from ralikit.export.targets.target import Mixing, Target
+from ralikit.export.targets.target import AUTO
 from ralikit.files import size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.rewrite import is_transformer
-from ralikit.progress import Tell, named, telling
+from ralikit.progress import Tell, telling
 
-PRECISION = "auto"
 _TRIALS = 6
 _TRIALS_LARGE = 3
 _FILLED = 0.7  # of the drift allowed: from here on a cheaper mix is not tried for
@@ -88,7 +88,7 @@ def export_auto(
 
     Args:
         bundle: The model.
-        target: One of `ralikit.export.pipeline.TARGETS`.
+        target: Name of one of `ralikit.export.targets.TARGETS`.
         out: Folder to publish into.
         budgets: What the file must keep to.
         options: What else is asked of it.
@@ -100,36 +100,8 @@ def export_auto(
         ParityError: If the file then drifts on the golden photos.
         UsageError: If the target lacks what is asked of it, or the file exists.
     """
-    module = checked_target(target, PRECISION, bundle, options)
-    file = out / file_name(bundle, module, PRECISION, options)
-    what = f"{bundle.info.name} as {target}, auto"
-    with publish_pair(file, overwrite=options.overwrite) as (draft, manifest):
-        gate = gate or gate_for(bundle, options, tell=tell)
-        with telling(tell):
-            layers = layer_options(gate, module, tell=tell)
-        points = frontier(layers, prefer=budgets.prefer)
-        if _planned_whole(module, gate):
-            points = [_whole_point(layers), *points]
-        search = _Search(module, gate, points, budgets, options, draft, what, tell=tell)
-        best = search.run()
-        facts = search.publish(best, layers)
-        manifest.write_text(manifest_text(draft, facts, name=file.name), encoding="utf-8")
-    exported = Exported(
-        target=target,
-        precision=PRECISION,
-        path=file,
-        manifest=manifest_path(file),
-        size=size_bytes(file),
-        parity=best.parity,
-        facts=facts,
-    )
-    return AutoExported(
-        exported=exported,
-        points=tuple(points),
-        trials=tuple(search.trials),
-        layers=layers,
-        chosen=points[best.at],
-    )
+    asked = order(bundle, target=target, precision=AUTO, out=out, options=options)
+    return _searched(asked, budgets, gate, tell)
 
 
 def export_auto_all(
@@ -146,18 +118,39 @@ def export_auto_all(
     Yields:
         Each file as soon as it is published.
     """
-    look_up(bundle, targets, PRECISION, out, options)
-    gate = gate_for(bundle, options, tell=tell)
-    for number, name in enumerate(targets, 1):
-        yield export_auto(
-            bundle,
-            target=name,
-            out=out,
-            budgets=budgets,
-            options=options,
-            gate=gate,
-            tell=named(tell, f"{name}, {number} of {len(targets)}"),
-        )
+
+    def make(asked: Order, gate: Gate | None, tell: Tell | None) -> AutoExported:
+        return _searched(asked, budgets, gate, tell)
+
+    asked = [order(bundle, target=t, precision=AUTO, out=out, options=options) for t in targets]
+    yield from each(asked, make, tell)
+
+
+def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | None) -> AutoExported:
+    found: list[tuple[_Search, Trial, dict[str, list[Option]]]] = []
+
+    def make(path: Path) -> Proven:
+        ready = gate or gate_for(asked.bundle, asked.options, tell=tell)
+        with telling(tell):
+            layers = layer_options(ready, asked.target.load(), tell=tell)
+        points = frontier(layers, prefer=budgets.prefer)
+        if asked.target.plans_whole and not is_transformer(ready.graph.tower):
+            # The smallest file loses less that way than any mix of its size.
+            points = [_whole_point(layers), *points]
+        search = _Search(asked, ready, points, budgets, path, tell=tell)
+        best = search.run()
+        found.append((search, best, layers))
+        return search.proven(best, layers)
+
+    exported = publish(asked, make)
+    ((search, best, layers),) = found
+    return AutoExported(
+        exported=exported,
+        points=tuple(search.points),
+        trials=tuple(search.trials),
+        layers=layers,
+        chosen=search.points[best.at],
+    )
 
 
 class _Search:
@@ -165,22 +158,18 @@ class _Search:
 
     def __init__(
         self,
-        target: Target,
+        asked: Order,
         gate: Gate,
         points: Sequence[Point],
         budgets: Budgets,
-        options: ExportOptions,
-        draft: Path,
-        what: str,
+        path: Path,
         *,
         tell: Tell | None,
     ) -> None:
-        self._target, self._gate, self._points = target, gate, points
-        self._budgets, self._options = budgets, options
-        self._draft, self._what, self._tell = draft, what, tell
+        self._asked, self._gate, self.points = asked, gate, points
+        self._budgets, self._path, self._tell = budgets, path, tell
         self.trials: list[Trial] = []
-        self._facts: dict[str, Any] = {}
-        self._drafted: int | None = None
+        self._drafted: tuple[int, Proven] | None = None
 
     def run(self) -> Trial:
         """The cheapest trial inside the budgets.
@@ -189,13 +178,13 @@ class _Search:
             ExportError: If there is none.
         """
         budget = self._budgets.max_drift
-        failed, passed = -1, len(self._points)  # the answer lies above one, at or below the other
-        if not math.isfinite(self._points[0].drift):
+        failed, passed = -1, len(self.points)  # the answer lies above one, at or below the other
+        if not math.isfinite(self.points[0].drift):
             whole = self._try(0)
             if self._keeps(whole) and self._fits(whole):
                 return whole
             failed = 0
-        at = self._points.index(choose(self._points, drift=budget))
+        at = self.points.index(choose(self.points, drift=budget))
         for _ in range(_TRIALS_LARGE if self._gate.large else _TRIALS):
             trial = self._try(at)
             if self._keeps(trial):
@@ -208,8 +197,8 @@ class _Search:
                 break
             at = self._next(trial, failed, passed)
         inside = [t for t in self.trials if self._keeps(t)]
-        if not inside and failed < len(self._points) - 1:
-            last = self._try(len(self._points) - 1)
+        if not inside and failed < len(self.points) - 1:
+            last = self._try(len(self.points) - 1)
             inside = [last] if self._keeps(last) else []
         if not inside:
             raise ExportError(self._impossible())
@@ -218,63 +207,59 @@ class _Search:
             raise ExportError(self._too_large(best))
         return best
 
-    def publish(self, best: Trial, layers: Mapping[str, Sequence[Option]]) -> dict[str, Any]:
-        """Leave the best trial's file as the draft, its facts complete; returns them."""
-        if self._drafted != best.at:
-            self._convert(best.at)
-        point = self._points[best.at]
-        self._facts["auto"] = {
+    def proven(self, best: Trial, layers: Mapping[str, Sequence[Option]]) -> Proven:
+        """The best trial's file at the draft's place, with the facts of the search."""
+        proven = self._made(best.at)
+        point = self.points[best.at]
+        budgets = self._budgets
+        auto = {
             "budgets": {
-                "max_drift": self._budgets.max_drift,
-                "min_srcc": self._budgets.min_srcc,
-                "budget_mb": self._budgets.budget_mb,
-                "prefer": self._budgets.prefer,
+                "max_drift": budgets.max_drift,
+                "min_srcc": budgets.min_srcc,
+                "budget_mb": budgets.budget_mb,
+                "prefer": budgets.prefer,
             },
             "predicted_drift": _rounded(point.drift),
             "layers": table(layers, point),
             "trials": [
                 {
                     "bytes": t.size,
-                    "predicted_drift": _rounded(self._points[t.at].drift),
+                    "predicted_drift": _rounded(self.points[t.at].drift),
                     **t.parity.figures(),
                 }
                 for t in self.trials
             ],
         }
-        self._facts["limits"] = Limits(
-            max_drift=self._budgets.max_drift,
-            srcc=self._budgets.min_srcc,
-            golden=max(_GOLDEN * self._budgets.max_drift, 1e-4),
-        ).figures()
-        seal(self._target, self._draft, self._facts, what=self._what)
-        return self._facts
+        limits = Limits(
+            max_drift=budgets.max_drift,
+            srcc=budgets.min_srcc,
+            golden=max(_GOLDEN * budgets.max_drift, 1e-4),
+        )
+        facts = {**proven.facts, "auto": auto, "limits": limits.figures()}
+        return replace(proven, facts=facts)
 
     def _try(self, at: int) -> Trial:
-        parity = self._convert(at)
-        trial = Trial(at=at, size=size_bytes(self._draft), parity=parity)
+        parity = self._made(at).parity
+        trial = Trial(at=at, size=size_bytes(self._path), parity=parity)
         self.trials.append(trial)
         return trial
 
-    def _convert(self, at: int) -> Parity:
+    def _made(self, at: int) -> Proven:
+        if self._drafted is not None and self._drafted[0] == at:
+            return self._drafted[1]
         self._drafted = None
-        _remove(self._draft)
-        point = self._points[at]
-        planned = math.isfinite(point.drift)
-        self._facts, parity = made(
-            self._target,
-            PRECISION if planned else _WHOLE[self._budgets.prefer],
-            self._options,
-            self._gate,
-            self._draft,
-            what=self._what,
-            types=_whole(self._gate, point.types, self._target) if planned else None,
-            # What is over a budget is no failure here: the search goes on.
-            limits=_ANY,
-            last=False,
-            tell=self._tell,
-        )
-        self._drafted = at
-        return parity
+        _remove(self._path)
+        point, asked, types = self.points[at], self._asked, None
+        if math.isfinite(point.drift):
+            # Layers that are not up for choice keep what they have in a mix of this target.
+            types = asked.target.load().types_of(self._gate.bench, AUTO) | point.types
+        else:
+            asked = with_precision(asked, _WHOLE[self._budgets.prefer])
+        draft = convert(asked, self._gate, self._path, types=types, tell=self._tell)
+        # What is over a budget is no failure here: the search goes on.
+        proven = prove(draft, self._gate, limits=_ANY, tell=self._tell)
+        self._drafted = (at, proven)
+        return proven
 
     def _keeps(self, trial: Trial) -> bool:
         parity, budgets = trial.parity, self._budgets
@@ -287,11 +272,11 @@ class _Search:
 
     def _next(self, trial: Trial, failed: int, passed: int) -> int:
         # Scale the predictions by what was just measured; stay strictly between the bounds.
-        predicted = self._points[trial.at].drift
+        predicted = self.points[trial.at].drift
         ratio = trial.parity.max_drift / max(predicted, 1e-9)
         wanted = 0.9 * self._budgets.max_drift / max(ratio, 1e-9)
-        guess = self._points.index(choose(self._points, drift=wanted))
-        low, high = failed + 1, min(passed - 1, len(self._points) - 1)
+        guess = self.points.index(choose(self.points, drift=wanted))
+        low, high = failed + 1, min(passed - 1, len(self.points) - 1)
         if not low <= guess <= high:
             guess = (low + high) // 2
         return guess
@@ -300,8 +285,8 @@ class _Search:
         nearest = min(self.trials, key=lambda t: t.parity.max_drift)
         rank = "" if nearest.parity.srcc is None else f" and SRCC {nearest.parity.srcc:.5f}"
         return (
-            f"{self._what}: no mix keeps within a drift of {self._budgets.max_drift:g} and SRCC "
-            f"{self._budgets.min_srcc:g}; the nearest possible drifts "
+            f"{self._asked.what}: no mix keeps within a drift of {self._budgets.max_drift:g} and "
+            f"SRCC {self._budgets.min_srcc:g}; the nearest possible drifts "
             f"{nearest.parity.max_drift:.5f}{rank}, in {nearest.size / 1e6:.1f} MB"
         )
 
@@ -312,17 +297,10 @@ class _Search:
             small = min(smaller, key=lambda t: t.size)
             words = f"; {small.size / 1e6:.2f} MB would drift {small.parity.max_drift:.4f}"
         return (
-            f"{self._what}: no mix keeps within a drift of {self._budgets.max_drift:g}, SRCC "
+            f"{self._asked.what}: no mix keeps within a drift of {self._budgets.max_drift:g}, SRCC "
             f"{self._budgets.min_srcc:g} and {self._budgets.budget_mb:g} MB; the nearest possible "
             f"has {best.size / 1e6:.2f} MB{words}"
         )
-
-
-def _planned_whole(target: Target, gate: Gate) -> bool:
-    # A convolutional tower's int8 is planned as a whole, its channels evened out between layers:
-    # the smallest file loses less that way than any mix of its size.
-    whole = not isinstance(target, Mixing) and "int8" in target.PRECISIONS
-    return whole and not is_transformer(gate.graph.tower)
 
 
 def _whole_point(layers: Mapping[str, Sequence[Option]]) -> Point:
@@ -340,15 +318,6 @@ def _whole_point(layers: Mapping[str, Sequence[Option]]) -> Point:
 
 def _rounded(drift: float) -> float | None:
     return round(drift, 6) if math.isfinite(drift) else None
-
-
-def _whole(gate: Gate, chosen: Mapping[str, str], target: Target) -> dict[str, str]:
-    # Layers that are not up for choice keep what the target's float file gives them.
-    if isinstance(target, Mixing):
-        rest = target.promises(gate.graph, "fp16")
-    else:
-        rest = layer_types.uniform_types(gate.graph, "float16")
-    return rest | dict(chosen)
 
 
 def _remove(path: Path) -> None:

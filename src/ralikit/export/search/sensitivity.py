@@ -11,7 +11,6 @@ all of a query's logits).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,23 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.kinds import Candidate
 from ralikit.model.folded import FoldedScorer
 from ralikit.runtimes import Views
-
-Rounding = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One way to store and compute a layer.
-
-    Attributes:
-        change: What rounding adds to the layer's weight, of its shape, float16 to spare memory.
-        inputs: What the layer's input becomes, or None: it stays float.
-    """
-
-    change: Tensor
-    inputs: Rounding | None = None
 
 
 def sensitivities(

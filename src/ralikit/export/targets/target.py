@@ -1,20 +1,148 @@
-"""What a target is: a few functions in a module of its own; the chain calls them in this order."""
+"""What a target is: one declared value, and the module that does its work."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from torch import nn
+from ralikit.errors import ExportError
+from ralikit.export.gate.limits import NARROW, Tolerance
+from ralikit.export.options import LAYOUTS, OUTPUTS
+from ralikit.extras import require, require_installed
+from ralikit.quiet import quiet_natively
 
-from ralikit.export.options import LAYOUTS
-from ralikit.export.quantise import layer_types
-from ralikit.model.bundle import Bundle
-from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
-from ralikit.runtimes import Views
+if TYPE_CHECKING:
+    from ralikit.export.gate.checks import Check
+    from ralikit.export.quantise.kinds import Choices
+    from ralikit.export.quantise.workbench import Workbench
+    from ralikit.model.bundle import Bundle
+    from ralikit.model.folded import FoldedScorer
+    from ralikit.runtimes import Runtime, Views
+
+AUTO = "auto"
+"""The precision whose layers each have a type of their own, chosen inside budgets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """One way in which a target stores and computes a scorer.
+
+    Attributes:
+        name: As it is asked for.
+        stored: Type of the tower's weights, those that it stores small.
+        computed: Type that they are multiplied in.
+        calibrated: Whether values are chosen on calibration photos.
+        transformers_only: Whether it is for a transformer's wide layers alone.
+        limits: How far a file may drift.
+        meaning: The same in words, where the name means other things elsewhere; for manifests.
+    """
+
+    name: str
+    stored: str
+    computed: str
+    calibrated: bool = False
+    transformers_only: bool = False
+    limits: Tolerance
+    meaning: str | None = None
+
+
+def automatic(*, meaning: str | None = None) -> Precision:
+    """The precision `AUTO`, which every target has."""
+    return Precision(
+        name=AUTO,
+        stored="mixed",
+        computed="mixed",
+        calibrated=True,
+        limits=NARROW,
+        meaning=meaning,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A format that scorers are exported to.
+
+    Everything that asks which targets, suffixes and precisions there are reads these values from
+    `ralikit.export.targets.TARGETS`; none of it needs the target's libraries.
+
+    Attributes:
+        name: As it is asked for, e.g. ``"onnx"``.
+        suffix: Of its files, with the dot.
+        modules: What must be importable to convert.
+        extra: The extra of ralikit that installs them.
+        job: What needs them, the start of a sentence.
+        precisions: What it has.
+        outputs: What its files can give.
+        layouts: How its files can lay out a transformer's tokens.
+        gpu_rules: Whether it has a phone GPU's rules to check.
+        plans_whole: Whether a convolutional tower's int8 is planned as a whole, channels evened out
+            between layers: it then loses less than any mix of its size.
+        converter: Name of the module that converts, a `Converter`.
+        checker: Name of the module with the checks of its files, a `Checker`.
+    """
+
+    name: str
+    suffix: str
+    modules: tuple[str, ...]
+    extra: str
+    job: str
+    precisions: tuple[Precision, ...]
+    outputs: tuple[str, ...] = OUTPUTS
+    layouts: tuple[str, ...] = LAYOUTS[:1]
+    gpu_rules: bool = False
+    plans_whole: bool = False
+    converter: str
+    checker: str
+
+    def precision(self, name: str) -> Precision:
+        """One of its precisions.
+
+        Raises:
+            ExportError: If it has no such precision.
+        """
+        for precision in self.precisions:
+            if precision.name == name:
+                return precision
+        known = ", ".join(p.name for p in self.precisions)
+        raise ExportError(f"{self.name} has no precision {name!r}; it has {known}")
+
+    def require(self, job: str | None = None) -> None:
+        """See that its libraries are installed, without the seconds that importing them takes.
+
+        Args:
+            job: What needs them, the start of a sentence; None: its own.
+
+        Raises:
+            MissingExtraError: If one is not.
+        """
+        for module in self.modules:
+            require_installed(module, extra=self.extra, job=job or self.job)
+
+    def load(self) -> Converter:
+        """What converts, its libraries imported.
+
+        Raises:
+            MissingExtraError: If one of them is not installed.
+        """
+        # coremltools and litert-torch greet with notes on versions, some from below Python.
+        from ralikit.runtimes.mil.silent import quiet_logs
+
+        with quiet_logs(), quiet_natively():
+            for module in self.modules:
+                require(module, extra=self.extra, job=self.job)
+        return cast(Converter, importlib.import_module(self.converter))
+
+    def checks(self, file: Path, runtime: Runtime) -> list[Check]:
+        """What its files are looked at for besides their scores.
+
+        Args:
+            file: One of its files.
+            runtime: Opened on it, watched while it scored.
+        """
+        return cast(Checker, importlib.import_module(self.checker)).checks(file, runtime)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,51 +151,42 @@ class Request:
 
     Attributes:
         bundle: Where the weights come from.
-        graph: Its folded scorer, float32, in evaluation mode.
-        precision: One of the target's `PRECISIONS`.
-        calibration: Views of the calibration photos, each (V, S, S, 3) uint8; empty where the
-            precision needs none.
-        functions: What the file gives: ``"score"`` alone, or ``"embedding"`` too.
-        layout: How a transformer's tokens lie, of `ralikit.export.options.LAYOUTS`; only Core ML
-            has another than the first.
-        types: Stored type of every layer by its name, where they were chosen layer by layer (a
-            transformer's int8, and ``auto``); None: what the precision says.
+        bench: Its folded scorer with calibration photos, and the plans made from both.
+        precision: Name of one of the target's precisions.
+        outputs: What the file gives: ``"score"`` alone, or ``"embedding"`` too.
+        layout: How a transformer's tokens lie, of `ralikit.export.options.LAYOUTS`.
+        types: Stored type of every layer by its name, where they are known already; None: what the
+            precision says.
     """
 
     bundle: Bundle
-    graph: FoldedScorer
+    bench: Workbench
     precision: str
-    calibration: Sequence[Views]
-    functions: tuple[str, ...] = ("score",)
+    outputs: tuple[str, ...] = ("score",)
     layout: str = LAYOUTS[0]
     types: Mapping[str, str] | None = None
 
+    @property
+    def graph(self) -> FoldedScorer:
+        """The folded scorer, float32, in evaluation mode."""
+        return self.bench.graph
 
-CALIBRATED = ("int8", "int8-weights", "int4")
-"""Precisions that want calibration photos, where a target does not say otherwise."""
-
-
-def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
-    """Stored type of every layer under a common precision; the head stays float32."""
-    if is_transformer(graph.tower) and precision in layer_types.PRECISIONS:
-        return layer_types.uniform_types(graph, "int4" if precision == "int4" else "int8")
-    tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
-    return {
-        name: "float32" if name.startswith("head.") else tower[precision]
-        for name, module in graph.named_modules()
-        if isinstance(module, nn.Conv2d | nn.Linear)
-    }
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the input, (V, S, S, 3)."""
+        preprocess = self.bundle.info.preprocess
+        return preprocess.views, preprocess.size, preprocess.size, 3
 
 
-class Target(Protocol):
-    """A module such as `ralikit.export.targets.onnx.target`.
+class Converter(Protocol):
+    """A module such as `ralikit.export.targets.onnx.target`."""
 
-    It keeps `promised_types`, or is `Mixing`.
-    """
+    def types_of(self, bench: Workbench, precision: str) -> dict[str, str]:
+        """Stored type of every layer under a precision, in the words of `layers`.
 
-    NAME: str
-    SUFFIX: str
-    PRECISIONS: tuple[str, ...]
+        Of `AUTO`: what layers have that are not up for choice.
+        """
+        ...
 
     def convert(self, request: Request, path: Path) -> None:
         """Write the converted file at `path` (a draft; nobody looks at it before parity)."""
@@ -79,8 +198,17 @@ class Target(Protocol):
         Returns:
             One entry for every convolution and linear layer of the folded scorer, by its name in
             ``FoldedScorer.named_modules()``, e.g. ``{"tower.stem": "int8", "head.basis":
-            "float32"}``; types are ``float32``, ``float16``, ``int8``. The chain refuses a file
-            that lacks one or stores one otherwise than the precision promises.
+            "float32"}``. A file that lacks one, or stores one otherwise than promised, is refused.
+        """
+        ...
+
+    def structure(self, path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+        """What else the file's facts say of it.
+
+        Args:
+            path: The converted file.
+            graph: The scorer it was made from.
+            photos: Views of photos to run it on.
         """
         ...
 
@@ -92,19 +220,14 @@ class Target(Protocol):
         """Versions of the libraries that made the file."""
         ...
 
+    def choices(self, bench: Workbench) -> Choices:
+        """What each layer that can be stored small may be stored as, for `AUTO`."""
+        ...
 
-@runtime_checkable
-class Mixing(Protocol):
-    """What a target has besides, where a precision stores layers in several types.
 
-    Attributes:
-        CALIBRATED: Precisions that want calibration photos.
-        MEANING: What each precision stores and computes with, in words, for manifests.
-    """
+class Checker(Protocol):
+    """A module such as `ralikit.export.targets.onnx.checks`; needed to verify, not to convert."""
 
-    CALIBRATED: tuple[str, ...]
-    MEANING: dict[str, str]
-
-    def promises(self, graph: FoldedScorer, precision: str) -> dict[str, str]:
-        """Type of every layer of the graph under a precision, in the words of `layers`."""
+    def checks(self, file: Path, runtime: Runtime) -> list[Check]:
+        """What a file's structure and facts say of how it will run."""
         ...

@@ -12,7 +12,7 @@ from typing import Any
 
 from ralikit.errors import BundleError, RalikitError
 from ralikit.files import read_json, to_json
-from ralikit.runtimes.mil.silent import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 _MANIFEST = "Manifest.json"
 _IDS = uuid.UUID("6d0b2f6e-5d0c-4f6a-9c7b-2b1f6f1c8a55")
@@ -53,7 +53,7 @@ def open_package(root: Path) -> Package:
     model = _model_path(root)
     spec = ct.proto.Model_pb2.Model()
     try:
-        with quiet():
+        with quiet_logs():
             spec.ParseFromString(model.read_bytes())
     except OSError as error:
         raise BundleError(f"cannot read {model}: {error.strerror or error}") from error

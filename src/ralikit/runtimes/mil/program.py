@@ -21,7 +21,7 @@ from ralikit.runtimes.mil.dequantise import decoder
 from ralikit.runtimes.mil.kernels import KERNELS, Kernel
 from ralikit.runtimes.mil.kernels.elementwise import DTYPES
 from ralikit.runtimes.mil.package import Package
-from ralikit.runtimes.mil.silent import coremltools, quiet
+from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 Array = NDArray[Any]
 Observe = Callable[[str, str, Tensor], None]
@@ -240,7 +240,7 @@ def load_block(package: Package, function: str = "main") -> Any:
         )
     _refuse_giants(package, spec.mlProgram.functions[function])
     try:
-        with quiet():
+        with quiet_logs():
             program = load.load(spec, spec.specificationVersion, str(package.weights))
     except _READER_ERRORS as error:
         raise BundleError(f"{package.root}: its program cannot be read: {error}") from error

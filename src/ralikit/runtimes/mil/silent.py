@@ -14,7 +14,7 @@ from ralikit.extras import require
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_logs() -> Iterator[None]:
     """Silence logging below CRITICAL, warnings and tqdm's bars for the block, then restore all.
 
     What goes wrong inside still raises; only chatter is lost. Bars are switched off at their class
@@ -54,5 +54,5 @@ def coremltools(job: str) -> ModuleType:
     Raises:
         MissingExtraError: If it is not installed.
     """
-    with quiet():
+    with quiet_logs():
         return require("coremltools", extra="coreml", job=job)

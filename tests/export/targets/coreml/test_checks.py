@@ -13,9 +13,10 @@ from support_tflite import made_photos, tiny_facts, tiny_request
 from torch import nn
 
 from ralikit.errors import ParityError
-from ralikit.export.gate.checks import Check, file_checks, watch
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.checks import Check, watch
+from ralikit.export.gate.gate import open_gate
 from ralikit.export.pipeline import export
+from ralikit.export.targets import file_checks
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.export.targets.coreml.checks import activations
 from ralikit.export.targets.target import Request
@@ -143,7 +144,7 @@ def overflowing_bundle(root: Path) -> Bundle:
 
 
 def test_the_export_refuses_an_overflow_and_fp32_passes(tmp_path: Path) -> None:
-    gate = Gate(overflowing_bundle(tmp_path), count=6, calibration_count=4)
+    gate = open_gate(overflowing_bundle(tmp_path), count=6, calibration_count=4)
     with pytest.raises(ParityError, match=r"tiny as coreml, fp16: activations: .*float16 ends at"):
         export(gate.bundle, target="coreml", precision="fp16", out=tmp_path, gate=gate)
     assert not list(tmp_path.glob("tiny-fp16*"))

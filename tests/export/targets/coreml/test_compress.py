@@ -8,9 +8,9 @@ import torch
 from support_tflite import made_photos, tiny_request, torch_scores
 from torch import Tensor
 
+from ralikit.export.quantise.gptq import compensated, spread
 from ralikit.export.quantise.weight_grids import (
     Grid,
-    compensated,
     linear_grid,
     nearest,
     palette_grid,
@@ -82,7 +82,7 @@ def test_compensation_serves_the_output_not_the_weight(kind: str) -> None:
         else palette_grid(w, bits=4, group=None)
     )
     near = restored(nearest(w, grid), grid).float()
-    chosen = restored(compensated(w, grid, x.T @ x), grid).float()
+    chosen = restored(compensated(w, grid, spread((x.T @ x).double())), grid).float()
     assert (x @ (chosen - w).T).square().sum() < 0.5 * (x @ (near - w).T).square().sum()
     assert (chosen - w).abs().sum() > (near - w).abs().sum()
 
@@ -108,13 +108,13 @@ def test_compensation_in_blocks_is_compensation_column_by_column(kind: str) -> N
         error = (work[:, i] - grid.values(expected[:, column], column)) / factor[i, i]
         work[:, i + 1 :] -= error[:, None] * factor[i, i + 1 :]
     # float32 may tip a weight that lies between two codes; what follows then differs too.
-    assert (compensated(w, grid, gram) == expected).double().mean() > 0.99
+    assert (compensated(w, grid, spread(gram)) == expected).double().mean() > 0.99
 
 
 def test_compensation_without_correlation_is_rounding() -> None:
     w = weight()
     grid = linear_grid(w, bits=8, block=None)
-    assert torch.equal(compensated(w, grid, torch.eye(8)), nearest(w, grid))
+    assert torch.equal(compensated(w, grid, spread(torch.eye(8))), nearest(w, grid))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.parity import embedding_shift
-from ralikit.export.targets.coreml import compress
+from ralikit.export.quantise.workbench import Workbench
+from ralikit.export.targets.coreml import COREML, compress
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.export.targets.coreml.activations import input_scale, rounded
-from ralikit.export.targets.coreml.schemes import SCHEMES, Stored, plan
+from ralikit.export.targets.coreml.precisions import SCHEMES
+from ralikit.export.targets.coreml.schemes import Stored, plan
 from ralikit.export.targets.target import Request
-from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.model.folded import FoldedScorer, with_outputs
 from ralikit.model.rewrite import lean
 from ralikit.model.towers.clip import Clip
 from ralikit.runtimes.coreml import CoreMlRuntime
@@ -54,8 +56,9 @@ def scorer() -> FoldedScorer:
 
 def request(precision: str) -> Request:
     graph = scorer()
-    made = replace(tiny_request(precision), graph=graph, precision=precision)
-    made = replace(made, functions=("score", "embedding"))
+    made = tiny_request(precision)
+    made = replace(made, bench=Workbench(graph, made.bench.calibration))
+    made = replace(made, outputs=("score", "embedding"))
     types = coreml.promises(graph, "fp16") | MIX
     return replace(made, types=types) if precision == "auto" else made
 
@@ -63,7 +66,7 @@ def request(precision: str) -> Request:
 def shift(path: Path) -> float:
     """Error of a package's embeddings over their spread between photos."""
     runtime, photos = CoreMlRuntime(path), made_photos(6)
-    graph = with_functions(scorer(), ("score", "embedding"))
+    graph = with_outputs(scorer(), ("score", "embedding"))
     with torch.inference_mode():
         expected = np.concatenate([graph(torch.from_numpy(v))[1].numpy() for v in photos])
     return embedding_shift(
@@ -82,7 +85,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Packages:
             made = request(precision)
             coreml.convert(made, path)
             coreml.write_facts(
-                path, tiny_facts() | {"target": "coreml", "functions": list(made.functions)}
+                path, tiny_facts() | {"target": "coreml", "outputs": list(made.outputs)}
             )
         return path
 
@@ -105,7 +108,7 @@ def test_the_embedding_is_a_second_output(package: Packages) -> None:
     }
     assert float(found["score"][0]) == runtime.run(views)
     with torch.inference_mode():
-        _, expected = with_functions(scorer(), ("score", "embedding"))(torch.from_numpy(views))
+        _, expected = with_outputs(scorer(), ("score", "embedding"))(torch.from_numpy(views))
     assert np.abs(found["embedding"] - expected.numpy()).max() < 0.3 * float(expected.std())
     spec = open_package(package("auto")).spec
     assert [f.name for f in spec.description.output] == ["score", "embedding"]
@@ -149,7 +152,7 @@ def test_int8_activations_surround_every_small_layer(package: Packages) -> None:
     # Query, key and value share one pair; the last block's query reads the class token alone.
     assert kinds.count("quantize") == kinds.count("dequantize") == 4 + 5
     assert shift(package("w8a8")) < 0.2
-    assert coreml.MEANING["w8a8"].startswith("experimental")
+    assert str(COREML.precision("w8a8").meaning).startswith("experimental")
 
 
 def test_int8_activations_need_photos() -> None:

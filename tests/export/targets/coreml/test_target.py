@@ -15,7 +15,7 @@ from support_tflite import made_photos, tiny_facts, tiny_request, torch_scores
 from torch import Tensor, nn
 
 from ralikit.errors import BundleError, ExportError
-from ralikit.export.targets.coreml import compress
+from ralikit.export.targets.coreml import COREML, compress
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.export.targets.coreml.names import NAMES, constant_names
 from ralikit.files import sha256_path, size_bytes
@@ -114,8 +114,8 @@ def test_the_same_request_gives_the_same_bytes(
 def test_int8_weights_is_the_same_file_as_int8(package: Packages) -> None:
     """Core ML's int8 is weight-only, whatever it is called; the table of meanings says so."""
     assert sha256_path(package("int8")) == sha256_path(package("int8-weights"))
-    assert "not integer arithmetic" in coreml.MEANING["int8"]
-    assert set(coreml.MEANING) == {*coreml.PRECISIONS, "auto"}
+    assert "not integer arithmetic" in str(COREML.precision("int8").meaning)
+    assert all(precision.meaning for precision in COREML.precisions)
 
 
 def test_paddings_are_part_of_the_convolutions(package: Packages) -> None:

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ralikit.errors import UsageError
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.gate import open_gate
 from ralikit.export.options import LAYOUTS, ExportOptions
 from ralikit.export.pipeline import export
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.export.targets.coreml.layout import neural_engine
 from ralikit.export.targets.coreml.lint import lint, lint_block
@@ -95,9 +96,9 @@ def request(precision: str) -> Request:
         std=info.preprocess.std,
         view_pool="embedding",
     )
-    return replace(
-        tiny_request(precision), graph=graph.eval().requires_grad_(False), precision=precision
-    )
+    made = tiny_request(precision)
+    bench = Workbench(graph.eval().requires_grad_(False), made.bench.calibration)
+    return replace(made, bench=bench)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +194,7 @@ def test_the_neural_engines_layout_computes_the_same(
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
 @pytest.mark.parametrize("precision", ["fp16", "int8", "pal6", "int4", "w8a8"])
 def test_a_package_in_the_neural_engines_layout(kind: str, precision: str, tmp_path: Path) -> None:
-    plain = replace(vit_request(kind, precision), functions=("score", "embedding"))
+    plain = replace(vit_request(kind, precision), outputs=("score", "embedding"))
     packages = {layout: tmp_path / f"{layout}.mlpackage" for layout in LAYOUTS}
     for layout, path in packages.items():
         coreml.convert(replace(plain, layout=layout), path)
@@ -235,7 +236,7 @@ def test_the_layout_is_in_the_files_name_and_facts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     standin = tiny_standin(tmp_path / "bundle", "clip", monkeypatch)
-    gate = Gate(standin, count=4, calibration_count=8)
+    gate = open_gate(standin, count=4, calibration_count=8)
     done = export(
         standin,
         target="coreml",

@@ -25,9 +25,9 @@ from ralikit.export.gate.gate import runtime_scores
 from ralikit.export.quantise import int8
 from ralikit.export.quantise.activation_grid import Grid, best_grid, grid_between
 from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.gptq import compensated, spread
 from ralikit.export.quantise.int8 import (
     Int8Plan,
-    compensated,
     prepare_int8,
     prepare_weights,
     round_activation,
@@ -35,6 +35,8 @@ from ralikit.export.quantise.int8 import (
     weight_steps,
 )
 from ralikit.export.quantise.structure import is_add, is_mean, trace
+from ralikit.export.quantise.weight_grids import int8_grid
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.quant import kernel_types, quantise
 from ralikit.runtimes import Views
@@ -160,9 +162,17 @@ def test_int8_without_photos_is_refused() -> None:
 
 
 def test_targets_share_one_plan() -> None:
-    scorer = tiny_scorer()
-    assert prepare_int8(scorer, CALIBRATION) is prepare_int8(scorer, CALIBRATION)
-    assert prepare_int8(scorer, CALIBRATION[:6]) is not prepare_int8(scorer, CALIBRATION)
+    made: list[int] = []
+
+    def photos() -> list[Views]:
+        made.append(1)
+        return CALIBRATION
+
+    bench = Workbench(tiny_scorer(), photos)
+    assert not made  # a precision that needs no photos has none made
+    assert bench.int8_plan is bench.int8_plan
+    assert bench.calibration is CALIBRATION
+    assert len(made) == 1
 
 
 def test_planned_weights_are_whole_multiples_of_their_steps(plan: Int8Plan) -> None:
@@ -225,7 +235,8 @@ def test_compensated_rounding_loses_less_of_what_the_layer_gives() -> None:
     weight = torch.randn(16, 40, generator=generator)
     steps = 8 * weight_steps(weight)  # coarse, so that rounding matters
     near = torch.round(weight / steps[:, None]) * steps[:, None]
-    fed = compensated(weight, (x.T @ x / len(x)).double(), steps)
+    codes = compensated(weight, int8_grid(weight, steps), spread((x.T @ x / len(x)).double()))
+    fed = codes.float() * steps[:, None]
     whole = fed / steps[:, None]
     assert float((whole - whole.round()).abs().max()) < 1e-4
     loss_near, loss_fed = (float((x @ (w - weight).T).square().mean()) for w in (near, fed))

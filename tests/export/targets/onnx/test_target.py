@@ -13,6 +13,7 @@ import torch
 from ralikit.errors import ExportError
 from ralikit.export.gate.gate import Gate, runtime_scores
 from ralikit.export.quantise.int8 import prepare_int8
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.quant import halve_weights, weight_types
 from ralikit.export.targets.target import Request
@@ -118,7 +119,7 @@ def test_an_unknown_precision_is_refused(bundle: Bundle, gate: Gate, tmp_path: P
 
 
 def _request(bundle: Bundle, gate: Gate, precision: str) -> Request:
-    return Request(bundle=bundle, graph=gate.graph, precision=precision, calibration=())
+    return Request(bundle=bundle, bench=Workbench(gate.graph), precision=precision)
 
 
 def test_a_vision_transformer_exports_in_float_and_int8_says_no(tmp_path: Path) -> None:

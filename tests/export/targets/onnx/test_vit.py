@@ -12,7 +12,7 @@ import torch
 from support_vit import tiny_standin
 
 from ralikit.errors import ExportError, ParityError, UsageError
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.pipeline import check_layers, export
 from ralikit.export.quantise import layer_types
 from ralikit.export.targets.onnx import target
@@ -28,7 +28,7 @@ def standin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def gate(standin: Bundle) -> Gate:
-    return Gate(standin, count=24, calibration_count=24)
+    return open_gate(standin, count=24, calibration_count=24)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_int8_is_integer_arithmetic_on_every_encoder_layer(
 
 def test_a_weight_of_another_size_or_type_is_refused(standin: Bundle, gate: Gate) -> None:
     types = layer_types.uniform_types(gate.graph, "int8")
-    plan = layer_types.prepare_mixed(gate.graph, types, gate.calibration.views)
+    plan = layer_types.prepare_mixed(gate.bench, types)
     size = standin.info.preprocess.size
     model = store(target.to_model(plan.graph, (1, size, size, 3)), plan, integers=True)
     sizes = {name: m.weight.numel() for name, m in layer_types.weighted(gate.graph).items()}

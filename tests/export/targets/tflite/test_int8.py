@@ -20,13 +20,14 @@ from support_tflite import (
 
 from ralikit.errors import ExportError
 from ralikit.export.quantise.int8 import Int8Plan, prepare_int8
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.tflite import quant as tflite_quant
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.runtimes.litert import LiteRtRuntime
 
 SHAPE = (VIEWS, SIZE, SIZE, 3)
-CALIBRATION = tiny_request("int8").calibration
+CALIBRATION = tiny_request("int8").bench.calibration
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_the_same_plan_gives_the_same_bytes(
 
 
 def test_int8_without_photos_is_refused(tmp_path: Path) -> None:
-    request = dataclasses.replace(tiny_request("int8"), calibration=())
+    request = dataclasses.replace(tiny_request("int8"), bench=Workbench(tiny_scorer()))
     with pytest.raises(ExportError, match="needs calibration photos"):
         tflite.convert(request, tmp_path / "x.tflite")
     assert not (tmp_path / "x.tflite").exists()

@@ -15,7 +15,7 @@ from torch import nn
 from ralikit.errors import ExportError
 from ralikit.export.pipeline import check_layers
 from ralikit.export.quantise import layer_types
-from ralikit.export.targets.target import promised_types
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.tflite import layer_types as tflite_mixed
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.export.targets.tflite.graph import Graph
@@ -36,7 +36,7 @@ SPREAD = 0.1
 def made(kind: str, precision: str, folder: Path) -> Path:
     path = folder / f"{kind}-{precision}.tflite"
     tflite.convert(vit_request(kind, precision), path)
-    tflite.write_facts(path, {**facts_of(vit_bundle(kind)), "functions": list(BOTH)})
+    tflite.write_facts(path, {**facts_of(vit_bundle(kind)), "outputs": list(BOTH)})
     return path
 
 
@@ -99,7 +99,7 @@ def test_every_precision_is_stored_as_promised_and_runs_in_one_piece(
 ) -> None:
     path = made(kind, precision, tmp_path)
     graph = Graph.read(path)
-    promised = promised_types(vit_request(kind, precision).graph, precision)
+    promised = tflite.types_of(vit_request(kind, precision).bench, precision)
     assert stored_types(graph) == promised
     runtime = LiteRtRuntime(path, threads=1)
     assert lint(graph, runtime.placement()).problem() is None
@@ -119,7 +119,7 @@ def test_stored_numbers_are_the_rounded_ones(scorer: FoldedScorer, fp32: Path) -
     }
     calibration = tiny_photos("clip", 8, seed=1)
     plan = layer_types.prepare_mixed(
-        scorer, types, calibration, int4_block=None, activations="token"
+        Workbench(scorer, calibration), types, int4_block=None, activations="token"
     )
     graph = tflite.to_graph(plan.graph, (1, 56, 56, 3))
     tflite_mixed.write(graph, plan, dynamic=True)

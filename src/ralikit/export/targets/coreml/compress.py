@@ -20,18 +20,19 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.quantise.equalising import pixels_of
+from ralikit.export.quantise.gptq import Spread, compensated
 from ralikit.export.quantise.hooks import Layer, is_matrix, round_in_step
-from ralikit.export.quantise.moments import Factors
+from ralikit.export.quantise.moments import Spreads
 from ralikit.export.quantise.weight_grids import (
     LinearGrid,
     PaletteGrid,
-    compensated,
     linear_grid,
     nearest,
     palette_grid,
 )
 from ralikit.export.targets.coreml.activations import input_scale, rounded
-from ralikit.export.targets.coreml.schemes import Scheme, Stored
+from ralikit.export.targets.coreml.precisions import Scheme
+from ralikit.export.targets.coreml.schemes import Stored
 from ralikit.model.folded import FoldedScorer
 from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
@@ -72,13 +73,13 @@ def compress(
     few = all(scheme.bits == 8 for scheme in plan.values())
     views = _some_views(graph, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
     pixels = pixels_of(graph, views)
-    factors = Factors()
+    spreads = Spreads()
     stored: dict[str, Stored] = {}
 
     def choose(name: str, module: Layer, inputs: Tensor) -> Tensor | None:
         scheme = plan[name]
-        factor = factors.of(inputs) if is_matrix(module) else None
-        stored[name] = _store(module, scheme, name, factor)
+        spread = spreads.of(inputs) if is_matrix(module) else None
+        stored[name] = _store(module, scheme, name, spread)
         if scheme.activations == 16:
             return None
         step = input_scale(inputs)
@@ -96,14 +97,12 @@ def _layer(graph: nn.Module, name: str) -> Layer:
     return module
 
 
-def _store(
-    module: Layer, scheme: Scheme, name: str, factor: tuple[Tensor, Tensor] | None
-) -> Stored:
+def _store(module: Layer, scheme: Scheme, name: str, spread: Spread | None) -> Stored:
     """Choose a layer's codes and give the module the values they stand for."""
     weight = module.weight.detach()
     flat = weight.flatten(1)
     grid = scheme_grid(flat, scheme, name)
-    codes = nearest(flat, grid) if factor is None else compensated(flat, grid, factor=factor)
+    codes = nearest(flat, grid) if spread is None else compensated(flat, grid, spread)
     linear = isinstance(grid, LinearGrid)
     result = Stored(
         codes=codes.numpy().reshape(weight.shape).astype(np.int8 if linear else np.uint8),

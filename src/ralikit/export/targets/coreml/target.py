@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ import torch
 from torch import nn
 
 from ralikit.errors import ExportError
+from ralikit.export.quantise.kinds import Choices, Kind, on_grid
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreml import compress
 from ralikit.export.targets.coreml.layout import neural_engine
 from ralikit.export.targets.coreml.names import (
@@ -33,30 +35,16 @@ from ralikit.export.targets.coreml.names import (
     stored_sizes,
     stored_types,
 )
-from ralikit.export.targets.coreml.schemes import SCHEMES, Scheme, Stored, plan
-from ralikit.export.targets.target import Request
+from ralikit.export.targets.coreml.precisions import BY_TYPE, Scheme
+from ralikit.export.targets.coreml.schemes import Stored, chosen_layers, plan
+from ralikit.export.targets.target import AUTO, Request
 from ralikit.files import size_bytes, to_json
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.model.folded import FoldedScorer, with_outputs
+from ralikit.runtimes import Views
 from ralikit.runtimes.mil.package import open_package, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
-from ralikit.runtimes.mil.silent import coremltools, quiet
-
-NAME = "coreml"
-SUFFIX = ".mlpackage"
-PRECISIONS = ("fp32", "fp16", *SCHEMES)
-FUNCTIONS = ("score", "embedding")
-"""Two outputs of one program; see docs/coreml.md for why not two programs."""
-
-MEANING = {
-    "fp32": "float32 weights and activations",
-    "fp16": "float16 weights and activations; read-out float32",
-    **{name: scheme.meaning for name, scheme in SCHEMES.items()},
-    "auto": "a type for every large matrix of the tower, float16 activations; read-out float32",
-}
-"""What each precision stores and computes with, for manifests and reports."""
-CALIBRATED = tuple(SCHEMES)
-"""Precisions whose weights are chosen on photos."""
+from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 _JOB = "Export to Core ML"
 _OUTPUTS = {
@@ -86,28 +74,57 @@ def convert(request: Request, path: Path) -> None:
         MissingExtraError: If coremltools is not installed.
     """
     ct = coremltools(_JOB)
-    if request.precision == "auto" and request.types is None:
+    if request.precision == AUTO and request.types is None:
         raise ExportError("auto stores layers in types chosen beforehand, and none were given")
-    schemes = plan(request.graph, request.precision, request.types)
+    schemes = plan(request.graph, request.precision, _chosen(request))
     graph: FoldedScorer = request.graph
     stored: dict[str, Stored] = {}
     if schemes:
-        graph, stored = compress.compress(graph, schemes, request.calibration)
+        graph, stored = compress.compress(graph, schemes, request.bench.calibration)
     if request.layout == "neural-engine":
         graph = neural_engine(graph)
         stored = {name: weight.pointwise() for name, weight in stored.items()}
     try:
-        with quiet():
-            model = _convert(ct, replace(request, graph=graph), stored, schemes)
+        with quiet_logs():
+            model = _convert(ct, request, graph, stored, schemes)
             model.save(str(path))
     except _CONVERTER_ERRORS as error:
         summary = " ".join(str(error).split())
-        with quiet():  # what coremltools leaves open would warn whenever it is collected
+        with quiet_logs():  # what coremltools leaves open would warn whenever it is collected
             traceback.clear_frames(error.__traceback__)
             gc.collect()
         raise ExportError(f"coremltools cannot convert this graph: {summary}") from error
     _describe(request, path)
     _check(path, request, stored)
+
+
+def types_of(bench: Workbench, precision: str) -> dict[str, str]:
+    """See `ralikit.export.targets.target.Converter`."""
+    return promises(bench.graph, precision)
+
+
+def choices(bench: Workbench) -> Choices:
+    """Every large matrix in each type that fits it.
+
+    Times are not measured off a device: a smaller weight counts as a faster one, because the neural
+    engine waits for weights.
+    """
+    kinds: dict[str, dict[str, Kind]] = {}
+    for short, layer in chosen_layers(bench.graph.tower).items():
+        name, shape = f"tower.{short}", layer.weight.flatten(1).shape
+        kinds[name] = {}
+        for kind, scheme in BY_TYPE.items():
+            if scheme.fits(*shape):
+                size = scheme.size(*shape)
+                make = on_grid(partial(compress.scheme_grid, scheme=scheme, name=name))
+                kinds[name][kind] = Kind(make, size, size / (2 * layer.weight.numel()))
+    return Choices(bench.graph, kinds)
+
+
+def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+    """Nothing beyond the layers: what a package computes is watched while it is evaluated."""
+    del path, graph, photos
+    return {}
 
 
 def promises(graph: FoldedScorer, precision: str) -> dict[str, str]:
@@ -149,28 +166,36 @@ def tools() -> dict[str, str]:
     return {"coremltools": str(ct.__version__), "torch": str(torch.__version__)}
 
 
+def _chosen(request: Request) -> Mapping[str, str] | None:
+    # What a precision says as a whole is planned as a whole.
+    return request.types if request.precision == AUTO else None
+
+
 def _convert(
-    ct: Any, request: Request, stored: dict[str, Stored], schemes: dict[str, Scheme]
+    ct: Any,
+    request: Request,
+    scorer: FoldedScorer,
+    stored: dict[str, Stored],
+    schemes: dict[str, Scheme],
 ) -> Any:
     from ralikit.export.targets.coreml.passes import MERGE_PADS, STORE_WEIGHTS, restart_names
 
     restart_names()
-    preprocess = request.bundle.info.preprocess
-    example = torch.zeros(preprocess.views, preprocess.size, preprocess.size, 3)
-    graph = with_functions(request.graph, request.functions)
+    example = torch.zeros(request.shape)
+    graph = with_outputs(scorer, request.outputs)
     exported = torch.export.export(graph, (example,)).run_decompositions({})
     minimum_ios = max((scheme.minimum_ios for scheme in schemes.values()), default=16)
     pipeline = ct.PassPipeline.DEFAULT
     names = pipeline.passes
     pipeline.insert_pass(names.index("common::add_fp16_cast"), MERGE_PADS)
     if stored:
-        names = {layer_name(v): k for k, v in constant_names(request.graph).items()}
+        names = {layer_name(v): k for k, v in constant_names(scorer).items()}
         pipeline.append_pass(STORE_WEIGHTS)
         pipeline.set_options(STORE_WEIGHTS, {"table": {names[k]: v for k, v in stored.items()}})
     return ct.convert(
         exported,
         inputs=[ct.TensorType(name="image", shape=tuple(example.shape), dtype=np.float32)],
-        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in request.functions],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in request.outputs],
         minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
         compute_precision=(
             ct.precision.FLOAT32

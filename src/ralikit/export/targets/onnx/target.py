@@ -20,8 +20,10 @@ import torch
 from ralikit.errors import ExportError
 from ralikit.export.gate.ranges import PHOTOS, reach
 from ralikit.export.quantise import layer_types
-from ralikit.export.quantise.int8 import prepare_int8, prepare_weights
+from ralikit.export.quantise.int8 import prepare_weights
+from ralikit.export.quantise.kinds import Choices, integer_choices
 from ralikit.export.quantise.smoothing import Activations
+from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx.layer_types import check_sizes, store
 from ralikit.export.targets.onnx.quant import (
     halve_weights,
@@ -29,22 +31,33 @@ from ralikit.export.targets.onnx.quant import (
     quantise_weights,
     weight_types,
 )
-from ralikit.export.targets.target import Request, promised_types
+from ralikit.export.targets.target import AUTO, Request
 from ralikit.extras import require
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.model.folded import FoldedScorer, with_outputs
 from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
-NAME = "onnx"
-SUFFIX = ".onnx"
-PRECISIONS = ("fp32", "fp16", "int8-weights", "int8", "int4")
-FUNCTIONS = ("score", "embedding")
 ACTIVATIONS: Activations = "tensor"
 """What shares a dynamic int8 scale in ONNX Runtime's kernels."""
 
+# Time against float in ONNX Runtime, x86 with VNNI: that of whole files of ViT-L/14-336, which
+# linear layers make up nearly all of (benchmarks/results/vitl-host-final.jsonl). Weight-only types
+# compute in float.
+_TIMES = {"int8": 0.29, "int4": 0.72}
+
 _OPSET = 20
 _TOOLS = ("torch", "onnx", "onnxscript", "onnx-ir", "onnxruntime")
+
+
+def types_of(bench: Workbench, precision: str) -> dict[str, str]:
+    """See `ralikit.export.targets.target.Converter`."""
+    return layer_types.types_of(bench, precision, activations=ACTIVATIONS)
+
+
+def choices(bench: Workbench) -> Choices:
+    """See `ralikit.export.targets.target.Converter`."""
+    return integer_choices(bench, activations=ACTIVATIONS, times=_TIMES)
 
 
 def convert(request: Request, path: Path) -> None:
@@ -65,19 +78,20 @@ def convert(request: Request, path: Path) -> None:
 
 def _converted(request: Request) -> onnx.ModelProto:
     transformer = is_transformer(request.graph.tower)
-    if request.types is not None or (transformer and request.precision in layer_types.PRECISIONS):
+    mixed = transformer and request.precision in layer_types.PRECISIONS
+    if mixed or request.precision == AUTO:
         return _mixed(request)
-    shape, functions = _shape(request), request.functions
+    shape, outputs = request.shape, request.outputs
     if request.precision == "fp32":
-        return to_model(request.graph, shape, functions=functions)
+        return to_model(request.graph, shape, outputs=outputs)
     if request.precision == "fp16":
-        return halve_weights(to_model(request.graph, shape, functions=functions))
+        return halve_weights(to_model(request.graph, shape, outputs=outputs))
     if request.precision == "int8-weights":
-        rounded = prepare_weights(request.graph, request.calibration)
-        return quantise_weights(to_model(rounded, shape, functions=functions))
+        rounded = prepare_weights(request.graph, request.bench.calibration)
+        return quantise_weights(to_model(rounded, shape, outputs=outputs))
     if request.precision == "int8":
-        plan = prepare_int8(request.graph, request.calibration)
-        return quantise(to_model(plan.graph, shape, functions=functions), plan)
+        plan = request.bench.int8_plan
+        return quantise(to_model(plan.graph, shape, outputs=outputs), plan)
     raise ExportError(
         f"ONNX has no precision {request.precision!r} for a {request.graph.tower.kind} tower; "
         "it has fp32, fp16, int8-weights, int8"
@@ -86,16 +100,13 @@ def _converted(request: Request) -> onnx.ModelProto:
 
 def _mixed(request: Request) -> onnx.ModelProto:
     # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
-    types = request.types or promised_types(request.graph, request.precision)
+    types = request.types or types_of(request.bench, request.precision)
     transformer = is_transformer(request.graph.tower)
-    integers = transformer and request.precision in ("int8", "auto") and "int8" in types.values()
+    integers = transformer and request.precision in ("int8", AUTO) and "int8" in types.values()
     plan = layer_types.prepare_mixed(
-        request.graph,
-        types,
-        request.calibration,
-        activations=ACTIVATIONS if integers else None,
+        request.bench, types, activations=ACTIVATIONS if integers else None
     )
-    model = to_model(plan.graph, _shape(request), functions=request.functions)
+    model = to_model(plan.graph, request.shape, outputs=request.outputs)
     model = store(model, plan, integers=integers)
     sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.graph).items()}
     check_sizes(model, sizes)
@@ -136,7 +147,7 @@ def to_model(
     graph: FoldedScorer,
     shape: tuple[int, int, int, int],
     *,
-    functions: tuple[str, ...] = ("score",),
+    outputs: tuple[str, ...] = ("score",),
 ) -> onnx.ModelProto:
     """Convert a scorer to a float32 ONNX model that is the same bytes every time.
 
@@ -145,7 +156,7 @@ def to_model(
     Args:
         graph: The folded scorer, in evaluation mode.
         shape: Of the input, (V, S, S, 3).
-        functions: Its outputs, by name.
+        outputs: Its outputs, by name.
 
     Raises:
         ExportError: If torch cannot export it.
@@ -156,10 +167,10 @@ def to_model(
     with _quiet():
         try:
             program = torch.onnx.export(
-                with_functions(graph, functions),
+                with_outputs(graph, outputs),
                 (example,),
                 input_names=["image"],
-                output_names=list(functions),
+                output_names=list(outputs),
                 dynamo=True,
                 opset_version=_OPSET,
                 external_data=False,
@@ -199,11 +210,6 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
 def _serialised(model: onnx.ModelProto) -> bytes:
     data: bytes = model.SerializeToString(deterministic=True)
     return data
-
-
-def _shape(request: Request) -> tuple[int, int, int, int]:
-    preprocess = request.bundle.info.preprocess
-    return preprocess.views, preprocess.size, preprocess.size, 3
 
 
 @contextmanager

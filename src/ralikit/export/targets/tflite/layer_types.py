@@ -15,6 +15,7 @@ import numpy as np
 
 from ralikit.errors import ExportError
 from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.smoothing import Activations
 from ralikit.export.targets.target import Request
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.store import store, store_positions, stored_codes
@@ -23,27 +24,10 @@ from ralikit.model.rewrite import is_transformer
 BLOCK: int | None = None
 """Inputs that share a step of an int4 weight; None: all of an output channel's."""
 
+ACTIVATIONS: Activations = "token"
+"""What shares a dynamic scale in a transformer's int8: XNNPACK rounds every token by itself."""
+
 _TOLERANCE = 1e-6
-
-
-def types_of(request: Request) -> dict[str, str]:
-    """Stored type of every layer that the file will have.
-
-    Raises:
-        ExportError: If int8 is asked for without photos.
-    """
-    graph, precision = request.graph, request.precision
-    if request.types is not None:
-        return dict(request.types)
-    if precision == "fp16":
-        return {
-            name: "float32" if name.startswith("head.") else "float16"
-            for name in layer_types.uniform_types(graph, "float32")
-        }
-    if precision == "int8":
-        return layer_types.int8_types(graph, request.calibration, activations="token")
-    kinds = {"int8-weights": "int8", "int4": "int4", "fp32": "float32"}
-    return layer_types.uniform_types(graph, kinds[precision])
 
 
 def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
@@ -55,11 +39,10 @@ def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
     if not set(types.values()) & {"int8", "int4"}:
         return layer_types.Mixed(graph=request.graph, types=dict(types), steps={}, errors={})
     return layer_types.prepare_mixed(
-        request.graph,
+        request.bench,
         types,
-        request.calibration,
         int4_block=BLOCK,
-        activations="token" if computes(request) else None,
+        activations=ACTIVATIONS if computes(request) else None,
     )
 
 

@@ -26,7 +26,7 @@ from ralikit.export.quantise.equalising import WEIGHT_LEVELS, pixels_of
 from ralikit.export.quantise.int8 import Int8Plan
 from ralikit.export.targets.tflite.graph import CONVOLUTIONS, Graph
 from ralikit.model.folded import FoldedScorer
-from ralikit.quiet import quiet
+from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 
 _TOWER = "tower."
@@ -164,7 +164,7 @@ def _quantize(
     # `outputs` is matched against operators' output names; `ranges` are by tensor name.
     from ai_edge_quantizer import qtyping, quantizer
 
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet():
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_natively():
         warnings.simplefilter("ignore")  # of memory: it looks at tensors on purpose
         worker = quantizer.Quantizer(graph.pack())
         for kind, config in configs.items():

@@ -17,8 +17,12 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.ranges import PHOTOS, reach
-from ralikit.export.quantise.int8 import prepare_int8, prepare_weights
-from ralikit.export.targets.target import Request
+from ralikit.export.quantise import layer_types
+from ralikit.export.quantise.int8 import prepare_weights
+from ralikit.export.quantise.kinds import Choices, integer_choices
+from ralikit.export.quantise.workbench import Workbench
+from ralikit.export.targets.target import AUTO, Request
+from ralikit.export.targets.tflite import TFLITE
 from ralikit.export.targets.tflite import layer_types as mix
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.layout import laid_out
@@ -26,21 +30,27 @@ from ralikit.export.targets.tflite.lint import gpu_findings, stored_types
 from ralikit.export.targets.tflite.names import layers_of, name_layers
 from ralikit.export.targets.tflite.tidy import tidy
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_functions
+from ralikit.model.folded import FoldedScorer, with_outputs
 from ralikit.model.rewrite import is_transformer
-from ralikit.quiet import quiet
+from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
 
-NAME = "tflite"
-SUFFIX = ".tflite"
-PRECISIONS = ("fp32", "fp16", "int8-weights", "int8", "int4")
-FUNCTIONS = ("score", "embedding")
-ACTIVATIONS = "token"
-"""What shares a dynamic scale in a transformer's int8: XNNPACK rounds every token by itself."""
+# Time against float in LiteRT, as in `ralikit.export.targets.onnx.target`.
+_TIMES = {"int8": 0.36, "int4": 0.36}
 
 _FAILURES = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 _TOOLS = ("torch", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "flatbuffers")
+
+
+def types_of(bench: Workbench, precision: str) -> dict[str, str]:
+    """See `ralikit.export.targets.target.Converter`."""
+    return layer_types.types_of(bench, precision, activations=mix.ACTIVATIONS)
+
+
+def choices(bench: Workbench) -> Choices:
+    """See `ralikit.export.targets.target.Converter`."""
+    return integer_choices(bench, activations=mix.ACTIVATIONS, times=_TIMES)
 
 
 def convert(request: Request, path: Path) -> None:
@@ -50,18 +60,15 @@ def convert(request: Request, path: Path) -> None:
         ExportError: If the precision is unknown, the converter fails, or int8 cannot reach every
             layer of the tower.
     """
-    if request.types is None and request.precision not in PRECISIONS:
-        raise ExportError(
-            f"TFLite has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
-        )
-    by_layer = request.types is not None or is_transformer(request.graph.tower)
+    TFLITE.precision(request.precision)
+    by_layer = request.precision == AUTO or is_transformer(request.graph.tower)
     graph = _mixed(request) if by_layer else _convolutional(request)
     path.write_bytes(graph.pack())
 
 
 def _mixed(request: Request) -> Graph:
-    plan = mix.rounded(request, mix.types_of(request))
-    graph = to_graph(with_functions(plan.graph, request.functions), _shape(request))
+    plan = mix.rounded(request, request.types or types_of(request.bench, request.precision))
+    graph = to_graph(with_outputs(plan.graph, request.outputs), request.shape)
     mix.write(graph, plan, dynamic=mix.computes(request))
     return graph
 
@@ -70,26 +77,23 @@ def _convolutional(request: Request) -> Graph:
     from ralikit.export.targets.tflite import quant
 
     def converted(scorer: FoldedScorer) -> Graph:
-        return to_graph(with_functions(scorer, request.functions), _shape(request))
+        return to_graph(with_outputs(scorer, request.outputs), request.shape)
 
     if request.precision == "fp32":
         return converted(request.graph)
     if request.precision == "fp16":
         return quant.half(converted(request.graph))
     if request.precision == "int8-weights":
-        return quant.weights_only(converted(prepare_weights(request.graph, request.calibration)))
+        return quant.weights_only(
+            converted(prepare_weights(request.graph, request.bench.calibration))
+        )
     if request.precision == "int8":
-        int8 = prepare_int8(request.graph, request.calibration)
-        return quant.static(converted(int8.graph), int8, request.calibration)
+        int8 = request.bench.int8_plan
+        return quant.static(converted(int8.graph), int8, request.bench.calibration)
     raise ExportError(
         f"{request.precision} is for vision transformers; a {request.graph.tower.kind} tower "
         "exports to TFLite as fp32, fp16, int8-weights or int8"
     )
-
-
-def _shape(request: Request) -> tuple[int, int, int, int]:
-    preprocess = request.bundle.info.preprocess
-    return (preprocess.views, preprocess.size, preprocess.size, 3)
 
 
 def layers(path: Path) -> dict[str, str]:
@@ -164,7 +168,7 @@ class _Named(nn.Module):
         given = self.scorer(image)
         if isinstance(given, Tensor):
             return {"score": given}
-        return dict(zip(self.scorer.functions, given, strict=True))
+        return dict(zip(self.scorer.outputs, given, strict=True))
 
 
 def _give_back() -> None:
@@ -177,7 +181,7 @@ def _give_back() -> None:
 def _litert_torch(module: nn.Module, example: Tensor) -> bytes:
     # litert-torch prints its progress through rich, MLIR below Python, and torch.export warns of
     # what users cannot change.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet():
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_natively():
         warnings.simplefilter("ignore")
         import litert_torch
 

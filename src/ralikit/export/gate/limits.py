@@ -1,0 +1,65 @@
+"""How far a converted file may drift from the float32 reference."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far a file may drift from the float32 reference; all on the bundle's scale.
+
+    Attributes:
+        max_drift: Largest difference on any photo, or None: it is only reported.
+        p95_drift: 95th percentile of the differences, or None.
+        srcc: Least rank correlation with the reference, or None.
+        shift: Largest error of the embeddings, relative to their spread between photos, or None.
+        golden: Largest difference on any golden photo, whenever `ralikit verify` asks.
+    """
+
+    max_drift: float | None = None
+    p95_drift: float | None = None
+    srcc: float | None = None
+    shift: float | None = None
+    golden: float
+
+    def figures(self) -> dict[str, float]:
+        """Those that are set. JSON-ready."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """The limits of a precision.
+
+    Attributes:
+        trained: For weights that rate photos.
+        random: For a stand-in's, whose scores hang on a basis fitted to a hundred photos and are
+            only reported: what may not move is the embedding.
+    """
+
+    trained: Limits
+    random: Limits
+
+
+_ANY = 4.0
+_WEIGHTS = Limits(max_drift=0.05, golden=0.05)
+
+FP32 = Tolerance(
+    trained=Limits(max_drift=1e-4, golden=1e-4),
+    random=Limits(max_drift=1e-3, shift=1e-3, golden=1e-3),
+)
+FP16 = Tolerance(
+    trained=Limits(max_drift=0.01, golden=0.01),
+    random=Limits(max_drift=0.05, shift=0.03, golden=0.1),
+)
+INT8_WEIGHTS = Tolerance(trained=_WEIGHTS, random=Limits(shift=0.08, golden=_ANY))
+INT8 = Tolerance(
+    # int8 rounds every activation: a photo now and then drifts further than the rest, so the limit
+    # is on the 95th percentile, and on the order of the photos.
+    trained=Limits(p95_drift=0.05, srcc=0.995, golden=0.15),
+    random=Limits(shift=0.1, golden=_ANY),
+)
+PALETTE = Tolerance(trained=_WEIGHTS, random=Limits(shift=0.15, golden=_ANY))
+NARROW = Tolerance(trained=_WEIGHTS, random=Limits(shift=0.3, golden=_ANY))
+"""Four bits a weight, and what has no limits of its own."""
