@@ -26,11 +26,11 @@ from ralikit.data.metas import MetaSpec
 from ralikit.data.triplets import Text, Triplet
 from ralikit.errors import TrainingError
 from ralikit.files import to_json, write_text
-from ralikit.photo.degrade import degrade
-from ralikit.train.teacher.answers import Degradation, is_well_formed
+from ralikit.photo.decode import open_photo
+from ralikit.photo.degrade import CLASSES, SEVERITIES, Degradation, degrade
+from ralikit.train.teacher.answers import is_well_formed
 from ralikit.train.teacher.engines import Asking, Request, open_engine
-from ralikit.train.teacher.photos import open_photo
-from ralikit.train.teacher.prompts import CLASSES, SEVERITIES, get_prompt
+from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import GrpoSettings, Runtime, TeacherRecipe
 from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
 from ralikit.train.teacher.tiny_vlm import make_tiny_vlm

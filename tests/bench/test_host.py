@@ -14,7 +14,7 @@ from support import lively_tower, make_head
 
 from ralikit.bench import device
 from ralikit.bench.host import HostPlan, WorkerProcess, bench_host, only_bench
-from ralikit.bench.photos import find_photos, rendered_jpeg
+from ralikit.bench.photos import bench_photos, rendered_jpeg
 from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
 from ralikit.bench.worker import Worker
@@ -179,6 +179,6 @@ def test_the_rendered_photo_is_detailed(tmp_path: Path) -> None:
         assert path.stat().st_size > 10_000
     assert not path.exists()
     with pytest.raises(UsageError, match="no photos below"):
-        find_photos(tmp_path)
+        bench_photos(tmp_path)
     with pytest.raises(UsageError, match="--split needs --meta"):
-        find_photos(tmp_path, split="test")
+        bench_photos(tmp_path, split="test")

@@ -9,9 +9,14 @@ import pytest
 from PIL import Image
 
 from ralikit.errors import UsageError
-from ralikit.photo.degrade import bound_pixels, degrade, draw_degradation
-from ralikit.train.teacher.answers import Degradation
-from ralikit.train.teacher.prompts import CLASSES, SEVERITIES
+from ralikit.photo.degrade import (
+    CLASSES,
+    SEVERITIES,
+    Degradation,
+    bound_pixels,
+    degrade,
+    draw_degradation,
+)
 
 
 @pytest.fixture(scope="module")

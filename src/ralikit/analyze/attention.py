@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ralikit.errors import DataError, PhotoError
 from ralikit.extras import require
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_answer
 from ralikit.train.teacher.engines import Asking, Request, TransformersEngine
-from ralikit.train.teacher.photos import open_photo
 from ralikit.train.teacher.prompts import Prompt
 from ralikit.train.teacher.vlm import Vlm
 

@@ -220,8 +220,8 @@ def test_killed_and_resumed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_text_in_any_company(warm_vlm: Path, labelled: Path) -> None:
+    from ralikit.photo.decode import open_photo
     from ralikit.train.teacher.engines import open_engine
-    from ralikit.train.teacher.photos import open_photo
 
     asking = Asking(max_tokens=12, max_pixels=PIXELS, batch=5)
     engine = open_engine(str(warm_vlm), asking, device="cpu")

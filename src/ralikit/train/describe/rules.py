@@ -16,9 +16,9 @@ import numpy as np
 from ralikit.data.metas import Sample
 from ralikit.data.triplets import Text, Triplet, TripletWriter, described
 from ralikit.errors import DataError
+from ralikit.photo.decode import open_photo
 from ralikit.photo.statistics import NAMES, Measures, measure
 from ralikit.train.describe.wording import GRADES, LEVELS, OPENERS, VERDICTS
-from ralikit.train.teacher.photos import open_photo
 
 SOURCE = "rules"
 _SHARES = (0.1, 0.35, 0.65, 0.9)

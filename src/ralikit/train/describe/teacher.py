@@ -18,9 +18,9 @@ from ralikit.data.metas import Sample, require_images
 from ralikit.data.triplets import Rejected, Text, Triplet, TripletWriter
 from ralikit.errors import PhotoError, UsageError
 from ralikit.files import read_json, to_json, write_text
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_answer
 from ralikit.train.teacher.engines import Asking, Engine, Request
-from ralikit.train.teacher.photos import open_photo
 from ralikit.train.teacher.prompts import Prompt, get_prompt
 from ralikit.train.teacher.vlm import teacher_label
 

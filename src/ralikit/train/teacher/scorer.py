@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from ralikit.errors import PhotoError, UsageError
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_rating
 from ralikit.train.teacher.engines import Asking, Engine, EngineKind, Request, open_engine
-from ralikit.train.teacher.photos import open_photo
 from ralikit.train.teacher.prompts import Prompt, get_prompt
 from ralikit.train.teacher.vlm import taught_prompt
 

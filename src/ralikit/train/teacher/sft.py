@@ -13,7 +13,7 @@ from ralikit.config import to_mapping
 from ralikit.data.triplets import Triplet
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
-from ralikit.train.teacher.photos import open_photo
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import LoraSettings, Runtime
 from ralikit.train.teacher.vlm import MAX_PIXELS
