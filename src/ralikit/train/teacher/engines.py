@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ralikit.errors import UsageError
@@ -108,8 +109,22 @@ def open_engine(
         MissingExtraError: If the library is not installed.
     """
     if kind == "vllm":
-        return _VllmEngine(model, asking)
+        return _open_vllm(model, asking)
     return TransformersEngine(load_vlm(model, device=device, max_pixels=asking.max_pixels), asking)
+
+
+def _open_vllm(model: str, asking: Asking) -> _VllmEngine:
+    vllm = require("vllm", extra="vllm", job="Describing with --engine vllm")
+    processor = load_processor(model, max_pixels=asking.max_pixels)
+    llm = vllm.LLM(
+        model=resolve_model(model),
+        limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
+        mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
+        # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
+        max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
+        seed=0,
+    )
+    return _VllmEngine(model, asking, vllm=vllm, processor=processor, llm=llm)
 
 
 class TransformersEngine:
@@ -199,20 +214,13 @@ class _Draw:
 class _VllmEngine:
     """A teacher in vLLM, for millions of photos. Not run here: vLLM needs a GPU."""
 
-    def __init__(self, model: str, asking: Asking) -> None:
-        vllm = require("vllm", extra="vllm", job="Describing with --engine vllm")
-        self.name = model
+    def __init__(
+        self, name: str, asking: Asking, *, vllm: ModuleType, processor: Any, llm: Any
+    ) -> None:
+        """Take the library and what it loaded: the processor and the model."""
+        self.name = name
         self._asking = asking
-        self._vllm = vllm
-        self._processor = load_processor(model, max_pixels=asking.max_pixels)
-        self._llm = vllm.LLM(
-            model=resolve_model(model),
-            limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
-            mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
-            # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
-            max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
-            seed=0,
-        )
+        self._vllm, self._processor, self._llm = vllm, processor, llm
 
     def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
         """See `Engine`."""
