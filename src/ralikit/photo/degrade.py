@@ -145,7 +145,8 @@ def bound_pixels(image: Image, max_pixels: int) -> Image:
 
 
 def _levels(pixels: NDArray[Any]) -> Pixels:
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    levels: Pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _generator(seed: int, index: int, *, stream: int) -> np.random.Generator:

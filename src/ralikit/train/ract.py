@@ -32,8 +32,8 @@ from ralikit.train.teacher.recipe import (
     DegradationSpec,
     GrpoSettings,
     LoraSettings,
+    Machine,
     RewardSettings,
-    Runtime,
     TeacherRecipe,
 )
 from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
@@ -87,7 +87,7 @@ class RactRecipe:
     reward: RewardSettings = field(default_factory=RewardSettings)
     degradation: DegradationSpec | None = None
     lora: LoraSettings | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    runtime: Machine = field(default_factory=Machine)
     describe: DescribeSettings = field(default_factory=DescribeSettings)
     engine: EngineKind = "transformers"
     sft: SftSettings = field(default_factory=SftSettings)

@@ -23,7 +23,7 @@ from ralikit.model.bundle import TOWER, Bundle
 from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
 from ralikit.train.rali import stages
-from ralikit.train.rali.ablation_grid import Grid, Row
+from ralikit.train.rali.ablation_grid import AblationGrid, Row
 from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def run_grid(
-    grid: Grid,
+    grid: AblationGrid,
     recipe: RaliRecipe,
     out: Path,
     *,
