@@ -13,10 +13,10 @@ PIXELS = 84 * 84
 
 def sft_settings(**values: Any) -> Any:
     """Settings of a run that takes seconds."""
-    from ralikit.train.teacher.recipe import Runtime
+    from ralikit.train.teacher.recipe import Machine
     from ralikit.train.teacher.sft import SftSettings
 
-    runtime = Runtime(per_device=6, save_steps=1000, gradient_checkpointing=False)
+    runtime = Machine(per_device=6, save_steps=1000, gradient_checkpointing=False)
     return SftSettings(**{"images_per_step": 6, "max_pixels": PIXELS, "runtime": runtime, **values})
 
 

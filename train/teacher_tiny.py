@@ -26,12 +26,12 @@ from ralikit.data.metas import MetaSpec
 from ralikit.data.triplets import Text, Triplet
 from ralikit.errors import TrainingError
 from ralikit.files import to_json, write_text
-from ralikit.photo.degrade import degrade
-from ralikit.train.teacher.answers import Degradation, is_well_formed
-from ralikit.train.teacher.engines import Asking, Request, open_engine
-from ralikit.train.teacher.photos import open_photo
-from ralikit.train.teacher.prompts import CLASSES, SEVERITIES, get_prompt
-from ralikit.train.teacher.recipe import GrpoSettings, Runtime, TeacherRecipe
+from ralikit.photo.decode import open_photo
+from ralikit.photo.degrade import CLASSES, SEVERITIES, Degradation, degrade
+from ralikit.train.teacher.answers import is_well_formed
+from ralikit.train.teacher.engines import Asking, Question, open_engine
+from ralikit.train.teacher.prompts import get_prompt
+from ralikit.train.teacher.recipe import GrpoSettings, Machine, TeacherRecipe
 from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
 from ralikit.train.teacher.tiny_vlm import make_tiny_vlm
 from ralikit.train.teacher.train import train_teacher
@@ -109,7 +109,7 @@ def one_seed(out: Path, photos: Path, *, seed: int, steps: int) -> dict[str, Any
             max_pixels=PIXELS,
             seed=seed,
         ),
-        runtime=Runtime(per_device=32, gradient_checkpointing=False, save_steps=1000),
+        runtime=Machine(per_device=32, gradient_checkpointing=False, save_steps=1000),
     )
     model = train_teacher(recipe, out / "grpo", resume=True)
     lines = (out / "grpo" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -143,7 +143,7 @@ def warm_up(base: Path, photos: Path, out: Path, *, seed: int) -> tuple[Path, in
         max_steps=60,
         max_pixels=PIXELS,
         seed=seed,
-        runtime=Runtime(per_device=8, gradient_checkpointing=False, save_steps=4, keep=100),
+        runtime=Machine(per_device=8, gradient_checkpointing=False, save_steps=4, keep=100),
     )
     train_sft(
         str(base), sft_rows([(triplets, photos)], settings), out / "sft", settings, resume=True
@@ -165,11 +165,11 @@ def well_formed(model: Path, photos: Path) -> float:
     asking = Asking(max_tokens=TOKENS, max_pixels=PIXELS, batch=24)
     engine = open_engine(str(model), asking, device="cpu")
     files = sorted(photos.glob("*.png"))
-    requests = [
-        Request(open_photo(files[i % len(files)]), files[i % len(files)].name, i)
+    questions = [
+        Question(open_photo(files[i % len(files)]), files[i % len(files)].name, i)
         for i in range(ASKED)
     ]
-    answers = engine.answer(requests, prompt)
+    answers = engine.answer(questions, prompt)
     return sum(is_well_formed(answer, prompt) for answer in answers) / ASKED
 
 

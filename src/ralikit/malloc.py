@@ -1,4 +1,4 @@
-"""glibc's heap: how large blocks are taken and given back, where malloc is glibc's."""
+"""glibc's malloc: how large blocks are taken and given back; nothing where malloc is another."""
 
 from __future__ import annotations
 

@@ -116,9 +116,7 @@ def packaged_photos() -> dict[str, Image]:
 
 def degradation_curves(scorer: Scorer, photos: Mapping[str, Image]) -> list[Curve]:
     """Score every photo under growing noise, compression, blur and darkness."""
-    from ralikit.photo.degrade import degrade
-    from ralikit.train.teacher.answers import Degradation
-    from ralikit.train.teacher.prompts import CLASSES, SEVERITIES
+    from ralikit.photo.degrade import CLASSES, SEVERITIES, Degradation, degrade
 
     curves = []
     for index, (name, photo) in enumerate(photos.items()):

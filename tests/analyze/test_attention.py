@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ralikit.analyze.attention import _places, attention_share, plot_shares
 from ralikit.cli import app
 from ralikit.errors import DataError, PhotoError
-from ralikit.train.teacher.photos import open_photo
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.vlm import load_vlm
 

@@ -14,7 +14,6 @@ from support import lively_tower, make_head
 
 from ralikit.bench import device
 from ralikit.bench.host import HostPlan, WorkerProcess, bench_host, only_bench
-from ralikit.bench.photos import find_photos, rendered_jpeg
 from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
 from ralikit.bench.worker import Worker
@@ -169,16 +168,3 @@ def test_this_computer_is_described() -> None:
     assert found.kind == "host"
     assert found.memory_bytes > 0
     assert device.state(device.state()).power_before
-
-
-def test_the_rendered_photo_is_detailed(tmp_path: Path) -> None:
-    with rendered_jpeg(320, 240) as path:
-        with Image.open(path) as picture:
-            assert picture.size == (320, 240)
-            assert np.asarray(picture).std() > 20
-        assert path.stat().st_size > 10_000
-    assert not path.exists()
-    with pytest.raises(UsageError, match="no photos below"):
-        find_photos(tmp_path)
-    with pytest.raises(UsageError, match="--split needs --meta"):
-        find_photos(tmp_path, split="test")

@@ -9,9 +9,20 @@ import pytest
 from PIL import Image
 
 from ralikit.errors import UsageError
-from ralikit.photo.degrade import bound_pixels, degrade, draw_degradation
-from ralikit.train.teacher.answers import Degradation
-from ralikit.train.teacher.prompts import CLASSES, SEVERITIES
+from ralikit.photo.degrade import (
+    BLUR_SIGMA,
+    CLASSES,
+    DARKEN_FACTOR,
+    JPEG_QUALITY,
+    SEVERITIES,
+    Degradation,
+    blur,
+    bound_pixels,
+    compress,
+    darken,
+    degrade,
+    draw_degradation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +61,16 @@ def test_noise_has_the_stated_strength() -> None:
     for severity, sigma in zip(SEVERITIES[:3], (8.0, 16.0, 28.0), strict=True):
         noisy = np.asarray(degrade(grey, Degradation("noise", severity), seed=0, index=0))
         assert noisy.std() == pytest.approx(sigma, rel=0.02)
+
+
+def test_classes_are_the_plain_ways_at_named_strengths(photo: Image.Image) -> None:
+    def made(kind: str) -> bytes:
+        return degrade(photo, Degradation(kind, "obvious"), seed=0, index=0).tobytes()
+
+    edge = min(photo.size)
+    assert made("blur") == blur(photo, BLUR_SIGMA[2] * edge / 512).tobytes()
+    assert made("compression") == compress(photo, JPEG_QUALITY[2]).tobytes()
+    assert made("darken") == darken(np.asarray(photo, np.float32), DARKEN_FACTOR[2]).tobytes()
 
 
 def test_clean_photo_is_untouched(photo: Image.Image) -> None:

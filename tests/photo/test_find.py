@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ralikit.errors import PhotoError, UsageError
-from ralikit.photo.find import find_photos
+from ralikit.photo.find import find_photos, photos_below
 
 
 @pytest.fixture
@@ -29,6 +29,15 @@ def folder(tmp_path: Path) -> Path:
 
 def names(found: list[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found]
+
+
+def test_a_folder_alone_is_searched_alike(folder: Path) -> None:
+    (folder / "d.HEIC").touch()
+    (folder / "e.gif").touch()
+    (folder / "f.jpg").mkdir()  # a folder is no photo, whatever it is called
+    found = names(photos_below(folder), folder)
+    assert found == ["[x].png", "a.png", "b.JPG", "d.HEIC", "e.gif", "sub/c.heic"]
+    assert photos_below(folder / "f.jpg") == []
 
 
 def test_folders_are_searched_to_the_bottom_and_sorted(folder: Path) -> None:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ralikit.errors import DataError, PhotoError
 from ralikit.extras import require
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_answer
-from ralikit.train.teacher.engines import Asking, Request, TransformersEngine
-from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.engines import Asking, Question, TransformersEngine
 from ralikit.train.teacher.prompts import Prompt
 from ralikit.train.teacher.vlm import Vlm
 
@@ -79,7 +79,7 @@ def attention_shares(
     shares = []
     for done, photo in enumerate(photos, start=1):
         image = open_photo(photo)
-        completion = engine.answer([Request(image, photo.name, 0)], prompt)[0]
+        completion = engine.answer([Question(image, photo.name, 0)], prompt)[0]
         shares.append(attention_share(vlm, image, completion, prompt, name=photo.name))
         if progress is not None:
             progress(done)

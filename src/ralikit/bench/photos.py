@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from ralikit.errors import UsageError
+from ralikit.photo.find import photos_below
+from ralikit.photo.formats import ENDINGS
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
-
-def find_photos(
+def bench_photos(
     root: Path, meta: Path | None = None, split: str | None = None
 ) -> tuple[tuple[Path, ...], dict[Path, float] | None]:
     """Photos below a folder, or those a label file names, with their MOS.
@@ -25,9 +25,9 @@ def find_photos(
     if meta is None:
         if split is not None:
             raise UsageError("--split needs --meta: a folder of photos has no splits")
-        found = tuple(sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES))
+        found = tuple(photos_below(root))
         if not found:
-            raise UsageError(f"no photos below {root}: expected {', '.join(SUFFIXES)}")
+            raise UsageError(f"no photos below {root}: expected {ENDINGS}")
         return found, None
     from ralikit.data.metas import read_meta, select_split
 

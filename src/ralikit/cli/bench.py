@@ -139,9 +139,9 @@ def parity(
 ) -> None:
     """Score the same photos with every file and say how far the scores part."""
     from ralikit.bench.parity import ParityPlan, bench_parity
-    from ralikit.bench.photos import find_photos
+    from ralikit.bench.photos import bench_photos
 
-    chosen, mos = find_photos(photos, meta, split)
+    chosen, mos = bench_photos(photos, meta, split)
     plan = ParityPlan(
         reference=reference, files=tuple(files), photos=chosen, mos=mos, threads=threads
     )

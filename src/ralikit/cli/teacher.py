@@ -66,7 +66,7 @@ def ract(
     """Train a RACT: RL on each dataset, texts of each, then SFT of one model on all of them."""
     from ralikit.cli.train import read_recipe_values
     from ralikit.config import from_mapping
-    from ralikit.train.teacher.ract import RactRecipe, run_ract
+    from ralikit.train.ract import RactRecipe, run_ract
 
     settings = from_mapping(RactRecipe, read_recipe_values(recipe, changes), where=str(recipe))
     model = run_ract(settings, out, launch=shlex.split(launch), say=typer.echo)

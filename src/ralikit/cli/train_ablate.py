@@ -50,9 +50,9 @@ def ablate(
 
     require("torch", extra="train", job="Training")
     from ralikit.train.rali import ablation
-    from ralikit.train.rali.ablation_grid import Grid
+    from ralikit.train.rali.ablation_grid import AblationGrid
 
-    plan = from_mapping(Grid, read_toml(grid), where=str(grid))
+    plan = from_mapping(AblationGrid, read_toml(grid), where=str(grid))
     if row:
         plan = plan.pick(row)
     if resamples is not None:

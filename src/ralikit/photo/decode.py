@@ -43,12 +43,6 @@ from ralikit.printable import printable
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 Target = Callable[[int, int], tuple[int, int]]
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
-    | {".heic", ".heif", ".hif"}
-)
-"""Endings of the files a folder is searched for."""
-
 # Naming the plugins keeps Pillow from importing all of its forty to find out about one file.
 _PLUGINS = (
     JpegImagePlugin.JpegImageFile,
@@ -106,6 +100,15 @@ def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PhotoError(f"{source}: cannot be read ({reason})") from error
+
+
+def open_photo(path: Path) -> Image.Image:
+    """A photo's file as an upright ``"RGB"`` image in sRGB.
+
+    Raises:
+        PhotoError: If it is missing or not a photo; nothing is ever put in its place.
+    """
+    return Image.fromarray(decode(path).pixels)
 
 
 def _from_array(array: NDArray[Any]) -> Photo:

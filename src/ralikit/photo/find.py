@@ -1,4 +1,4 @@
-"""From the words of a command line to photo files: files, folders and patterns."""
+"""From a folder, or the words of a command line, to photo files: the one search for them all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ralikit.errors import PhotoError, UsageError
+from ralikit.photo.formats import SUFFIXES
 from ralikit.printable import printable
 
 _PATTERN = frozenset("*?[")
@@ -44,24 +45,12 @@ def find_photos(
     return list(found)
 
 
-def _expand(word: str) -> list[Path]:
-    path = Path(word)
-    try:
-        if path.is_dir():
-            return _in_folder(word)
-        if path.exists() or path.is_symlink():
-            return [path]
-        if _PATTERN & set(word):
-            matches = (Path(match) for match in glob.glob(word, recursive=True))  # noqa: PTH207
-            return sorted(match for match in matches if match.is_file())
-    except (OSError, ValueError):  # a null byte, a name too long
-        return []
-    return []
+def photos_below(folder: Path) -> list[Path]:
+    """Photos in a folder, to the bottom, sorted; what begins with a dot is left out.
 
-
-def _in_folder(folder: str) -> list[Path]:
-    from ralikit.photo.decode import SUFFIXES
-
+    Returns:
+        Files of an ending a photo has; none where the folder holds none or cannot be listed.
+    """
     photos = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -71,6 +60,21 @@ def _in_folder(folder: str) -> list[Path]:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
         ]
     return sorted(photos)
+
+
+def _expand(word: str) -> list[Path]:
+    path = Path(word)
+    try:
+        if path.is_dir():
+            return photos_below(path)
+        if path.exists() or path.is_symlink():
+            return [path]
+        if _PATTERN & set(word):
+            matches = (Path(match) for match in glob.glob(word, recursive=True))  # noqa: PTH207
+            return sorted(match for match in matches if match.is_file())
+    except (OSError, ValueError):  # a null byte, a name too long
+        return []
+    return []
 
 
 def _nothing(word: str) -> str:

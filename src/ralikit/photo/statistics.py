@@ -1,4 +1,4 @@
-"""What can be measured of a photo's quality without a model: the facts behind rule-based texts."""
+"""Photo statistics: what can be measured of a photo's quality without a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK = 8  # JPEG's blocks
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measures:
+class PhotoStatistics:
     """Figures of one photo; in 8-bit levels unless said.
 
     Attributes:
@@ -35,10 +35,11 @@ class Measures:
     clipping: float
 
 
-NAMES = tuple(f.name for f in fields(Measures))
+NAMES = tuple(f.name for f in fields(PhotoStatistics))
+"""Of the statistics, in their order."""
 
 
-def measure(rgb: NDArray[np.uint8]) -> Measures:
+def measure(rgb: NDArray[np.uint8]) -> PhotoStatistics:
     """Measure a photo of at least 32 x 32 pixels, (H, W, 3) sRGB.
 
     Raises:
@@ -52,7 +53,7 @@ def measure(rgb: NDArray[np.uint8]) -> Measures:
     red_green, yellow_blue = x[..., 0] - x[..., 1], (x[..., 0] + x[..., 1]) / 2 - x[..., 2]
     spread = np.hypot(red_green.std(), yellow_blue.std())
     shift = np.hypot(red_green.mean(), yellow_blue.mean())
-    return Measures(
+    return PhotoStatistics(
         sharpness=float(np.log1p(np.percentile(_tiles(laplacian).std(axis=(1, 3)), 90))),
         noise=float(np.log1p(_noise(y))),
         brightness=float(y.mean()),

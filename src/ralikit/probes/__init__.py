@@ -2,6 +2,7 @@
 
 Four small pictures (see NOTICE) are continued by their mirror images to 512 x 512 and degraded in
 whole numbers alone: no resize, no JPEG, no floating point that a library version could change.
+That is why `ralikit.photo.degrade`, which uses all three, has no part in them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from ralikit.data.metas import Sample, read_meta
 from ralikit.data.triplets import read_triplets
 from ralikit.errors import DataError, UsageError
 from ralikit.train.describe.teacher import DescribeSettings, describe, settings_path
-from ralikit.train.teacher.engines import Asking, Request
+from ralikit.train.teacher.engines import Asking, Question
 from ralikit.train.teacher.prompts import Prompt, get_prompt
 
 
@@ -37,13 +37,13 @@ class Told:
         self.fails = fails
         self.asked: list[tuple[str, int]] = []
 
-    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
-        self.asked += [(r.name, r.seed) for r in requests]
+    def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
+        self.asked += [(r.name, r.seed) for r in questions]
         return [
             "<think>endless"
             if r.seed in self.fails
             else f'<think>{r.name} seen {r.seed}.</think><answer>{{"rating": 2.5}}</answer>'
-            for r in requests
+            for r in questions
         ]
 
 
@@ -164,9 +164,9 @@ WORKER = """
     from test_teacher import Told
 
     class Slow(Told):
-        def answer(self, requests, prompt):
+        def answer(self, questions, prompt):
             time.sleep(0.02)
-            return super().answer(requests, prompt)
+            return super().answer(questions, prompt)
 
     samples = read_meta(Path({labels!r}), Path({root!r}), mos_range=(1.0, 5.0))
     settings = DescribeSettings(texts=2, asking=Asking(batch=2))
@@ -220,16 +220,16 @@ def test_killed_and_resumed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
 
 
 def test_same_seed_same_text_in_any_company(warm_vlm: Path, labelled: Path) -> None:
+    from ralikit.photo.decode import open_photo
     from ralikit.train.teacher.engines import open_engine
-    from ralikit.train.teacher.photos import open_photo
 
     asking = Asking(max_tokens=12, max_pixels=PIXELS, batch=5)
     engine = open_engine(str(warm_vlm), asking, device="cpu")
     photos = [open_photo(labelled / "images" / f"p{i}.png") for i in range(3)]
-    requests = [Request(photos[i], f"p{i}.png", seed) for i in range(3) for seed in range(3)]
+    questions = [Question(photos[i], f"p{i}.png", seed) for i in range(3) for seed in range(3)]
     prompt = get_prompt("score")
-    together = engine.answer(requests, prompt)
-    alone = [engine.answer([request], prompt)[0] for request in reversed(requests)]
+    together = engine.answer(questions, prompt)
+    alone = [engine.answer([question], prompt)[0] for question in reversed(questions)]
     assert alone[::-1] == together
     assert len(set(together)) > 5  # other seeds and photos give other texts
     assert not any("<|" in answer for answer in together)
@@ -260,12 +260,12 @@ def test_vllm_is_asked_for_the_same_things(
     asking = Asking(max_tokens=12, max_pixels=PIXELS, temperature=0.7)
     engine = open_engine(str(tiny_vlm), asking, kind="vllm")
     image = Image.new("RGB", (8, 8))
-    requests = [Request(image, "a.png", 0), Request(image, "a.png", 1)]
-    assert engine.answer(requests, get_prompt("score")) == ["0", "1"]
+    questions = [Question(image, "a.png", 0), Question(image, "a.png", 1)]
+    assert engine.answer(questions, get_prompt("score")) == ["0", "1"]
     assert calls["options"]["mm_processor_kwargs"]["max_pixels"] == PIXELS
     assert calls["prompts"][0]["multi_modal_data"] == {"image": image}
     assert calls["prompts"][0]["prompt"].count("<|image_pad|>") == 1
-    assert [p.seed for p in calls["sampling"]] == [r.draw for r in requests]
+    assert [p.seed for p in calls["sampling"]] == [r.draw for r in questions]
     assert {p.temperature for p in calls["sampling"]} == {0.7}
 
 
@@ -284,10 +284,10 @@ def test_draw_has_the_models_distribution() -> None:
 
     image = Image.new("RGB", (4, 4))
     logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
-    requests = [Request(image, "x", seed) for seed in range(4000)]
+    questions = [Question(image, "x", seed) for seed in range(4000)]
 
     def shares(asking: Asking) -> list[float]:
-        drawn = _Draw(requests, asking, "cpu")(None, logits.expand(4000, 4)).argmax(dim=-1)
+        drawn = _Draw(questions, asking, "cpu")(None, logits.expand(4000, 4)).argmax(dim=-1)
         return [float(v) for v in drawn.bincount(minlength=4) / 4000]
 
     assert shares(Asking()) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)

@@ -19,7 +19,7 @@ from ralikit.config import from_mapping, read_toml
 from ralikit.data.triplets import Text, Triplet, write_triplets
 from ralikit.errors import UsageError
 from ralikit.train.rali import stages
-from ralikit.train.rali.ablation_grid import Grid, Row
+from ralikit.train.rali.ablation_grid import AblationGrid, Row
 from ralikit.train.rali.run import open_run
 
 ROOT = Path(__file__).parents[3]
@@ -182,11 +182,11 @@ def test_rows_that_make_no_sense_are_refused(workplace: Path) -> None:
         Row(name="x", fit={"cluster": 3}).fit_settings(recipe.fit)
     with pytest.raises(UsageError, match="per_photo is for texts that rules write"):
         Row(name="x", per_photo=1).recipe(recipe)
-    grid = from_mapping(Grid, read_toml(workplace / "grid.toml"))
+    grid = from_mapping(AblationGrid, read_toml(workplace / "grid.toml"))
     with pytest.raises(UsageError, match="no row 'y'; the grid has full, the same"):
         grid.pick(["y"])
     with pytest.raises(UsageError, match="at least two rows"):
-        Grid(recipe=Path("r"), test=grid.test, rows=grid.rows[:1])
+        AblationGrid(recipe=Path("r"), test=grid.test, rows=grid.rows[:1])
 
 
 @pytest.mark.parametrize("name", ["rali_koniq_vitl336", "rali_siglip2"])
@@ -203,7 +203,7 @@ def test_shipped_recipes_are_valid_and_name_the_papers_figures(name: str) -> Non
 
 def test_the_shipped_grid_has_the_papers_rows() -> None:
     path = ROOT / "train" / "ablations.toml"
-    grid = from_mapping(Grid, read_toml(path), where=str(path))
+    grid = from_mapping(AblationGrid, read_toml(path), where=str(path))
     papers = {row.name: row.paper for row in grid.rows}
     assert papers["no score fit"] == ".743/.723"  # Table A.5's 512/250/240 without it, too
     table_4 = {".798/.779", ".748/.727", ".792/.772", ".785/.766", ".793/.773", ".743/.723"}

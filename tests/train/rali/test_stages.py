@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from support import lively_tower
-from support_align import photo_files
+from support_align import Letters, photo_files
 from typer.testing import CliRunner
 
 from ralikit.cli import app
-from ralikit.data.metas import Sample
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
 from ralikit.metrics.agreement import srcc
 from ralikit.model.bundle import read_bundle, write_safetensors
 from ralikit.runtimes.torch import TorchRuntime
 from ralikit.train.rali import run as runs
-from ralikit.train.rali import text_encoders as encoders
-from ralikit.train.rali.scenes import group_scenes
-from ralikit.train.rali.text_encoders import encode_texts
-from ralikit.train.rali.tie_width import resolution
 
 runner = CliRunner()
 
 
-class _Letters:
-    """A stand-in for a sentence encoder: letter counts, twelve words long at most."""
-
-    name, dim, limit = "letters", 6, 12
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        counts = np.array(
-            [[text.lower().count(c) for c in "blurys"] for text in texts], dtype=np.float32
-        )
-        counts += 0.1
-        counts /= np.linalg.norm(counts, axis=1, keepdims=True)
-        return counts
-
-
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "open_text_encoder", lambda _name: _Letters())
+    monkeypatch.setattr(runs, "open_text_encoder", lambda _name: Letters())
     (tmp_path / "photos").mkdir()
     photos = photo_files(tmp_path / "photos", 48)
     lines = [f"{p.name},{1 - i / 60:.3f}" for i, p in enumerate(photos)]
@@ -180,51 +156,6 @@ def test_fit_without_alignment_says_what_to_do(recipe: Path, tmp_path: Path) -> 
     )
     assert isinstance(done.exception, TrainingError)
     assert "run align first" in str(done.exception)
-
-
-def test_long_texts_are_handled_as_stated() -> None:
-    encoder = _Letters()
-    long = "blurry blurry blurry blurry blurry blurry blurry. " * 3 + "sharp sharp sharp sharp"
-    with pytest.raises(TrainingError, match="1 of 2 texts are longer than the 12 tokens"):
-        encode_texts(encoder, ["short", long], long_texts="refuse")
-    cut, count = encode_texts(encoder, ["short", long], long_texts="truncate")
-    split, _ = encode_texts(encoder, ["short", long], long_texts="split")
-    assert count == 1
-    np.testing.assert_allclose(cut[0], split[0])
-    np.testing.assert_allclose(np.linalg.norm(split, axis=1), 1.0, rtol=1e-5)
-    chunks = encoders._chunks(encoder, long)
-    assert all(encoder.count(c) <= encoder.limit for c in chunks)
-    assert sum(c.split().count("sharp") for c in chunks) == 4
-    assert sum(w.startswith("blurry") for c in chunks for w in c.split()) == 21
-
-
-def test_scenes_join_what_looks_alike_and_what_was_shot_in_a_burst() -> None:
-    names = ["a_1.png", "a_2.png", "a_9.png", "b.png", "c.png"]
-    samples = [Sample(image=Path(n), name=n, score=3.0, raw=0.0) for n in names]
-    samples[4] = Sample(image=Path("c.png"), name="c.png", score=3.0, raw=0.0, group="g")
-    features = np.array([[5, 0, 0, 0], [4, 3, 0, 0], [4, -3, 0, 0], [0, 0, 5, 0], [0, 0, 4.9, 0.5]])
-
-    def scenes(likeness: float, burst: float | None) -> list[str | None]:
-        return [s.group for s in group_scenes(samples, features, likeness=likeness, burst=burst)]
-
-    strict = scenes(0.95, None)
-    assert strict[3] == strict[4]
-    assert len(set(strict)) == 4
-    bursts = scenes(0.95, 0.2)
-    assert bursts[0] == bursts[1]
-    assert bursts[0] != bursts[2]  # alike, but numbered far from it
-
-
-def test_resolution_is_the_gap_from_which_pairs_are_ordered() -> None:
-    rng = np.random.default_rng(0)
-    mos = rng.uniform(1, 5, size=400)
-    coarse = resolution(mos + rng.normal(size=400) * 0.8, mos)
-    fine = resolution(mos + rng.normal(size=400) * 0.2, mos)
-    assert 0 < fine < coarse < 2
-    with pytest.raises(DataError, match="no score gap"):
-        resolution(rng.normal(size=100), rng.normal(size=100))
-    with pytest.raises(DataError, match="at least 30"):
-        resolution(mos[:10], mos[:10])
 
 
 def test_a_tower_needs_its_preprocessing(recipe: Path, tmp_path: Path) -> None:

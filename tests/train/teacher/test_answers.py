@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ralikit.photo.degrade import Degradation
 from ralikit.train.teacher.answers import (
-    Degradation,
     is_well_formed,
     read_answer,
     read_degradation,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ralikit.errors import UsageError
-from ralikit.train.teacher.prompts import CLASSES, PROMPTS, SEVERITIES, SYSTEM, get_prompt
+from ralikit.photo.degrade import CLASSES, SEVERITIES
+from ralikit.train.teacher.prompts import PROMPTS, SYSTEM, get_prompt
 
 
 def test_photo_stands_before_the_words() -> None:

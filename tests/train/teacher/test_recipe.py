@@ -9,7 +9,7 @@ import pytest
 from ralikit.cli.train import read_recipe_values
 from ralikit.config import from_mapping, read_toml
 from ralikit.errors import UsageError
-from ralikit.train.teacher.ract import RactRecipe
+from ralikit.train.ract import RactRecipe
 from ralikit.train.teacher.recipe import TeacherRecipe
 from ralikit.train.teacher.train import read_recipe
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ralikit.train.teacher.answers import Degradation
+from ralikit.photo.degrade import Degradation
 from ralikit.train.teacher.rewards import degradation_reward, fidelity_rewards, score_reward
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ralikit.cli import app
 from ralikit.errors import PhotoError, UsageError
 from ralikit.train.teacher import scorer
-from ralikit.train.teacher.engines import Request
+from ralikit.train.teacher.engines import Question
 from ralikit.train.teacher.prompts import Prompt
 from ralikit.train.teacher.scorer import TeacherScorer
 
@@ -26,9 +26,9 @@ class Rater:
         self.ratings = ratings
         self.asked: list[int] = []
 
-    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
-        self.asked += [r.seed for r in requests]
-        return [f'<answer>{{"rating": {self.ratings[r.seed]}}}</answer>' for r in requests]
+    def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
+        self.asked += [r.seed for r in questions]
+        return [f'<answer>{{"rating": {self.ratings[r.seed]}}}</answer>' for r in questions]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ralikit.errors import ExportError, MissingExtraError, PhotoError, UsageError
 from ralikit.extras import require
 from ralikit.files import sha256_bytes, sha256_path
+from ralikit.photo.degrade import CLASSES, SEVERITIES, Degradation, degrade
 from ralikit.photo.find import find_photos
 from ralikit.photo.views import Preprocess, load_views, make_views
 from ralikit.runtimes import Views
@@ -185,10 +186,6 @@ def _photo_set(source: str, names: list[str], views: list[Views]) -> PhotoSet:
 
 def _made(part: str, index: int) -> tuple[str, Pixels]:
     from PIL import Image
-
-    from ralikit.photo.degrade import degrade
-    from ralikit.train.teacher.answers import Degradation
-    from ralikit.train.teacher.prompts import CLASSES, SEVERITIES
 
     stream = ("calibration", "gate").index(part)
     rng = np.random.default_rng([_SEED, stream, index])

@@ -16,9 +16,9 @@ import numpy as np
 from ralikit.data.metas import Sample
 from ralikit.data.triplets import Text, Triplet, TripletWriter, described
 from ralikit.errors import DataError
-from ralikit.photo.statistics import NAMES, Measures, measure
+from ralikit.photo.decode import open_photo
+from ralikit.photo.statistics import NAMES, PhotoStatistics, measure
 from ralikit.train.describe.wording import GRADES, LEVELS, OPENERS, VERDICTS
-from ralikit.train.teacher.photos import open_photo
 
 SOURCE = "rules"
 _SHARES = (0.1, 0.35, 0.65, 0.9)
@@ -38,18 +38,18 @@ class Rules:
         return int(np.searchsorted(self.cuts[name], value))
 
 
-def fit_rules(measures: Sequence[Measures]) -> Rules:
+def fit_rules(statistics: Sequence[PhotoStatistics]) -> Rules:
     """Cut every measurement at the 10th, 35th, 65th and 90th percentile of a set of photos.
 
     Raises:
         DataError: If there are no photos.
     """
-    if not measures:
+    if not statistics:
         raise DataError("there are no photos to describe")
     return Rules(
         cuts={
             name: tuple(
-                float(v) for v in np.quantile([getattr(m, name) for m in measures], _SHARES)
+                float(v) for v in np.quantile([getattr(m, name) for m in statistics], _SHARES)
             )
             for name in NAMES
         }
@@ -62,21 +62,23 @@ def level(mos: float) -> int:
     return int(np.clip(round((mos - low) / (high - low) * (len(LEVELS) - 1)), 0, len(LEVELS) - 1))
 
 
-def describe(measures: Measures, mos: float, rules: Rules, *, rng: np.random.Generator) -> str:
+def describe(
+    statistics: PhotoStatistics, mos: float, rules: Rules, *, rng: np.random.Generator
+) -> str:
     """Say what was measured and how good people found it.
 
     Sharpness always speaks; two more are drawn, those far from ordinary more often. Wording, order
     and whether the verdict comes first are drawn too.
 
     Args:
-        measures: Of the photo.
+        statistics: Of the photo.
         mos: Its opinion score, 1..5.
         rules: Cut points of the set.
         rng: Draws the words; the same state gives the same text.
     """
 
     def grade(name: str) -> int:
-        return rules.grade(name, getattr(measures, name))
+        return rules.grade(name, getattr(statistics, name))
 
     def word(name: str) -> str:
         return str(rng.choice(GRADES[name][grade(name)]))
@@ -129,14 +131,14 @@ def describe_rules(
     rules = fit_rules(measured)
     written = 0
     with TripletWriter(out) as writer:
-        for sample, measures in zip(samples, measured, strict=True):
+        for sample, statistics in zip(samples, measured, strict=True):
             if sample.name in writer.done:
                 continue
             key = zlib.crc32(sample.name.encode())
             said = tuple(
                 Text(
                     text=describe(
-                        measures, sample.score, rules, rng=np.random.default_rng([seed, k, key])
+                        statistics, sample.score, rules, rng=np.random.default_rng([seed, k, key])
                     ),
                     seed=seed + k,
                     source=SOURCE,

@@ -18,9 +18,9 @@ from ralikit.data.metas import Sample, require_images
 from ralikit.data.triplets import Rejected, Text, Triplet, TripletWriter
 from ralikit.errors import PhotoError, UsageError
 from ralikit.files import read_json, to_json, write_text
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_answer
-from ralikit.train.teacher.engines import Asking, Engine, Request
-from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.engines import Asking, Engine, Question
 from ralikit.train.teacher.prompts import Prompt, get_prompt
 from ralikit.train.teacher.vlm import teacher_label
 
@@ -170,13 +170,13 @@ def _describe_batch(
         if not open_slots:
             break
         # Seeds of retries lie behind all first ones: no two questions about a photo share a seed.
-        requests = [
-            Request(images[name], name, settings.seed + attempt * settings.texts + text)
+        questions = [
+            Question(images[name], name, settings.seed + attempt * settings.texts + text)
             for name, text in open_slots
         ]
-        answers = engine.answer(requests, prompt)
-        for slot, request, answer in zip(open_slots, requests, answers, strict=True):
-            _file(slot, request, answer, prompt, source, found, failed)
+        answers = engine.answer(questions, prompt)
+        for slot, question, answer in zip(open_slots, questions, answers, strict=True):
+            _file(slot, question, answer, prompt, source, found, failed)
         open_slots = [slot for slot in open_slots if slot not in found]
     for sample in samples:
         if sample.name in images:
@@ -193,7 +193,7 @@ def _describe_batch(
 
 def _file(
     slot: tuple[str, int],
-    request: Request,
+    question: Question,
     answer: str,
     prompt: Prompt,
     source: str,
@@ -204,12 +204,12 @@ def _file(
     if reading.problem is None:
         found[slot] = Text(
             text=reading.text,
-            seed=request.seed,
+            seed=question.seed,
             source=source,
             rating=reading.rating,
         )
     else:
-        failed[slot] = Rejected(seed=request.seed, reason=reading.problem, answer=answer)
+        failed[slot] = Rejected(seed=question.seed, reason=reading.problem, answer=answer)
 
 
 def _hold_settings(out: Path, engine: Engine, settings: DescribeSettings, *, begun: bool) -> None:

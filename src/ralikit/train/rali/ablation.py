@@ -23,13 +23,13 @@ from ralikit.model.bundle import TOWER, Bundle
 from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
 from ralikit.train.rali import stages
-from ralikit.train.rali.ablation_grid import Grid, Row
-from ralikit.train.rali.features import cached, chain_embeddings, over_views
+from ralikit.train.rali.ablation_grid import AblationGrid, Row
+from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.photo_store import open_store
 from ralikit.train.rali.recipe import RaliRecipe
-from ralikit.train.rali.run import Run, open_run
+from ralikit.train.rali.run import Run, open_run, start_tower
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def run_grid(
-    grid: Grid,
+    grid: AblationGrid,
     recipe: RaliRecipe,
     out: Path,
     *,
@@ -74,7 +74,7 @@ def run_grid(
         given = None if row.trains or not row.aligned else bundle
         if row.aligned and given is None:
             stages.align(run)
-        features = _Features(run, aligned=row.aligned, bundle=given)
+        features = _features(run, aligned=row.aligned, bundle=given)
         settings = row.fit_settings(recipe.fit)
         tell(f"fitting {row.name}", 0.0)
         scale = recipe.bundle.scale
@@ -124,27 +124,21 @@ def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell
     return open_run(recipe, base or out / "base", tell=tell)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Features:
-    """Embeddings of a run's photos and of test sets, by its aligned or its first tower."""
+    """Embeddings of a run's photos and of test sets, by one tower.
 
-    def __init__(self, run: Run, *, aligned: bool, bundle: Bundle | None) -> None:
-        self.run = run
-        if bundle is not None:
-            if bundle.info.preprocess != run.preprocess:
-                raise UsageError(f"{bundle.root} looks at photos in another way than the recipe")
-            tower = load_tower(bundle)
-            self.key = f"bundle {bundle.files[TOWER]}"
-        elif aligned:
-            tower, _ = stages.aligned_tower(run)
-            self.key = f"aligned {sha256_path(run.out / stages.TOWER)}"
-        else:
-            tower, _ = run.start()  # afresh: `run.tower` may have been aligned in place
-            self.key = f"start {run.recipe.tower.weights}"
-        self.embedder = run.embedder(tower)
-        # A small tower's first projection is random: its features stand for it. CLIP's is its own.
-        raw = not aligned and run.recipe.tower.kind != "hugging_face"
-        self.compute = self.embedder.features if raw else self.embedder.embed
-        self.raw = raw
+    Attributes:
+        run: Whose photos.
+        embedder: The tower.
+        key: Names the tower's weights in the cache.
+        raw: Whether its features stand for its embeddings.
+    """
+
+    run: Run
+    embedder: Embedder
+    key: str
+    raw: bool
 
     def train(self, settings: FitSettings) -> NDArray[np.float32]:
         """Of the training photos, (n, D)."""
@@ -194,7 +188,7 @@ class _Features:
 
         def compute() -> dict[str, NDArray[np.float32]]:
             found = over_views(
-                self.compute,
+                self.embedder.features if self.raw else self.embedder.embed,
                 store,
                 photos,
                 run.preprocess.size,
@@ -204,6 +198,24 @@ class _Features:
             return {"features": found.astype(np.float32)}
 
         return cached(run.cache / "ablation.safetensors", key, compute)["features"]
+
+
+def _features(run: Run, *, aligned: bool, bundle: Bundle | None) -> _Features:
+    """By the run's aligned tower, by its first one, or by a bundle's."""
+    if bundle is not None:
+        if bundle.info.preprocess != run.preprocess:
+            raise UsageError(f"{bundle.root} looks at photos in another way than the recipe")
+        tower = load_tower(bundle)
+        key = f"bundle {bundle.files[TOWER]}"
+    elif aligned:
+        tower, _ = stages.aligned_tower(run)
+        key = f"aligned {sha256_path(run.out / stages.TOWER)}"
+    else:
+        tower, _ = start_tower(run.recipe)  # afresh: `run.tower` may have been aligned in place
+        key = f"start {run.recipe.tower.weights}"
+    # A small tower's first projection is random: its features stand for it. CLIP's is its own.
+    raw = not aligned and run.recipe.tower.kind != "hugging_face"
+    return _Features(run=run, embedder=run.embedder(tower), key=key, raw=raw)
 
 
 def markdown(outcomes: Sequence[Outcome], *, command: str, resamples: int) -> str:

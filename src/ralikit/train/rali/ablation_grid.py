@@ -69,7 +69,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
+class AblationGrid:
     """What `train/ablations.toml` says.
 
     Attributes:
@@ -91,7 +91,7 @@ class Grid:
         if not self.test:
             raise UsageError("a grid needs at least one test set")
 
-    def pick(self, names: Sequence[str]) -> Grid:
+    def pick(self, names: Sequence[str]) -> AblationGrid:
         """The grid with its first row and the named ones.
 
         Raises:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ralikit.errors import UsageError
-
-Pixels = NDArray[np.uint8]
+from ralikit.photo.degrade import Pixels, add_noise, blur, compress, darken
 
 KINDS = ("blur", "noise", "jpeg", "dark")
 
@@ -82,17 +79,13 @@ def worsen(view: Pixels, kind: str, severity: float, rng: np.random.Generator) -
         return float(low * (high / low) ** severity)
 
     if kind == "blur":
-        blurred = Image.fromarray(view).filter(ImageFilter.GaussianBlur(between(0.6, 6.5)))
-        return np.asarray(blurred)
+        return np.asarray(blur(Image.fromarray(view), between(0.6, 6.5)))
     if kind == "noise":
-        noisy = view + rng.standard_normal(view.shape, dtype=np.float32) * between(5, 75)
-        return noisy.clip(0, 255).round().astype(np.uint8)
+        return add_noise(view, between(5, 75), rng)
     if kind == "jpeg":
-        buffer = io.BytesIO()
-        Image.fromarray(view).save(buffer, "JPEG", quality=round(between(70, 4)))
-        return np.asarray(Image.open(buffer).convert("RGB"))
+        return np.asarray(compress(Image.fromarray(view), round(between(70, 4))))
     if kind == "dark":
-        return (view * between(0.85, 0.08)).round().astype(np.uint8)
+        return darken(view, between(0.85, 0.08))
     raise UsageError(f"there is no degradation {kind!r}; known: {', '.join(KINDS)}")
 
 

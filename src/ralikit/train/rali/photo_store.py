@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ralikit.errors import TrainingError
 from ralikit.files import publish, read_json, sha256_bytes, to_json
+from ralikit.photo.decode import open_photo
 from ralikit.photo.resample import resize_image
 from ralikit.photo.views import Preprocess
-from ralikit.train.teacher.photos import open_photo
 
 _PIXELS = "pixels.u8"
 _INDEX = "index.json"

@@ -32,91 +32,40 @@ from ralikit.train.world import World, open_world
 TEXTS = "texts.jsonl"
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
-    """A recipe at work in its folder.
+    """A recipe at work in its folder: what every stage reads.
 
     Attributes:
         recipe: What to do.
         out: The run's folder.
         world: This process among all.
         tell: Told the stage and the share of it done.
+        samples: Every labelled photo, N of them.
+        scores: Their MOS, (N,), 1..5.
+        tower: The tower to train, in place; `start_tower` gives an untrained one again.
+        preprocess: How its views are made.
+        store: The photos, decoded and resized.
+        train: Numbers of the photos to train on.
+        held_out: Numbers of the photos kept out; none where the recipe keeps none.
     """
 
     recipe: RaliRecipe
     out: Path
     world: World
     tell: Tell
+    samples: list[Sample]
+    scores: NDArray[np.float32]
+    tower: Tower
+    preprocess: Preprocess
+    store: PhotoStore
+    train: NDArray[np.int64]
+    held_out: NDArray[np.int64]
 
     @property
     def cache(self) -> Path:
         """Decoded photos and features, shared by the runs beside this one."""
-        return self.out.parent / "cache"
-
-    def __post_init__(self) -> None:
-        self.samples = self._read_samples()
-        self.tower, self.preprocess = self.start()
-        self.store = self._open_store()
-        self.scores = np.array([s.score for s in self.samples], dtype=np.float32)
-        self.train, self.held_out = self._split()
-
-    def _read_samples(self) -> list[Sample]:
-        samples: list[Sample] = []
-        for spec in self.recipe.data:
-            path, root = self.recipe.below(spec.path), self.recipe.below(spec.root)
-            samples += replace(spec, path=path, root=root).read()
-        require_images(samples)
-        if len({(s.dataset, s.name) for s in samples}) < len(samples):
-            raise DataError("a photo is labelled twice in the recipe's data")
-        return samples
-
-    def start(self) -> tuple[Tower, Preprocess]:
-        """The tower before training, and the preprocessing of the views."""
-        start = self.recipe.tower
-        weights = self.recipe.below(start.weights)
-        if start.kind == "hugging_face":
-            tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
-            return tower, self.recipe.preprocess or preprocess
-        if self.recipe.preprocess is None:
-            raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
-        torch.manual_seed(self.recipe.align.seed)
-        tower = build_tower(start.kind, dict(start.config))
-        tensors = {
-            name: tensor
-            for name, tensor in read_safetensors(weights).items()
-            if not name.startswith("classifier.")
-        }
-        for name, tensor in tower.state_dict().items():
-            if name.startswith("projection."):
-                tensors.setdefault(name, tensor.numpy())
-        load_weights(tower, tensors, where=str(weights))
-        return tower, self.recipe.preprocess
-
-    def _open_store(self) -> PhotoStore:
-        photos = [s.image for s in self.samples]
-        if not self.world.first:
-            self.world.wait()  # the first process writes the cache, the others read it
-
-        def told(done: int) -> None:
-            self.tell("decoding photos", done / len(photos))
-
-        store = open_store(photos, self.cache, preprocess=self.preprocess, progress=told)
-        if self.world.first:
-            self.world.wait()
-        return store
-
-    def _split(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        everything = np.arange(len(self.samples))
-        v = self.recipe.validation
-        if v.share == 0:
-            return everything, everything[:0]
-        scenes = group_scenes(
-            self.samples, self.start_features(), likeness=v.likeness, burst=v.burst
-        )
-        parts = split_by_group(scenes, {"train": 1 - v.share, "validation": v.share}, seed=v.seed)
-        kept = {(s.dataset, s.name) for s in parts["train"]}
-        mask = np.array([(s.dataset, s.name) in kept for s in self.samples])
-        return everything[mask], everything[~mask]
+        return _cache(self.out)
 
     def embedder(self, tower: Tower) -> Embedder:
         """What embeds views with a tower, where and in the precision in which it trains."""
@@ -204,10 +153,14 @@ class Run:
 
 
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
-    """Begin or go on with a run.
+    """Begin or go on with a run: read the labels, decode the photos, keep some out.
+
+    Minutes of work the first time; what is decoded and embedded stays in the run's cache.
 
     Raises:
         TrainingError: If the folder holds a run of another recipe.
+        DataError: If labels cannot be read, or a photo is missing or labelled twice.
+        UsageError: If the recipe's tower lacks its preprocessing.
     """
     world = open_world()
     settings = to_json({k: v for k, v in to_mapping(recipe).items() if k != "expected"})
@@ -217,8 +170,97 @@ def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None)
             f"{out} holds a run of other settings ({path.name} differs); use another folder"
         )
     world.wait()
-    run = Run(recipe, out, world, tell)  # before anything is written: the data may not be there
+    run = _prepare(recipe, out, world, tell)  # before anything is written: the data may be missing
     if world.first:
         write_text(path, settings)
     world.wait()
     return run
+
+
+def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
+    """A recipe's tower before training, and the preprocessing of the views.
+
+    Raises:
+        UsageError: If the recipe's tower lacks its preprocessing.
+    """
+    start = recipe.tower
+    weights = recipe.below(start.weights)
+    if start.kind == "hugging_face":
+        tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
+        return tower, recipe.preprocess or preprocess
+    if recipe.preprocess is None:
+        raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
+    torch.manual_seed(recipe.align.seed)
+    tower = build_tower(start.kind, dict(start.config))
+    tensors = {
+        name: tensor
+        for name, tensor in read_safetensors(weights).items()
+        if not name.startswith("classifier.")
+    }
+    for name, tensor in tower.state_dict().items():
+        if name.startswith("projection."):
+            tensors.setdefault(name, tensor.numpy())
+    load_weights(tower, tensors, where=str(weights))
+    return tower, recipe.preprocess
+
+
+def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
+    samples = _read_samples(recipe)
+    tower, preprocess = start_tower(recipe)
+    everything = np.arange(len(samples))
+    run = Run(
+        recipe=recipe,
+        out=out,
+        world=world,
+        tell=tell,
+        samples=samples,
+        scores=np.array([s.score for s in samples], dtype=np.float32),
+        tower=tower,
+        preprocess=preprocess,
+        store=_open_store([s.image for s in samples], _cache(out), preprocess, world, tell),
+        train=everything,
+        held_out=everything[:0],
+    )
+    return _hold_out(run) if recipe.validation.share else run
+
+
+def _cache(out: Path) -> Path:
+    return out.parent / "cache"
+
+
+def _read_samples(recipe: RaliRecipe) -> list[Sample]:
+    samples: list[Sample] = []
+    for spec in recipe.data:
+        path, root = recipe.below(spec.path), recipe.below(spec.root)
+        samples += replace(spec, path=path, root=root).read()
+    require_images(samples)
+    if len({(s.dataset, s.name) for s in samples}) < len(samples):
+        raise DataError("a photo is labelled twice in the recipe's data")
+    return samples
+
+
+def _open_store(
+    photos: list[Path], cache: Path, preprocess: Preprocess, world: World, tell: Tell
+) -> PhotoStore:
+    if not world.first:
+        world.wait()  # the first process writes the cache, the others read it
+    store = open_store(
+        photos,
+        cache,
+        preprocess=preprocess,
+        progress=lambda done: tell("decoding photos", done / len(photos)),
+    )
+    if world.first:
+        world.wait()
+    return store
+
+
+def _hold_out(run: Run) -> Run:
+    """The run with whole scenes kept out of training, as its recipe says."""
+    v = run.recipe.validation
+    features = run.start_features()
+    scenes = group_scenes(run.samples, features, likeness=v.likeness, burst=v.burst)
+    parts = split_by_group(scenes, {"train": 1 - v.share, "validation": v.share}, seed=v.seed)
+    kept = {(s.dataset, s.name) for s in parts["train"]}
+    mask = np.array([(s.dataset, s.name) in kept for s in run.samples])
+    return replace(run, train=run.train[mask], held_out=run.train[~mask])

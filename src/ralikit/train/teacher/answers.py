@@ -12,10 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ralikit.train.teacher.prompts import CLASSES, NO_DEGRADATION, SEVERITIES, Prompt
+from ralikit.photo.degrade import CLASSES, NO_DEGRADATION, SEVERITIES, Degradation
+from ralikit.train.teacher.prompts import Prompt
 
 __all__ = [
-    "Degradation",
     "Reading",
     "is_well_formed",
     "read_answer",
@@ -31,14 +31,6 @@ _THINK_ANSWER = re.compile(r"\s*<think>(.*)</think>\s*<answer>(.*)</answer>\s*",
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Degradation:
-    """A degradation class with its severity; both are ``"null"`` for a clean photo."""
-
-    kind: str
-    severity: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ralikit.data.metas import require_images
-from ralikit.photo.degrade import bound_pixels, degrade, draw_degradation
-from ralikit.train.teacher.answers import Degradation
-from ralikit.train.teacher.photos import list_photos, open_photo
+from ralikit.photo.decode import open_photo
+from ralikit.photo.degrade import Degradation, bound_pixels, degrade, draw_degradation
+from ralikit.train.teacher.photos import list_photos
 from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import DegradationSpec, TeacherRecipe
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ralikit.errors import UsageError
@@ -28,7 +29,7 @@ from ralikit.train.teacher.vlm import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Asking", "Engine", "EngineKind", "Request", "TransformersEngine", "open_engine"]
+__all__ = ["Asking", "Engine", "EngineKind", "Question", "TransformersEngine", "open_engine"]
 
 EngineKind = Literal["transformers", "vllm"]
 
@@ -61,7 +62,7 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Request:
+class Question:
     """One question about one photo.
 
     Attributes:
@@ -88,8 +89,8 @@ class Engine(Protocol):
     def name(self) -> str:
         """The model, as the user named it."""
 
-    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
-        """The completions, in the requests' order, without special tokens."""
+    def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
+        """The completions, in the questions' order, without special tokens."""
 
 
 def open_engine(
@@ -108,8 +109,22 @@ def open_engine(
         MissingExtraError: If the library is not installed.
     """
     if kind == "vllm":
-        return _VllmEngine(model, asking)
+        return _open_vllm(model, asking)
     return TransformersEngine(load_vlm(model, device=device, max_pixels=asking.max_pixels), asking)
+
+
+def _open_vllm(model: str, asking: Asking) -> _VllmEngine:
+    vllm = require("vllm", extra="vllm", job="Describing with --engine vllm")
+    processor = load_processor(model, max_pixels=asking.max_pixels)
+    llm = vllm.LLM(
+        model=resolve_model(model),
+        limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
+        mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
+        # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
+        max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
+        seed=0,
+    )
+    return _VllmEngine(model, asking, vllm=vllm, processor=processor, llm=llm)
 
 
 class TransformersEngine:
@@ -137,20 +152,20 @@ class TransformersEngine:
         """The model, as the user named it."""
         return self._vlm.name
 
-    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+    def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         """See `Engine`."""
         size = self._asking.batch
         answers: list[str] = []
-        for start in range(0, len(requests), size):
-            answers += self._batch(requests[start : start + size], prompt)
+        for start in range(0, len(questions), size):
+            answers += self._batch(questions[start : start + size], prompt)
         return answers
 
-    def _batch(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+    def _batch(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         import torch
 
         processor = self._vlm.processor
         inputs = processor.apply_chat_template(
-            [prompt.messages_with(r.image) for r in requests],
+            [prompt.messages_with(q.image) for q in questions],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -159,7 +174,7 @@ class TransformersEngine:
         ).to(self._vlm.device)
         with torch.inference_mode():
             tokens = self._vlm.model.generate(
-                **inputs, logits_processor=[_Draw(requests, self._asking, self._vlm.device)]
+                **inputs, logits_processor=[_Draw(questions, self._asking, self._vlm.device)]
             )
         new = tokens[:, inputs["input_ids"].shape[1] :]
         words: list[str] = processor.tokenizer.batch_decode(new, skip_special_tokens=True)
@@ -172,11 +187,11 @@ class _Draw:
     The argmax of log p + Gumbel noise has the distribution p (the Gumbel-max trick).
     """
 
-    def __init__(self, requests: Sequence[Request], asking: Asking, device: Any) -> None:
+    def __init__(self, questions: Sequence[Question], asking: Asking, device: Any) -> None:
         import torch
 
         self._asking = asking
-        self._rows = [torch.Generator(device=device).manual_seed(r.draw) for r in requests]
+        self._rows = [torch.Generator(device=device).manual_seed(q.draw) for q in questions]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         import torch
@@ -199,45 +214,38 @@ class _Draw:
 class _VllmEngine:
     """A teacher in vLLM, for millions of photos. Not run here: vLLM needs a GPU."""
 
-    def __init__(self, model: str, asking: Asking) -> None:
-        vllm = require("vllm", extra="vllm", job="Describing with --engine vllm")
-        self.name = model
+    def __init__(
+        self, name: str, asking: Asking, *, vllm: ModuleType, processor: Any, llm: Any
+    ) -> None:
+        """Take the library and what it loaded: the processor and the model."""
+        self.name = name
         self._asking = asking
-        self._vllm = vllm
-        self._processor = load_processor(model, max_pixels=asking.max_pixels)
-        self._llm = vllm.LLM(
-            model=resolve_model(model),
-            limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
-            mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
-            # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
-            max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
-            seed=0,
-        )
+        self._vllm, self._processor, self._llm = vllm, processor, llm
 
-    def answer(self, requests: Sequence[Request], prompt: Prompt) -> list[str]:
+    def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         """See `Engine`."""
         vocabulary = self._processor.tokenizer.get_vocab()
         barred = {vocabulary[t]: -100.0 for t in _PICTURE_TOKENS if t in vocabulary}
         text = [
             self._processor.apply_chat_template(
-                prompt.messages_with(r.image), add_generation_prompt=True, tokenize=False
+                prompt.messages_with(q.image), add_generation_prompt=True, tokenize=False
             )
-            for r in requests
+            for q in questions
         ]
         outputs = self._llm.generate(
             [
-                {"prompt": t, "multi_modal_data": {"image": r.image}}
-                for t, r in zip(text, requests, strict=True)
+                {"prompt": t, "multi_modal_data": {"image": q.image}}
+                for t, q in zip(text, questions, strict=True)
             ],
             [
                 self._vllm.SamplingParams(
                     temperature=self._asking.temperature,
                     top_p=self._asking.top_p,
                     max_tokens=self._asking.max_tokens,
-                    seed=r.draw,
+                    seed=q.draw,
                     logit_bias=barred,
                 )
-                for r in requests
+                for q in questions
             ],
             use_tqdm=False,
         )

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ralikit.train.teacher.answers import Degradation, is_well_formed, read_degradation, read_rating
+from ralikit.photo.degrade import Degradation
+from ralikit.train.teacher.answers import is_well_formed, read_degradation, read_rating
 from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import RewardSettings, TeacherRecipe
 from ralikit.train.teacher.rewards import degradation_reward, fidelity_rewards, score_reward

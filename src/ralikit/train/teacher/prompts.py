@@ -13,10 +13,7 @@ from typing import Any, Literal
 from ralikit.errors import UsageError
 
 __all__ = [
-    "CLASSES",
-    "NO_DEGRADATION",
     "PROMPTS",
-    "SEVERITIES",
     "SYSTEM",
     "Prompt",
     "get_prompt",
@@ -24,15 +21,6 @@ __all__ = [
 
 AnswerKind = Literal["rating_json", "rating_number", "degradation_json", "text"]
 """What stands between the answer tags; ``text`` is free text without tags."""
-
-CLASSES = ("noise", "compression", "blur", "darken")
-"""The degradations of Q-Insight's second task."""
-
-SEVERITIES = ("slight", "moderate", "obvious", "serious", "catastrophic")
-"""Their severities, weakest first."""
-
-NO_DEGRADATION = "null"
-"""Class and severity of a clean photo."""
 
 SYSTEM = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant "

@@ -16,8 +16,8 @@ __all__ = [
     "DegradationSpec",
     "GrpoSettings",
     "LoraSettings",
+    "Machine",
     "RewardSettings",
-    "Runtime",
     "TeacherRecipe",
 ]
 
@@ -47,7 +47,7 @@ class LoraSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runtime:
+class Machine:
     """How the training runs on this machine; none of it changes what is learnt.
 
     Attributes:
@@ -186,7 +186,7 @@ class TeacherRecipe:
     prompt: Literal["score", "visualquality", "visualquality-direct"] | None = None
     degradation: DegradationSpec | None = None
     lora: LoraSettings | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    runtime: Machine = field(default_factory=Machine)
     expected: str = ""
 
     def __post_init__(self) -> None:

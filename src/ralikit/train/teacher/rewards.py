@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ralikit.train.teacher.answers import Degradation
+from ralikit.photo.degrade import Degradation
 
 __all__ = ["Rl2rVariant", "degradation_reward", "fidelity_rewards", "score_reward"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from ralikit.errors import PhotoError, UsageError
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_rating
-from ralikit.train.teacher.engines import Asking, Engine, EngineKind, Request, open_engine
-from ralikit.train.teacher.photos import open_photo
+from ralikit.train.teacher.engines import Asking, Engine, EngineKind, Question, open_engine
 from ralikit.train.teacher.prompts import Prompt, get_prompt
 from ralikit.train.teacher.vlm import taught_prompt
 
@@ -101,8 +101,8 @@ class TeacherScorer:
             open_seeds = {seed: seed for seed in self._seeds or (0,)}
             ratings: dict[int, float] = {}
             for attempt in range(self._retries + 1):
-                requests = [Request(image, photo.name, drawn) for drawn in open_seeds.values()]
-                answers = self._engine.answer(requests, self._prompt)
+                questions = [Question(image, photo.name, drawn) for drawn in open_seeds.values()]
+                answers = self._engine.answer(questions, self._prompt)
                 for seed, answer in zip(list(open_seeds), answers, strict=True):
                     rating = read_rating(answer, self._prompt)
                     if rating is not None:

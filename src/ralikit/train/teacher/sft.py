@@ -13,9 +13,9 @@ from ralikit.config import to_mapping
 from ralikit.data.triplets import Triplet
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
-from ralikit.train.teacher.photos import open_photo
+from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.prompts import get_prompt
-from ralikit.train.teacher.recipe import LoraSettings, Runtime
+from ralikit.train.teacher.recipe import LoraSettings, Machine
 from ralikit.train.teacher.vlm import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SftSettings:
     max_pixels: int = MAX_PIXELS
     seed: int = 42
     lora: LoraSettings | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    runtime: Machine = field(default_factory=Machine)
 
     def __post_init__(self) -> None:
         if self.images_per_step < 1 or self.epochs < 1 or self.learning_rate <= 0.0:

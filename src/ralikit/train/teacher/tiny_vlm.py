@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.extras import require
-from ralikit.train.teacher.prompts import CLASSES, PROMPTS, SEVERITIES
+from ralikit.photo.degrade import CLASSES, SEVERITIES
+from ralikit.train.teacher.prompts import PROMPTS
 
 __all__ = ["CHAT_TEMPLATE", "make_tiny_vlm"]
 

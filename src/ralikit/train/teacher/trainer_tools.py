@@ -12,7 +12,7 @@ from accelerate.state import PartialState
 
 from ralikit.errors import UsageError
 from ralikit.files import publish
-from ralikit.train.teacher.recipe import LoraSettings, Runtime
+from ralikit.train.teacher.recipe import LoraSettings, Machine
 from ralikit.train.teacher.vlm import load_model, write_card
 
 __all__ = [
@@ -66,7 +66,7 @@ def check_processes(expected: int | None) -> int:
     return world
 
 
-def steps_per_device(sequences: int, runtime: Runtime) -> int:
+def steps_per_device(sequences: int, runtime: Machine) -> int:
     """Passes each device makes for one optimiser step of `sequences` sequences.
 
     Raises:

@@ -35,7 +35,7 @@ WORKER = """
     from pathlib import Path
     from accelerate.state import PartialState
     sys.path[:0] = {paths!r}
-    from test_rl2r_processes import BATCH, recipe
+    from test_grpo_rewards import BATCH, recipe
     from ralikit.train.teacher.grpo_rewards import reward_functions
     from ralikit.train.world import leave
 

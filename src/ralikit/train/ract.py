@@ -32,8 +32,8 @@ from ralikit.train.teacher.recipe import (
     DegradationSpec,
     GrpoSettings,
     LoraSettings,
+    Machine,
     RewardSettings,
-    Runtime,
     TeacherRecipe,
 )
 from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
@@ -87,7 +87,7 @@ class RactRecipe:
     reward: RewardSettings = field(default_factory=RewardSettings)
     degradation: DegradationSpec | None = None
     lora: LoraSettings | None = None
-    runtime: Runtime = field(default_factory=Runtime)
+    runtime: Machine = field(default_factory=Machine)
     describe: DescribeSettings = field(default_factory=DescribeSettings)
     engine: EngineKind = "transformers"
     sft: SftSettings = field(default_factory=SftSettings)
@@ -151,7 +151,7 @@ def run_ract(
         say(title)
         # vLLM spreads itself over the GPUs; a launcher would start it once on each.
         if launch and not (stage.startswith("texts") and recipe.engine == "vllm"):
-            command = [*launch, "-m", "ralikit.train.teacher.ract", str(out), stage]
+            command = [*launch, "-m", "ralikit.train.ract", str(out), stage]
             code = subprocess.run(command, check=False).returncode  # noqa: S603
             if code:
                 raise TrainingError(
@@ -243,8 +243,8 @@ def _hold_recipe(recipe: RactRecipe, out: Path) -> None:
 
 
 def _main() -> None:
-    """One stage of one launched process: ``python -m ralikit.train.teacher.ract OUT STAGE``."""
-    parser = argparse.ArgumentParser(prog="ralikit.train.teacher.ract")
+    """One stage of one launched process: ``python -m ralikit.train.ract OUT STAGE``."""
+    parser = argparse.ArgumentParser(prog="ralikit.train.ract")
     parser.add_argument("out", type=Path)
     parser.add_argument("stage")
     words = parser.parse_args()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "train" / "teacher_tiny.py"
+SCRIPT = Path(__file__).parents[2] / "train" / "teacher_tiny.py"
 
 
 @pytest.mark.slow
