@@ -42,16 +42,16 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """The rooms from the ground up. A room may import rooms on lower floors and nothing else."""
 
 SAYS = {
-    "ground": "errors, files, config, progress",
+    "ground": "errors, files, config",
     "photo": "a file's path to views",
     "metrics": "agreement, bootstrap",
-    "probes": "four photos for a check",
-    "model": "bundle, facts, towers, folded",
+    "probes": "four photos to check",
+    "model": "bundle, towers, facts",
     "data": "labels, splits, scenes",
     "runtimes": "what runs a file",
     "models": "mini; resolve(ref)",
     "scorer": "load().score(photo)",
-    "rank": "best first, ties marked",
+    "rank": "best first, with ties",
     "reward": "a bundle as a loss",
     "importers": "foreign checkpoints",
     "export": "convert, prove, publish",
@@ -62,9 +62,36 @@ SAYS = {
     "report": "a page from records",
     "quickstart": "all of it, once",
     "doctor": "what is installed",
-    "demo": "the page for a browser",
+    "demo": "a page for browsers",
     "cli": "parses, calls, prints",
 }
+
+
+COLUMNS = {
+    "cli": 2.5,
+    "quickstart": 3.5,
+    "doctor": 5,
+    "demo": 0.5,
+    "report": 2,
+    "bench": 2,
+    "analyze": 0,
+    "evaluate": 3.5,
+    "train": 1.5,
+    "export": 0,
+    "rank": 6,
+    "reward": 4,
+    "importers": 3,
+    "scorer": 5,
+    "models": 6,
+    "runtimes": 1.5,
+    "model": 4.5,
+    "data": 0.5,
+    "photo": 5,
+    "metrics": 4,
+    "probes": 3,
+    "ground": 3,
+}
+"""Where the picture puts each room, in columns from the left; chosen so that few arrows meet."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -261,7 +288,8 @@ def _said(groups: list[list[str]]) -> str:
     return "; ".join(", ".join(group) for group in groups) or "none"
 
 
-WIDTH, BOX, ROW, TALL = 960, 216, 92, 46  # pixels: the picture, a room, a floor, a room's height
+BOX, TALL, COLUMN, ROW, TOP = 140, 46, 152, 88, 58
+"""Pixels: a room's width and height, from one column or floor to the next, above the first."""
 
 STYLE = """
 .bg{fill:#ffffff}.box{fill:#f5f6f8;stroke:#9aa4b1;stroke-width:1.2}.t{fill:#1c2024;font-weight:600}
@@ -276,26 +304,25 @@ def draw(arrows: Iterable[Arrow]) -> str:
     """The rooms by floor and the arrows between them, as an SVG text; same imports, same text."""
     rooms = between_rooms(arrows)
     used = {room for pair in rooms for room in pair}
-    floors = [[room for room in floor if room in used] for floor in FLOORS]
-    floors = [floor for floor in floors if floor][::-1]
+    floors = [[room for room in floor if room in used] for floor in FLOORS[::-1]]
     at = {
-        room: (WIDTH * (column + 1) / (len(floor) + 1), 58 + ROW * row)
-        for row, floor in enumerate(floors)
-        for column, room in enumerate(floor)
+        room: (BOX / 2 + 12 + COLUMN * COLUMNS[room], float(TOP + ROW * row))
+        for row, floor in enumerate(floor for floor in floors if floor)
+        for room in floor
     }
-    at = _spread(at, floors)
-    height = 58 + ROW * len(floors)
+    width = max(x for x, _ in at.values()) + BOX / 2 + 12
+    height = max(y for _, y in at.values()) + TALL
     hidden = implied(rooms)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
         'font-family="system-ui, sans-serif" font-size="14" aria-label="The rooms of ralikit by '
         'floor; every arrow goes down.">',
         f"<style>{STYLE}</style>",
         '<defs><marker id="m" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path class="h" d="M0 0 8 4 0 8z"/></marker></defs>',
-        f'<rect class="bg" width="{WIDTH}" height="{height}"/>',
+        f'<rect class="bg" width="{width:g}" height="{height:g}"/>',
         '<g text-anchor="middle">',
-        f'<text class="s" x="{WIDTH / 2:g}" y="24">A room imports what its arrows lead to, and all '
+        f'<text class="s" x="{width / 2:g}" y="24">A room imports what its arrows lead to, and all '
         "below that. Dashed: inside a function only.</text>",
         *(
             _arrow(at[source], at[target], found, up=rank_of(source) <= rank_of(target))
@@ -306,21 +333,6 @@ def draw(arrows: Iterable[Arrow]) -> str:
         "</g></svg>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _spread(
-    at: dict[str, tuple[float, float]], floors: list[list[str]]
-) -> dict[str, tuple[float, float]]:
-    """Single rooms of neighbouring floors step left and right, so that long arrows pass beside."""
-    shifts = (-150.0, 150.0)
-    moved = dict(at)
-    single = 0
-    for floor in floors[1:-1]:
-        if len(floor) == 1:
-            x, y = at[floor[0]]
-            moved[floor[0]] = (x + shifts[single % 2], y)
-            single += 1
-    return moved
 
 
 def _box(room: str, x: float, y: float) -> str:
@@ -335,7 +347,7 @@ def _arrow(
     start: tuple[float, float], end: tuple[float, float], found: list[Arrow], *, up: bool
 ) -> str:
     (x1, y1), (x2, y2) = start, end
-    lean = max(-70.0, min(70.0, (x2 - x1) / 3))  # leave and arrive towards the other end
+    lean = max(-46.0, min(46.0, (x2 - x1) / 3))  # leave and arrive towards the other end
     kind = "a" + " lazy" * all(arrow.lazy for arrow in found) + " up" * up
     if y1 < y2:
         y1, y2 = y1 + TALL - 18, y2 - 20
