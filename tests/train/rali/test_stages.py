@@ -23,7 +23,7 @@ from ralikit.train.rali import run as runs
 from ralikit.train.rali import text_encoders as encoders
 from ralikit.train.rali.scenes import group_scenes
 from ralikit.train.rali.text_encoders import encode_texts
-from ralikit.train.rali.tie_width import resolution
+from ralikit.train.rali.tie_width import tie_width
 
 runner = CliRunner()
 
@@ -215,16 +215,16 @@ def test_scenes_join_what_looks_alike_and_what_was_shot_in_a_burst() -> None:
     assert bursts[0] != bursts[2]  # alike, but numbered far from it
 
 
-def test_resolution_is_the_gap_from_which_pairs_are_ordered() -> None:
+def test_tie_width_is_the_gap_from_which_pairs_are_ordered() -> None:
     rng = np.random.default_rng(0)
     mos = rng.uniform(1, 5, size=400)
-    coarse = resolution(mos + rng.normal(size=400) * 0.8, mos)
-    fine = resolution(mos + rng.normal(size=400) * 0.2, mos)
+    coarse = tie_width(mos + rng.normal(size=400) * 0.8, mos)
+    fine = tie_width(mos + rng.normal(size=400) * 0.2, mos)
     assert 0 < fine < coarse < 2
     with pytest.raises(DataError, match="no score gap"):
-        resolution(rng.normal(size=100), rng.normal(size=100))
+        tie_width(rng.normal(size=100), rng.normal(size=100))
     with pytest.raises(DataError, match="at least 30"):
-        resolution(mos[:10], mos[:10])
+        tie_width(mos[:10], mos[:10])
 
 
 def test_a_tower_needs_its_preprocessing(recipe: Path, tmp_path: Path) -> None:

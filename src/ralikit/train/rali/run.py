@@ -203,6 +203,12 @@ class Run:
         return read_triplets(self.out / TEXTS)
 
 
+def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
+    # What `expected` says changes nothing that is trained.
+    plain = to_mapping(recipe, former=former)
+    return to_json({name: value for name, value in plain.items() if name != "expected"})
+
+
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
     """Begin or go on with a run.
 
@@ -210,9 +216,10 @@ def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None)
         TrainingError: If the folder holds a run of another recipe.
     """
     world = open_world()
-    settings = to_json({k: v for k, v in to_mapping(recipe).items() if k != "expected"})
+    settings = _settings(recipe)
     path = out / "recipe.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != settings:
+    same = (settings, _settings(recipe, former=True))
+    if path.is_file() and path.read_text(encoding="utf-8") not in same:
         raise TrainingError(
             f"{out} holds a run of other settings ({path.name} differs); use another folder"
         )
