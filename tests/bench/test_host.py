@@ -22,7 +22,7 @@ from ralikit.errors import RalikitError, UsageError
 from ralikit.model.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.photo.views import Preprocess
 from ralikit.report.bench import describe
-from ralikit.runtimes import Outputs, Runtime, Views
+from ralikit.runtimes import Many, Outputs, Runtime, Views
 from ralikit.runtimes.torch import TorchRuntime
 
 
@@ -117,7 +117,8 @@ def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
 class _OneByOne:
     def __init__(self, inner: Runtime, calls: list[int]) -> None:
         self.facts, self.name, self.note = inner.facts, inner.name, inner.note
-        self.observer, self.many = inner.observer, None
+        self.observer = inner.observer
+        self.many: Many | None = None
         self._inner, self._calls = inner, calls
 
     def outputs(self, views: Views) -> Outputs:
