@@ -20,8 +20,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ralikit.models import bundled_path
 from ralikit.reward import Reward
-from ralikit.scorer import BUNDLED
 
 
 class Sliders(nn.Module):
@@ -134,7 +134,7 @@ def draw(
 def main() -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=BUNDLED, help="bundle folder")
+    parser.add_argument("--model", type=Path, default=bundled_path(), help="bundle folder")
     parser.add_argument("--photo", type=Path, help="photo to spoil; default: scikit-learn's china")
     parser.add_argument("--out", type=Path, default=Path("reward.png"))
     parser.add_argument("--steps", type=int, default=60)

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from ralikit.models import bundled_path
 from ralikit.reward import Reward
-from ralikit.scorer import BUNDLED
 
 
 def measured(reward: Reward, images: torch.Tensor, rounds: int, *, backward: bool) -> float:
@@ -42,7 +42,7 @@ def _settle(device: torch.device) -> None:
 def main() -> None:
     """Print images per second, and on a GPU the most memory that tensors took."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=BUNDLED, help="bundle folder")
+    parser.add_argument("--model", type=Path, default=bundled_path(), help="bundle folder")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--batch", type=int, default=16)

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ralikit.models import bundled_path
 from ralikit.reward import Reward
-from ralikit.scorer import BUNDLED, load
+from ralikit.scorer import load
 
 WAYS: dict[str, dict[str, Any]] = {
     "float32": {},
@@ -42,7 +43,7 @@ def photos() -> list[np.ndarray[Any, np.dtype[np.uint8]]]:
 def main() -> None:
     """Print the largest and the mean difference of each way to compute the reward."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=BUNDLED, help="bundle folder")
+    parser.add_argument("--model", type=Path, default=bundled_path(), help="bundle folder")
     words = parser.parse_args()
     scorer, pictures = load(words.model), photos()
     exact = np.array([scorer.score(picture).value for picture in pictures])

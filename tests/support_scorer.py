@@ -55,7 +55,7 @@ def brightness_onnx(
 
 
 def brightness_bundle(
-    root: Path, preprocess: Preprocess = SMALL, *, resolution: float | None = 0.25
+    root: Path, preprocess: Preprocess = SMALL, *, tie_width: float | None = 0.25
 ) -> Bundle:
     """A bundle whose scorer.onnx is `brightness_onnx`; its tower is a stand-in."""
     info = BundleInfo(
@@ -63,8 +63,8 @@ def brightness_bundle(
         tower=TowerSpec(kind="mobilenet_v2", weights="random"),
         preprocess=preprocess,
         temperature=1.0,
-        resolution=resolution,
-        resolution_note="made up",
+        tie_width=tie_width,
+        tie_width_note="made up",
         licence="none",
         notice="a test's own",
     )

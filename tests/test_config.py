@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from ralikit.config import from_mapping, read_toml, to_mapping
+from ralikit.config import from_mapping, read_toml, renamed, to_mapping
 from ralikit.errors import UsageError
 
 
@@ -59,6 +59,24 @@ def test_nested_values_are_filled_and_written_back_unchanged() -> None:
 def test_each_mistake_is_named(values: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         from_mapping(_Outer, values, where="recipe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Renamed:
+    width: float | None = renamed("resolution", default=None)
+    name: str = ""
+
+
+def test_a_renamed_field_is_read_under_both_names_and_written_under_the_new_one() -> None:
+    assert from_mapping(_Renamed, {"resolution": 1}) == from_mapping(_Renamed, {"width": 1})
+    assert to_mapping(_Renamed(width=0.5)) == {"width": 0.5, "name": ""}
+    assert to_mapping({"in": [_Renamed()]}, former=True) == {
+        "in": [{"resolution": None, "name": ""}]
+    }
+    with pytest.raises(UsageError, match="x: 'resolution' is the former name of 'width'; give one"):
+        from_mapping(_Renamed, {"resolution": 1, "width": 1}, where="x")
+    with pytest.raises(UsageError, match="unknown setting 'widht'; did you mean 'width'"):
+        from_mapping(_Renamed, {"widht": 1})
 
 
 def test_a_broken_recipe_file_is_one_sentence(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ import ralikit
 from ralikit.errors import BundleError, PhotoError, UsageError
 from ralikit.model.bundle import read_bundle, write_bundle
 from ralikit.model.facts import facts_of
+from ralikit.models import bundled_path
 from ralikit.photo.decode import PhotoLike, decode
 from ralikit.photo.views import make_views
-from ralikit.scorer import BUNDLED, Scorer, load
+from ralikit.scorer import Scorer, load
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_a_score_says_all_about_itself(scorer: Scorer, tmp_path: Path) -> None:
     flat(51).save(path)
     score = scorer.score(path)
     assert float(score) == score.value == pytest.approx(1.8, abs=1e-5)
-    assert (score.minimum, score.maximum, score.resolution) == (1.0, 5.0, 0.25)
+    assert (score.minimum, score.maximum, score.tie_width) == (1.0, 5.0, 0.25)
     assert (score.source, score.width, score.height) == (str(path), 40, 30)
     assert score.runtime.startswith("onnxruntime ")
     assert score.notes == ()
@@ -102,7 +103,7 @@ def test_an_exported_file_is_enough(tmp_path: Path) -> None:
     path.write_bytes((bundle.root / "scorer.onnx").read_bytes())
     scorer = load(path, threads=1)
     assert scorer.name == "brightness"
-    assert scorer.resolution_note == "made up"
+    assert scorer.tie_width_note == "made up"
     assert scorer.score(flat(255)).value == pytest.approx(5.0, abs=1e-5)
 
 
@@ -160,7 +161,7 @@ def test_the_package_offers_load() -> None:
     assert ralikit.load is load
 
 
-@pytest.mark.skipif(not (BUNDLED / "ralikit.json").is_file(), reason="no bundled model yet")
+@pytest.mark.skipif(not (bundled_path() / "ralikit.json").is_file(), reason="no bundled model yet")
 def test_the_bundled_model_scores_offline_without_torch() -> None:
     program = (
         "import sys; sys.modules['torch'] = None\n"
@@ -204,8 +205,8 @@ def model_under_test(folder: Path) -> Path:
     """The bundled model; until it is there, a stand-in with views like its."""
     from ralikit.photo.views import Preprocess
 
-    if (BUNDLED / "ralikit.json").is_file():
-        return BUNDLED
+    if (bundled_path() / "ralikit.json").is_file():
+        return bundled_path()
     five = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5))
     wanted = Preprocess(size=256, shortest_edge=512, anchors=five)
     return brightness_bundle(folder / "stand_in", wanted).root

@@ -61,7 +61,7 @@ function describe(model) {
     ["Name", f.name],
     ["Precision", `${f.precision}, ${(model.bytes / 1e6).toFixed(1)} MB`],
     ["Score", `${f.scale.minimum} to ${f.scale.maximum}: ${f.scale.meaning}`],
-    ["Tells apart", f.resolution === null ? "not measured" : `scores at least ${f.resolution} apart`],
+    ["Tells apart", f.tieWidth === null ? "not measured" : `scores at least ${f.tieWidth} apart`],
     ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
     ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread`}, ${model.runtime}`],
     ...(model.note ? [["Note", model.note]] : []),
@@ -209,7 +209,7 @@ $("copy").onclick = async () => {
 $("download").onclick = () => save(csv(), "ralikit-scores.csv", "text/csv");
 $("compare").onclick = () => {
   const pair = chosen.map((id) => library.items.find((i) => i.id === id)).filter((i) => i?.state === "done");
-  if (pair.length === 2) compare(pair, scale, library.scorer.model.facts.resolution);
+  if (pair.length === 2) compare(pair, scale, library.scorer.model.facts.tieWidth);
 };
 $("clear").onclick = () => {
   library.clear();

@@ -64,16 +64,16 @@ export class Viewer {
  * Two photos beside each other, and whether the model tells them apart.
  * @param {import("./library.js").Item[]} pair
  * @param {any} scale
- * @param {number | null} resolution
+ * @param {number | null} tieWidth
  */
-export function compare(pair, scale, resolution) {
+export function compare(pair, scale, tieWidth) {
   const dialog = /** @type {HTMLDialogElement} */ ($("versus"));
   const [better, worse] = [...pair].sort((a, b) => b.score - a.score);
   const gap = better.score - worse.score;
-  const close = resolution !== null && gap < resolution;
+  const close = tieWidth !== null && gap < tieWidth;
   $("verdict").textContent = close
-    ? `Too close to call: ${gap.toFixed(2)} apart, and this model tells photos apart from about ${resolution.toFixed(2)}.`
-    : `${better.name} scores ${gap.toFixed(2)} higher${resolution === null ? "." : `, more than the ${resolution.toFixed(2)} this model can tell apart.`}`;
+    ? `Too close to call: ${gap.toFixed(2)} apart, and this model tells photos apart from about ${tieWidth.toFixed(2)}.`
+    : `${better.name} scores ${gap.toFixed(2)} higher${tieWidth === null ? "." : `, more than the ${tieWidth.toFixed(2)} this model can tell apart.`}`;
   const images = [];
   $("pair").replaceChildren(
     ...pair.map((item) => {

@@ -27,7 +27,6 @@ from PIL import Image
 
 from ralikit.config import to_mapping
 from ralikit.files import read_json, sha256_bytes, sha256_path, to_json, write_text
-from ralikit.model.facts import preprocess_of
 from ralikit.photo.decode import decode
 from ralikit.photo.resample import resize_image
 from ralikit.photo.views import Preprocess, load_views, make_views
@@ -131,15 +130,15 @@ def score_file(path: Path) -> dict[str, Any]:
     from ralikit.runtimes import open_runtime
 
     runtime = open_runtime(path, threads=1)
-    preprocess = preprocess_of(runtime.facts, where=str(path))
+    preprocess = runtime.facts.preprocess
     scores = {}
     for photo in sorted(IMAGES.iterdir()):
         if photo.suffix in {".png", ".jpg"}:
             scores[photo.name] = runtime.run(load_views(photo, preprocess))
     return {
         "file": sha256_path(path),
-        "bundle": runtime.facts["model"]["bundle"],
-        "precision": runtime.facts["precision"],
+        "bundle": runtime.facts.model.bundle,
+        "precision": runtime.facts.precision,
         "preprocess": to_mapping(preprocess),
         "runtime": runtime.name,
         "scores": scores,
@@ -153,7 +152,7 @@ def carried(bundle: Path | None) -> dict[str, Path]:
     from ralikit.runtimes.onnx import read_facts
 
     scorer = (read_bundle(bundle) if bundle else bundled()).scorer
-    return {} if scorer is None else {read_facts(scorer)["precision"]: scorer}
+    return {} if scorer is None else {read_facts(scorer).precision: scorer}
 
 
 def export(precision: str, out: Path, bundle: Path | None) -> Path:

@@ -59,6 +59,8 @@ export interface ModelFacts {
   readonly licence: string;
   readonly notice: string;
   /** Scores closer than this are not told apart by the model; null: not measured. */
+  readonly tieWidth: number | null;
+  /** @deprecated The former name of `tieWidth`. */
   readonly resolution: number | null;
   /** "fp32", "fp16", "int8", ... or "unknown". */
   readonly precision: string;
@@ -87,6 +89,8 @@ export interface Score {
   /** On the model's scale. */
   readonly score: number;
   readonly scale: Scale;
+  readonly tieWidth: number | null;
+  /** @deprecated The former name of `tieWidth`. */
   readonly resolution: number | null;
   /** Of the upright photo, pixels. */
   readonly width: number;

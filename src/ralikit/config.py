@@ -7,13 +7,15 @@ import difflib
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ralikit.errors import UsageError
 
 T = TypeVar("T")
+
+_FORMER = "former"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -31,20 +33,34 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
+def renamed(former: str, **default: Any) -> Any:
+    """A field that files already written call by another name.
+
+    `from_mapping` takes either name, `to_mapping` writes the new one.
+
+    Args:
+        former: Its name in those files.
+        default: As `dataclasses.field` takes it: ``default`` or ``default_factory``.
+    """
+    return dataclasses.field(metadata={_FORMER: former}, **default)
+
+
 def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str = "settings") -> T:
     """Fill a dataclass from plain values, nested dataclasses included.
 
     Args:
         cls: A dataclass type; its ``__post_init__`` checks ranges.
-        values: Keys are field names; TOML tables fill nested dataclasses.
+        values: Keys are field names, or former ones (`renamed`); TOML tables fill nested
+            dataclasses.
         where: Named in errors, e.g. ``"train/mini.toml [align]"``.
 
     Raises:
-        UsageError: On an unknown key (the closest known one is named), a missing one, or a value
-            of another type.
+        UsageError: On an unknown key (the closest known one is named), one given under both its
+            names, a missing one, or a value of another type.
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    values = _under_new_names(fields.values(), values, where=where)
     for key in values:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
@@ -68,12 +84,20 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str = "setti
         raise UsageError(f"{where}: {error}") from error
 
 
-def to_mapping(value: Any) -> dict[str, Any]:
-    """A dataclass as plain, JSON-ready values."""
+def to_mapping(value: Any, *, former: bool = False) -> dict[str, Any]:
+    """A dataclass as plain, JSON-ready values.
+
+    Args:
+        value: The dataclass.
+        former: Write renamed fields under their first names: for hashes that must not change.
+    """
 
     def plain(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
-            return {f.name: plain(getattr(item, f.name)) for f in dataclasses.fields(item)}
+            return {
+                f.metadata.get(_FORMER, f.name) if former else f.name: plain(getattr(item, f.name))
+                for f in dataclasses.fields(item)
+            }
         if isinstance(item, Path):
             return str(item)
         if isinstance(item, Mapping):
@@ -84,6 +108,22 @@ def to_mapping(value: Any) -> dict[str, Any]:
 
     result: dict[str, Any] = plain(value)
     return result
+
+
+def known_names(cls: type[Any]) -> set[str]:
+    """Every name that `from_mapping` takes for a dataclass, former ones included."""
+    fields = [f for f in dataclasses.fields(cls) if f.init]
+    return {f.name for f in fields} | {f.metadata[_FORMER] for f in fields if _FORMER in f.metadata}
+
+
+def _under_new_names(
+    fields: Iterable[dataclasses.Field[Any]], values: Mapping[str, Any], *, where: str
+) -> dict[str, Any]:
+    names = {f.metadata[_FORMER]: f.name for f in fields if _FORMER in f.metadata}
+    for former, name in names.items():
+        if former in values and name in values:
+            raise UsageError(f"{where}: {former!r} is the former name of {name!r}; give one")
+    return {names.get(key, key): value for key, value in values.items()}
 
 
 def _convert(hint: Any, value: Any, *, where: str) -> Any:

@@ -69,28 +69,28 @@ def sources() -> tuple[Path, Path]:
 
 
 def model_file(model: Path | None) -> Path:
-    """The .onnx file to show: the one given, a bundle's, or the bundled model's.
+    """The .onnx file to show: the one given, a bundle's, or a bundled model's (None: the default).
 
     Raises:
         UsageError: If it is no .onnx file.
         BundleError: If ralikit did not make it, or the bundle carries none.
     """
+    from ralikit.model.bundle import read_bundle
+    from ralikit.models import locate
     from ralikit.runtimes.onnx import read_facts
 
-    if model is None or model.is_dir():
-        from ralikit.model.bundle import read_bundle
-        from ralikit.models import bundled
-
-        bundle = bundled() if model is None else read_bundle(model)
+    path = locate(model)
+    if path.is_dir():
+        bundle = read_bundle(path)
         if bundle.scorer is None:
             raise BundleError(
                 f"{bundle.root} carries no scorer.onnx; make one with ralikit export --target onnx"
             )
         return bundle.scorer
-    if model.suffix != ".onnx":
-        raise UsageError(f"the page runs .onnx files, not {model}; export with --target onnx")
-    read_facts(model)
-    return model
+    if path.suffix != ".onnx":
+        raise UsageError(f"the page runs .onnx files, not {path}; export with --target onnx")
+    read_facts(path)
+    return path
 
 
 def cache_folder() -> Path:
@@ -178,7 +178,7 @@ def build(out: Path, *, model: Path, ort: Path, overwrite: bool = False) -> None
 
     page, runtime = sources()
     facts = read_facts(model)
-    name = f"{facts['model'].get('name', 'model')}-{facts.get('precision', 'model')}"
+    name = f"{facts.model.name}-{facts.precision or 'model'}"
     with publish(out, overwrite=overwrite) as draft:
         shutil.copytree(page, draft, ignore=shutil.ignore_patterns("*.md"))
         shutil.copytree(

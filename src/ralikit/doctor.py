@@ -113,18 +113,17 @@ def requirements() -> tuple[list[str], list[Extra]]:
 def bundled_model() -> dict[str, Any]:
     """The bundled model's identity, scale and terms; ``error`` alone where it cannot be read."""
     from ralikit.files import size_bytes
-    from ralikit.model.bundle import read_bundle
-    from ralikit.scorer import BUNDLED
+    from ralikit.models import bundled
 
     try:
-        bundle = read_bundle(BUNDLED)
+        bundle = bundled()
     except RalikitError as error:
         return {"error": str(error)}
     info = bundle.info
     return {
         "name": info.name,
         "hash": bundle.hash,
-        "bytes": size_bytes(BUNDLED),
+        "bytes": size_bytes(bundle.root),
         "weights": info.tower.weights,
         "torch_free": bundle.scorer is not None,
         "scale": {
@@ -132,8 +131,11 @@ def bundled_model() -> dict[str, Any]:
             "maximum": info.scale.maximum,
             "meaning": info.scale.meaning,
         },
-        "resolution": info.resolution,
-        "resolution_note": info.resolution_note,
+        "tie_width": info.tie_width,
+        "tie_width_note": info.tie_width_note,
+        # The first names of the two above, for scripts that read them.
+        "resolution": info.tie_width,
+        "resolution_note": info.tie_width_note,
         "licence": info.licence,
         "notice": info.notice,
     }

@@ -25,11 +25,11 @@ from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.extras import require
 from ralikit.files import sha256_path, size_bytes
 from ralikit.metrics.agreement import Agreement, Difference, agreement, compare
-from ralikit.model.bundle import MANIFEST
+from ralikit.models import resolve
+from ralikit.runtimes import format_of
+from ralikit.scorer import load
 
 Floats = NDArray[np.float64]
-
-_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,10 +229,10 @@ def evaluate(
 
 
 def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = ()) -> EvalModel:
-    """Open a bundle or exported file, a teacher's folder, or ``"mini"``, the model in the package.
+    """Open a bundle or exported file, a teacher's folder, or a model in the package by its name.
 
     Args:
-        name: A path, or ``"mini"`` where no such path exists.
+        name: As `ralikit.models.resolve` takes it.
         threads: Threads of the runtime; None leaves its default.
         seeds: Of a teacher: the mean of the ratings in one answer each; none takes its likeliest.
 
@@ -240,15 +240,12 @@ def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = 
         UsageError: If it is none of these, or seeds are given to what is no teacher.
         BundleError: If it is incomplete or altered.
     """
-    path = Path(name)
-    if path.is_dir() and (path / "config.json").is_file() and not (path / MANIFEST).exists():
+    found = resolve(name)
+    path = found.path
+    if found.kind == "teacher":
         return _open_teacher(path, seeds)
     if seeds:
         raise UsageError(f"{name} is no teacher: it scores the same every time and takes no seeds")
-    from ralikit.scorer import BUNDLED, load
-
-    if name == "mini" and not path.exists():
-        path = BUNDLED
     scorer = load(path, threads=threads)
     ends = (scorer.scale.minimum, scorer.scale.maximum)
     facts = scorer.runtime.facts
@@ -258,16 +255,16 @@ def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = 
             yield rescale(score.value, ends)
 
     return EvalModel(
-        name=scorer.name if path.is_dir() and path.suffix != ".mlpackage" else path.name,
+        name=scorer.name if found.kind == "bundle" else path.name,
         scores=scores,
         model={
             "name": scorer.name,
             "hash": sha256_path(path),
-            "bundle": facts["model"]["bundle"],
-            "format": _FORMATS.get(path.suffix, "bundle"),
-            "precision": facts.get("precision", "fp32"),
+            "bundle": facts.model.bundle,
+            "format": "bundle" if found.kind == "bundle" else format_of(path),
+            "precision": facts.precision or "fp32",
             "size_bytes": size_bytes(path),
-            "weights": facts["model"]["weights"],
+            "weights": facts.model.weights,
         },
         runtime=scorer.runtime.name,
         note=scorer.runtime.note,

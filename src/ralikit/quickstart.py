@@ -182,7 +182,7 @@ def _scores_section(
     from ralikit.report.page import Photo, Section, thumbnail
 
     ranked = sorted(scores.items(), key=lambda item: -item[1].value)
-    width = scorer.resolution
+    width = scorer.tie_width
     text = (
         []
         if width is None

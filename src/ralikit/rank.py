@@ -23,23 +23,23 @@ class Ranked:
     score: Score
 
 
-def rank(scores: Iterable[Score], *, resolution: float | None) -> list[Ranked]:
+def rank(scores: Iterable[Score], *, tie_width: float | None) -> list[Ranked]:
     """Order scores, best first, and group what the model does not tell apart.
 
-    A group is the best photo not yet placed and all that score less than `resolution` below it, so
-    the scores of one group lie within one resolution. (Being too close to call does not chain: the
+    A group is the best photo not yet placed and all that score less than `tie_width` below it, so
+    the scores of one group lie within one such width. (Being too close to call does not chain: the
     last of a group and the first of the next can be close as well.) Equal scores keep their order.
 
     Args:
         scores: Any order.
-        resolution: Scores closer than this are not told apart; None: not measured, so only equal
+        tie_width: Scores closer than this are not told apart; None: not measured, so only equal
             scores share a place.
     """
     ordered = sorted(scores, key=lambda score: -score.value)
     groups: list[list[Score]] = []
     for score in ordered:
         lead = groups[-1][0].value if groups else 0.0
-        same = groups and (score.value == lead or lead - score.value < (resolution or 0.0))
+        same = groups and (score.value == lead or lead - score.value < (tie_width or 0.0))
         if same:
             groups[-1].append(score)
         else:

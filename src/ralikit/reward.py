@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ralikit.errors import PhotoError, UsageError
-from ralikit.model.bundle import Bundle, read_bundle
+from ralikit.model.bundle import Bundle
 from ralikit.model.folded import BasisHead
 from ralikit.model.towers import load_tower
+from ralikit.models import open_bundle
 from ralikit.photo.views import Filter, Preprocess
 
 Precision = Literal["float32", "bfloat16"]
@@ -34,7 +35,7 @@ class Reward(nn.Module):
     rounding. `docs/reward.md` has the measured difference.
 
     Args:
-        bundle: The model: a bundle, or its folder.
+        bundle: The model: a bundle, its folder, or a bundled model's name.
         device: Where to compute.
         precision: Of the tower; resize and read-out are always float32.
         batch: Most pictures embedded at once; memory, not results, depends on it.
@@ -59,7 +60,7 @@ class Reward(nn.Module):
         super().__init__()
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
-        bundle = bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
+        bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
         info = bundle.info
         if info.preprocess.resample not in ("bicubic", "bilinear"):
             raise UsageError(f"a {info.preprocess.resample} resize has no differentiable form here")

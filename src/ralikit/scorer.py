@@ -12,17 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ralikit.config import from_mapping
 from ralikit.errors import BundleError, MissingExtraError, PhotoError, UsageError
 from ralikit.extras import require
-from ralikit.model.bundle import MANIFEST, Bundle, Scale, read_bundle
-from ralikit.model.facts import facts_of, preprocess_of
+from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
+from ralikit.models import resolve
 from ralikit.photo.decode import PhotoLike
-from ralikit.photo.views import Preprocess, decode_photo, make_views
+from ralikit.photo.views import decode_photo, make_views
 from ralikit.runtimes import Runtime, open_runtime
-
-BUNDLED = Path(__file__).parent / "models" / "mini"
-"""The model that comes with the package."""
 
 _AHEAD = 2
 """Photos decoded before they are needed: enough to keep inference busy, few enough for memory."""
@@ -36,7 +32,7 @@ class Score:
         value: Higher is better, on the model's scale.
         minimum: Worst end of the scale.
         maximum: Best end of the scale.
-        resolution: Scores closer than this are not told apart by the model; None: not measured.
+        tie_width: Scores closer than this are not told apart by the model; None: not measured.
         source: The photo's name, printable on one line.
         width: Width of the photo, upright, pixels.
         height: Height of the photo, upright, pixels.
@@ -47,7 +43,7 @@ class Score:
     value: float
     minimum: float
     maximum: float
-    resolution: float | None
+    tie_width: float | None
     source: str
     width: int
     height: int
@@ -57,6 +53,11 @@ class Score:
     def __float__(self) -> float:
         """The value."""
         return self.value
+
+    @property
+    def resolution(self) -> float | None:
+        """The former name of `tie_width`."""
+        return self.tie_width
 
 
 @dataclass(frozen=True)
@@ -74,24 +75,30 @@ class Scorer:
     Attributes:
         name: The model's name.
         scale: Its score scale.
-        resolution: Scores closer than this are not told apart; None: not measured.
-        resolution_note: How that was measured.
+        tie_width: Scores closer than this are not told apart; None: not measured.
+        tie_width_note: How that was measured.
         preprocess: From photo to views.
         runtime: What runs it.
     """
 
-    def __init__(self, runtime: Runtime, *, where: str) -> None:
-        """Wrap an open runtime; `where` names it in errors."""
+    def __init__(self, runtime: Runtime) -> None:
+        """Wrap an open runtime."""
+        facts = runtime.facts
         self.runtime = runtime
-        self.preprocess: Preprocess = preprocess_of(runtime.facts, where=where)
-        try:
-            self.scale = from_mapping(Scale, runtime.facts["scale"], where=f"{where}: scale")
-            model = runtime.facts["model"]
-            self.name: str = model["name"]
-            self.resolution: float | None = model.get("resolution")
-            self.resolution_note: str = model.get("resolution_note", "")
-        except (KeyError, TypeError, AttributeError, UsageError) as error:
-            raise BundleError(f"{where}: its metadata is incomplete ({error})") from error
+        self.preprocess, self.scale = facts.preprocess, facts.scale
+        self.name = facts.model.name
+        self.tie_width = facts.model.tie_width
+        self.tie_width_note = facts.model.tie_width_note
+
+    @property
+    def resolution(self) -> float | None:
+        """The former name of `tie_width`."""
+        return self.tie_width
+
+    @property
+    def resolution_note(self) -> str:
+        """The former name of `tie_width_note`."""
+        return self.tie_width_note
 
     def score(self, photo: PhotoLike) -> Score:
         """Score one photo.
@@ -157,7 +164,7 @@ class Scorer:
             value=self.runtime.run(prepared.views),
             minimum=self.scale.minimum,
             maximum=self.scale.maximum,
-            resolution=self.resolution,
+            tie_width=self.tie_width,
             source=prepared.source,
             width=prepared.width,
             height=prepared.height,
@@ -170,8 +177,8 @@ def load(model: str | Path | None = None, *, threads: int | None = None) -> Scor
     """Load a scorer.
 
     Args:
-        model: A bundle folder, or an exported ``.onnx``, ``.tflite`` or ``.mlpackage``; None: the
-            model that comes with the package.
+        model: A bundle folder, an exported file, or the name of a model that comes with the
+            package, e.g. ``"mini"`` (a path of that name goes first); None: the default one.
         threads: Threads of one inference; None leaves the runtime's default.
 
     Raises:
@@ -179,30 +186,18 @@ def load(model: str | Path | None = None, *, threads: int | None = None) -> Scor
         BundleError: If it is incomplete or altered.
         MissingExtraError: If its runtime is not installed.
     """
-    if model is None:
-        if not (BUNDLED / MANIFEST).is_file():
-            raise BundleError(f"this installation has no bundled model ({BUNDLED}); name one")
-        return _load_bundle(BUNDLED, threads)
-    path = Path(model)
-    if not path.exists():
-        raise UsageError(f"there is no model {path}: expected a bundle folder or an exported file")
-    if path.is_dir() and (path / MANIFEST).is_file():
-        return _load_bundle(path, threads)
-    if path.is_dir() and path.suffix != ".mlpackage":
-        raise UsageError(f"{path} is no bundle: it has no {MANIFEST}")
-    return Scorer(open_runtime(path, threads=threads), where=str(path))
-
-
-def _load_bundle(root: Path, threads: int | None) -> Scorer:
-    bundle = read_bundle(root)
-    runtime = _bundle_runtime(bundle, threads)
-    return Scorer(runtime, where=str(root))
+    found = resolve(model)
+    if found.kind == "bundle":
+        return Scorer(_bundle_runtime(read_bundle(found.path), threads))
+    if found.kind == "teacher":
+        raise UsageError(f"{found.path} is no bundle: it has no {MANIFEST}")
+    return Scorer(open_runtime(found.path, threads=threads))
 
 
 def _bundle_runtime(bundle: Bundle, threads: int | None) -> Runtime:
     if bundle.scorer is not None:
         runtime = open_runtime(bundle.scorer, threads=threads)
-        if runtime.facts.get("model", {}).get("bundle") != facts_of(bundle)["model"]["bundle"]:
+        if runtime.facts.model.bundle != bundle.hash:
             raise BundleError(f"{bundle.scorer} was made from another bundle; export it again")
         return runtime
     try:

@@ -21,7 +21,7 @@ from ralikit.errors import RalikitError, UsageError
 from ralikit.model.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.photo.views import Preprocess
 from ralikit.report.bench import describe
-from ralikit.runtimes import Runtime, Views
+from ralikit.runtimes import Many, Outputs, Runtime, Views
 from ralikit.runtimes.torch import TorchRuntime
 
 
@@ -116,7 +116,12 @@ def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
 class _OneByOne:
     def __init__(self, inner: Runtime, calls: list[int]) -> None:
         self.facts, self.name, self.note = inner.facts, inner.name, inner.note
+        self.observer = inner.observer
+        self.many: Many | None = None
         self._inner, self._calls = inner, calls
+
+    def outputs(self, views: Views) -> Outputs:
+        return self._inner.outputs(views)
 
     def run(self, views: Views) -> float:
         self._calls.append(1)

@@ -78,7 +78,10 @@ def test_json_is_complete_and_names_the_failures(photos: Path, model: Path) -> N
     assert [round(p["score"], 2) for p in document["photos"]] == [1.8, 2.99, 3.04, 5.0]
     assert document["photos"][0]["width"] == 40
     assert document["scale"] == {"minimum": 1.0, "maximum": 5.0}
-    assert document["resolution"] == 0.25
+    assert document["tie_width"] == 0.25
+    assert document["tie_width_note"] == "made up"
+    assert document["resolution"] == 0.25  # the former name, for scripts that read it
+    assert document["resolution_note"] == "made up"
     assert document["complete"] is True
     failures = {Path(e["photo"]).name: e["error"] for e in document["errors"]}
     assert failures["gone.png"] == "there is no such file"
@@ -114,8 +117,8 @@ def test_rank_puts_the_best_first_and_marks_ties(photos: Path, model: Path) -> N
     assert [row["place"] for row in csv.DictReader(io.StringIO(out))] == ["1", "2", "2", "4"]
 
 
-def test_rank_says_when_the_resolution_was_not_measured(photos: Path, tmp_path: Path) -> None:
-    model = brightness_bundle(tmp_path / "model", resolution=None).root
+def test_rank_says_when_the_tie_width_was_not_measured(photos: Path, tmp_path: Path) -> None:
+    model = brightness_bundle(tmp_path / "model", tie_width=None).root
     _, out, _ = run("rank", photos, "--model", model)
     assert "not measured" in out.splitlines()[-1]
 

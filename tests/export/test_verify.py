@@ -71,7 +71,7 @@ def test_a_changed_weight_is_seen_by_the_golden_photos(file: Path) -> None:
 
 
 def test_rewritten_reference_scores_disagree_with_the_manifest(file: Path) -> None:
-    facts = read_facts(file)
+    facts = dict(read_facts(file).written)
     facts["precision"] = "int8"
     onnx_target.write_facts(file, facts)
     result = verify(file)
@@ -80,7 +80,7 @@ def test_rewritten_reference_scores_disagree_with_the_manifest(file: Path) -> No
 
 
 def test_facts_that_are_not_all_there(file: Path) -> None:
-    facts = read_facts(file)
+    facts = dict(read_facts(file).written)
     del facts["golden"], facts["parity"]
     onnx_target.write_facts(file, facts)
     manifest_path(file).unlink()
@@ -88,7 +88,7 @@ def test_facts_that_are_not_all_there(file: Path) -> None:
 
 
 def test_golden_photos_of_another_version_do_not_count_as_checked(file: Path) -> None:
-    facts = read_facts(file)
+    facts = dict(read_facts(file).written)
     facts["golden"][0]["sha256"] = "0" * 64
     onnx_target.write_facts(file, facts)
     manifest_path(file).unlink()
@@ -122,7 +122,7 @@ def test_the_command_says_what_it_checked_and_fails_with_1(file: Path) -> None:
     assert good.exit_code == 0
     assert "verified" in good.stdout
     assert "rocket, dark 40" in good.stdout
-    facts = read_facts(file)
+    facts = dict(read_facts(file).written)
     facts["golden"][0]["reference"] += 0.01
     onnx_target.write_facts(file, facts)
     bad = CliRunner().invoke(app, ["verify", str(file)])

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ralikit.scorer import BUNDLED, Scorer, load
+from ralikit.models import bundled_path
+from ralikit.scorer import Scorer, load
 
 PHOTOS = {
     "china": ("sklearn", "datasets/images/china.jpg"),
@@ -56,8 +57,8 @@ GRADES: dict[str, tuple[Callable[[Image.Image, float], Image.Image], tuple[float
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    if not (BUNDLED / "ralikit.json").is_file():
-        pytest.skip(f"no bundled model yet: {BUNDLED} is not a bundle")
+    if not (bundled_path() / "ralikit.json").is_file():
+        pytest.skip(f"no bundled model yet: {bundled_path()} is not a bundle")
     return load()
 
 

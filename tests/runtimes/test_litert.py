@@ -46,7 +46,7 @@ def test_the_runtime_gives_torchs_scores(made: Path) -> None:
     photos = made_photos(4)
     runtime = open_runtime(made, threads=1)
     assert runtime.name.startswith("ai-edge-litert ")
-    assert runtime.facts == tiny_facts()
+    assert runtime.facts.written == tiny_facts()
     scores = [runtime.run(views) for views in photos]
     assert scores == pytest.approx(torch_scores(tiny_scorer(), photos), abs=1e-5)
 

@@ -91,9 +91,9 @@ export class Engine {
       const value = await this.infer(views);
       const t3 = performance.now();
       const thumbnail = options.thumbnail ? await photo.thumbnail(options.thumbnail) : undefined;
-      const { scale, resolution } = this.model.facts;
+      const { scale, tieWidth } = this.model.facts;
       return {
-        score: value, scale, resolution, width, height, profile: photo.profile, thumbnail,
+        score: value, scale, tieWidth, resolution: tieWidth, width, height, profile: photo.profile, thumbnail,
         timings: { decodeMs: t1 - t0, resizeMs: t2 - t1, inferMs: t3 - t2 },
       };
     } finally {

@@ -114,6 +114,9 @@ export function readFacts(bytes) {
     throw new ModelError("this file's metadata has no score scale: export it again with ralikit");
   }
   const model = raw.model ?? {};
+  // Files of the first version call it resolution.
+  const width = model.tie_width ?? model.resolution;
+  const tieWidth = Number.isFinite(width) ? width : null;
   return {
     schema: SCHEMA,
     name: String(model.name ?? "unnamed"),
@@ -122,7 +125,8 @@ export function readFacts(bytes) {
     tower: String(model.tower ?? ""),
     licence: String(model.licence ?? ""),
     notice: String(model.notice ?? ""),
-    resolution: Number.isFinite(model.resolution) ? model.resolution : null,
+    tieWidth,
+    resolution: tieWidth, // its former name
     precision: typeof raw.precision === "string" ? raw.precision : "unknown",
     scale: { minimum, maximum, meaning: String(meaning ?? "") },
     preprocess: readPreprocess(raw.preprocess),

@@ -11,7 +11,7 @@ const graph = field(7, [1, 2, 3]);
 const FACTS = {
   schema: 1,
   precision: "int8",
-  model: { name: "mini", bundle: "b0", resolution: 0.05, licence: "x", notice: "n", tower: "t", weights: "trained" },
+  model: { name: "mini", bundle: "b0", tie_width: 0.05, licence: "x", notice: "n", tower: "t", weights: "trained" },
   scale: { minimum: 1, maximum: 5, meaning: "MOS" },
   preprocess: { size: 256, shortest_edge: 512, anchors: [[0.25, 0.5], [0.75, 0.5]], resample: "bicubic", mean: [0.5, 0.5, 0.5], std: [1, 1, 1] },
 };
@@ -29,9 +29,18 @@ test("the facts of a file are read from its protobuf", () => {
   const facts = readFacts(model(FACTS));
   assert.equal(facts.name, "mini");
   assert.equal(facts.precision, "int8");
-  assert.equal(facts.resolution, 0.05);
+  assert.equal(facts.tieWidth, 0.05);
   assert.deepEqual(facts.preprocess.anchors, [[0.25, 0.5], [0.75, 0.5]]);
   assert.equal(facts.preprocess.shortestEdge, 512);
+});
+
+test("files of the first version call the width of a tie a resolution", () => {
+  const old = changed((f) => {
+    delete f.model.tie_width;
+    f.model.resolution = 0.07;
+  });
+  assert.equal(readFacts(old).tieWidth, 0.07);
+  assert.equal(readFacts(old).resolution, 0.07);
 });
 
 test("squashing settings have no shortest edge", () => {

@@ -1,4 +1,4 @@
-"""What a worker can time: exported files, bundles in torch, and a second CPU backend."""
+"""What a worker can time: exported files, bundles in torch, and second backends."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from ralikit.errors import UsageError
 from ralikit.files import sha256_path, size_bytes
-from ralikit.model.bundle import MANIFEST, read_bundle
-from ralikit.model.facts import facts_of, preprocess_of
+from ralikit.model.bundle import HEAD, TOWER, read_bundle
+from ralikit.models import resolve
 from ralikit.photo.views import Preprocess
-from ralikit.runtimes import Runtime, open_runtime
+from ralikit.runtimes import BACKENDS as FILE_BACKENDS
+from ralikit.runtimes import Runtime, format_of, open_runtime
 
-BACKENDS = ("auto", "openvino", "transformers")
-_FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".mlpackage": "coreml"}
+PEER = "transformers"
+BACKENDS = ("auto", *(b.name for b in FILE_BACKENDS if not b.usual), PEER)
 
 
 @dataclass(frozen=True)
@@ -22,57 +23,33 @@ class Subject:
     """A loaded model with what a record says of it (`ralikit.bench.records.Model`, less input)."""
 
     runtime: Runtime
-    preprocess: Preprocess
     model: dict[str, Any]
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """From photo to views."""
+        return self.runtime.facts.preprocess
 
 
 def open_subject(path: Path, *, backend: str, threads: int) -> Subject:
     """Open a file or bundle folder for timing.
 
     Args:
-        path: An exported file, or a bundle folder (run in torch, unexported).
+        path: An exported file, a bundle folder (run in torch, unexported), or a bundled model's
+            name.
         backend: ``"auto"``, ``"openvino"`` (.onnx files only), or ``"transformers"`` (bundle
             folders with a CLIP tower).
         threads: Threads of the runtime.
 
     Raises:
-        UsageError: If the backend does not run such a file.
+        UsageError: If there is no such model, or the backend does not run it.
     """
-    if (path / MANIFEST).is_file():
-        if backend not in ("auto", "transformers"):
+    found = resolve(path)
+    if found.kind == "bundle":
+        if backend not in ("auto", PEER):
             raise UsageError(f"{backend} does not run bundle folders: {path}")
-        return _open_bundle(path, threads, peer=backend == "transformers")
-    if backend == "openvino":
-        if path.suffix != ".onnx":
-            raise UsageError(f"openvino runs .onnx files, not {path.name}")
-        from ralikit.extras import require
-
-        require("openvino", extra="openvino", job="Timing with OpenVINO")
-        from ralikit.runtimes.openvino import OpenVinoRuntime
-
-        runtime: Runtime = OpenVinoRuntime(path, threads=threads)
-    elif backend == "auto":
-        runtime = open_runtime(path, threads=threads)
-    else:
-        raise UsageError(
-            f"{backend!r} does not run {path.name}; files take auto or openvino, bundle folders "
-            "auto or transformers"
-        )
-    facts = runtime.facts
-    model = facts["model"]
-    return Subject(
-        runtime=runtime,
-        preprocess=preprocess_of(facts, where=str(path)),
-        model={
-            "name": model["name"],
-            "hash": sha256_path(path),
-            "bundle": model["bundle"],
-            "format": _FORMATS.get(path.suffix, path.suffix.lstrip(".")),
-            "precision": facts.get("precision", "unknown"),
-            "size_bytes": size_bytes(path),
-            "weights": model["weights"],
-        },
-    )
+        return _open_bundle(found.path, threads, peer=backend == PEER)
+    return _open_file(found.path, backend=backend, threads=threads)
 
 
 def split_backend(words: str) -> tuple[str, Path]:
@@ -81,6 +58,32 @@ def split_backend(words: str) -> tuple[str, Path]:
     if colon and backend in BACKENDS:
         return backend, Path(rest)
     return "auto", Path(words)
+
+
+def _open_file(path: Path, *, backend: str, threads: int) -> Subject:
+    second = next((b for b in FILE_BACKENDS if b.name == backend and not b.usual), None)
+    if second is not None:
+        runtime = second.open(path, threads=threads)
+    elif backend == "auto":
+        runtime = open_runtime(path, threads=threads)
+    else:
+        raise UsageError(
+            f"{backend!r} does not run {path.name}; files take auto or openvino, bundle folders "
+            "auto or transformers"
+        )
+    facts = runtime.facts
+    return Subject(
+        runtime=runtime,
+        model={
+            "name": facts.model.name,
+            "hash": sha256_path(path),
+            "bundle": facts.model.bundle,
+            "format": format_of(path),
+            "precision": facts.precision or "unknown",
+            "size_bytes": size_bytes(path),
+            "weights": facts.model.weights,
+        },
+    )
 
 
 def _open_bundle(path: Path, threads: int, *, peer: bool) -> Subject:
@@ -99,15 +102,13 @@ def _open_bundle(path: Path, threads: int, *, peer: bool) -> Subject:
         runtime = TorchRuntime(bundle)
     return Subject(
         runtime=runtime,
-        preprocess=bundle.info.preprocess,
         model={
             "name": bundle.info.name,
             "hash": bundle.hash,
             "bundle": bundle.hash,
             "format": "torch",
             "precision": "fp32",
-            "size_bytes": size_bytes(path / "tower.safetensors")
-            + size_bytes(path / "head.safetensors"),
-            "weights": facts_of(bundle)["model"]["weights"],
+            "size_bytes": size_bytes(path / TOWER) + size_bytes(path / HEAD),
+            "weights": bundle.info.tower.weights,
         },
     )

@@ -68,9 +68,9 @@ class Worker:
         runtime, views = self.subject.runtime, self.views
         if batch == 1:
             return lambda: runtime.run(views), ""
-        together: Callable[[list[Any]], object] | None = getattr(runtime, "run_many", None)
-        if together is not None:
-            return lambda: together([views] * batch), ""
+        many = runtime.many
+        if many is not None:
+            return lambda: many([views] * batch), ""
         note = f"the file takes one photo a call: {batch} calls, one after another"
         return lambda: [runtime.run(views) for _ in range(batch)], note
 

@@ -57,9 +57,9 @@ def tsne(
     if len(triplets) != 2 or model is None or root is None or len(root) != 2:
         raise UsageError("pass one triplet file, or two with --model BUNDLE and two --root DIR")
     from ralikit.cli.progress import track
-    from ralikit.model.bundle import read_bundle
+    from ralikit.models import open_bundle
 
-    bundle = read_bundle(model)
+    bundle = open_bundle(model)
     chosen = [_choose(path, count, seed) for path in triplets]
     visual: list[Cloud] = []
     for path, folder, kept in zip(triplets, root, chosen, strict=True):

@@ -116,14 +116,14 @@ def peer(
 ) -> None:
     """Export the Hugging Face module with a bundle's weights to ONNX: what exports are timed by."""
     from ralikit.extras import require
-    from ralikit.model.bundle import read_bundle
+    from ralikit.models import open_bundle
 
     require("torch", extra="export", job="A peer")
     require("onnx", extra="export", job="A peer")
     from ralikit.bench.peers import write_peer
 
     with progress() as tell:
-        write_peer(read_bundle(bundle), out, tell=tell)
+        write_peer(open_bundle(bundle), out, tell=tell)
     typer.echo(f"{out}\nnext: ralikit bench host {shlex.quote(str(out))} FILE...")
 
 

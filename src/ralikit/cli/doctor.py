@@ -41,9 +41,9 @@ def _page(facts: dict[str, Any]) -> str:
 def _model(model: dict[str, Any]) -> list[str]:
     if "error" in model:
         return [f"  {model['error']}"]
-    scale, resolution = model["scale"], model["resolution"]
-    width = "not measured" if resolution is None else f"{resolution:.2f}"
-    note = f" ({model['resolution_note']})" if model["resolution_note"] else ""
+    scale, tie_width = model["scale"], model["tie_width"]
+    width = "not measured" if tie_width is None else f"{tie_width:.2f}"
+    note = f" ({model['tie_width_note']})" if model["tie_width_note"] else ""
     engine = "ONNX Runtime alone" if model["torch_free"] else "torch (it has no scorer.onnx)"
     return [
         f"  {model['name']}, {model['bytes'] / 1e6:.1f} MB, bundle {model['hash'][:16]}",

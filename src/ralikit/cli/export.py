@@ -184,10 +184,9 @@ def verify(
 
 
 def _opened(root: Path | None) -> Bundle:
-    from ralikit.model.bundle import read_bundle
-    from ralikit.models import bundled
+    from ralikit.models import open_bundle
 
-    return bundled() if root is None else read_bundle(root)
+    return open_bundle(root)
 
 
 def _photos_below(root: Path) -> list[Path]:

@@ -29,13 +29,12 @@ def export_preprocess(
     from ralikit.config import to_mapping
     from ralikit.extras import require
     from ralikit.files import to_json
-    from ralikit.model.bundle import read_bundle
-    from ralikit.models import bundled
+    from ralikit.models import open_bundle
 
     require("onnx", extra="export", job="Export to ONNX")
     from ralikit.export.targets.onnx.preprocess import export_preprocess as run
 
-    done = run(bundled() if bundle is None else read_bundle(bundle), out, overwrite=overwrite)
+    done = run(open_bundle(bundle), out, overwrite=overwrite)
     if as_json:
         sys.stdout.write(to_json(to_mapping(done)))
         return

@@ -103,11 +103,11 @@ def print_ranking(scorer: Scorer, ranked: Sequence[Ranked]) -> None:
     width = len(str(len(ranked))) + 1
     for item in ranked:
         _print_line(f"{item.place}{'=' if item.tied else ' '}".rjust(width) + "  ", item.score)
-    if scorer.resolution is None:
+    if scorer.tie_width is None:
         print("How close two scores may be before this model cannot tell them apart: not measured.")
     elif any(item.tied for item in ranked):
-        how = f" ({scorer.resolution_note})" if scorer.resolution_note else ""
-        print(f"= not told apart: less than {scorer.resolution:.2f} below the group's best{how}")
+        how = f" ({scorer.tie_width_note})" if scorer.tie_width_note else ""
+        print(f"= not told apart: less than {scorer.tie_width:.2f} below the group's best{how}")
 
 
 def print_ranking_json(
@@ -196,8 +196,11 @@ def _print_json(
         "model": scorer.name,
         "runtime": scorer.runtime.name,
         "scale": {"minimum": scorer.scale.minimum, "maximum": scorer.scale.maximum},
-        "resolution": scorer.resolution,
-        "resolution_note": scorer.resolution_note,
+        "tie_width": scorer.tie_width,
+        "tie_width_note": scorer.tie_width_note,
+        # The first names of the two above, for scripts that read them.
+        "resolution": scorer.tie_width,
+        "resolution_note": scorer.tie_width_note,
         "complete": complete,
         "photos": photos,
         "errors": [failure._asdict() for failure in failures],

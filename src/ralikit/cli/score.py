@@ -81,7 +81,7 @@ def rank(
     scorer = _load(model, threads)
     scores: list[Score] = []
     _score(scorer, found, failures, scores.append)
-    ranked = ranking.rank(scores, resolution=scorer.resolution)
+    ranked = ranking.rank(scores, tie_width=scorer.tie_width)
     if as_json:
         output.print_ranking_json(scorer, ranked, failures)
     elif as_csv:

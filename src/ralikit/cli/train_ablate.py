@@ -46,7 +46,7 @@ def ablate(
     from ralikit.config import from_mapping, read_toml
     from ralikit.extras import require
     from ralikit.files import to_json, write_text
-    from ralikit.model.bundle import read_bundle
+    from ralikit.models import open_bundle
 
     require("torch", extra="train", job="Training")
     from ralikit.train.rali import ablation
@@ -59,7 +59,7 @@ def ablate(
         plan = replace(plan, resamples=resamples)
     recipe = read_recipe(grid.parent / plan.recipe, changes)
     with progress() as tell:
-        given = read_bundle(bundle) if bundle is not None else None
+        given = open_bundle(bundle) if bundle is not None else None
         outcomes = ablation.run_grid(plan, recipe, out, base=base, bundle=given, tell=tell)
     command = shlex.join(["ralikit", *sys.argv[1:]])
     text = ablation.markdown(outcomes, command=command, resamples=plan.resamples)

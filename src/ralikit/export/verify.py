@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ralikit.export.gate.parity import Parity, compare
 from ralikit.export.manifest import manifest_path, read_manifest
 from ralikit.export.targets import file_checks, find
 from ralikit.files import sha256_path
-from ralikit.model.facts import preprocess_of
+from ralikit.model.facts import Facts
 from ralikit.photo.views import load_views, make_views
 from ralikit.probes import golden_photos
 from ralikit.runtimes import Runtime, open_runtime
@@ -41,7 +41,7 @@ class Verified:
     """
 
     path: Path
-    facts: dict[str, Any]
+    facts: Facts
     runtime: str
     note: str
     checks: tuple[Check, ...]
@@ -92,7 +92,7 @@ def verify(
     checks.append(_facts_check(file, facts))
     limits = _limits(facts)
     watch(runtime)
-    golden, golden_check = _golden(file, runtime, limits)
+    golden, golden_check = _golden(runtime, limits)
     checks += [golden_check, *file_checks(file, runtime)]
     parity = None
     if bundle is not None:
@@ -114,16 +114,15 @@ def verify(
     )
 
 
-def _limits(facts: dict[str, Any]) -> Limits:
+def _limits(facts: Facts) -> Limits:
     # A file may hold itself to other limits than its precision's, and says so in its metadata.
-    target, name = find(str(facts.get("target"))), facts.get("precision")
+    target = find(facts.target)
     known = {p.name: p.limits for p in target.precisions} if target is not None else {}
-    usual = known.get(str(name), NARROW).trained
-    own = facts.get("limits")
-    if not isinstance(own, dict):
+    usual = known.get(facts.precision, NARROW).trained
+    if facts.limits is None:
         return usual
     try:
-        return Limits(**{name: float(value) for name, value in own.items()})
+        return Limits(**facts.limits)
     except (TypeError, ValueError):
         return usual
 
@@ -140,33 +139,30 @@ def _hash_check(file: Path) -> Check:
     return Check("manifest", True, f"sha256 {manifest['sha256'][:16]}… as its manifest says")
 
 
-def _facts_check(file: Path, facts: dict[str, Any]) -> Check:
+def _facts_check(file: Path, facts: Facts) -> Check:
     wanted = {"target", "precision", "layers", "tools", "golden", "parity", "gate"}
-    lacking = sorted(wanted - facts.keys())
+    lacking = sorted(wanted - facts.written.keys())
     if lacking:
         return Check("facts", False, f"its metadata lacks {', '.join(lacking)}")
     try:
         manifest = read_manifest(file)
     except BundleError:
         manifest = None
-    differing = [k for k in facts if manifest is not None and manifest.get(k) != facts[k]]
+    inside = facts.written
+    differing = [k for k in inside if manifest is not None and manifest.get(k) != inside[k]]
     if differing:
         return Check(
             "facts", False, f"its manifest says otherwise on {', '.join(sorted(differing))}"
         )
-    return Check(
-        "facts", True, f"{facts['target']}, {facts['precision']}, {len(facts['layers'])} layers"
-    )
+    layers = len(facts.layers or ())
+    return Check("facts", True, f"{facts.target}, {facts.precision}, {layers} layers")
 
 
-def _golden(
-    file: Path, runtime: Runtime, limits: Limits
-) -> tuple[tuple[tuple[str, float, float], ...], Check]:
-    preprocess = preprocess_of(runtime.facts, where=str(file))
-    try:
-        wanted = {g["name"]: (g["sha256"], float(g["reference"])) for g in runtime.facts["golden"]}
-    except (KeyError, TypeError, ValueError):
+def _golden(runtime: Runtime, limits: Limits) -> tuple[tuple[tuple[str, float, float], ...], Check]:
+    preprocess = runtime.facts.preprocess
+    if runtime.facts.golden is None:
         return (), Check("golden photos", False, "its metadata carries no readable golden scores")
+    wanted = {g.name: (g.sha256, g.reference) for g in runtime.facts.golden}
     rows, strange = [], []
     for photo in golden_photos():
         if photo.name not in wanted:
@@ -192,9 +188,8 @@ def _golden(
     return tuple(rows), Check("golden photos", drift[worst] <= limits.golden, detail)
 
 
-def _same_bundle(facts: dict[str, Any], bundle: Bundle) -> Check:
-    model = facts.get("model")
-    same = isinstance(model, dict) and model.get("bundle") == bundle.hash
+def _same_bundle(facts: Facts, bundle: Bundle) -> Check:
+    same = facts.model.bundle == bundle.hash
     detail = f"{bundle.root} is the one" if same else f"it was not made from {bundle.root}"
     return Check("bundle", same, detail)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ralikit.config import from_mapping, to_mapping
+from ralikit.config import from_mapping, renamed, to_mapping
 from ralikit.errors import BundleError, RalikitError, UsageError
 from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json
 from ralikit.model.head import Head
@@ -53,8 +53,8 @@ class BundleInfo:
         normalize: Whether embeddings are scaled to unit norm before the PCA.
         view_pool: What is averaged over the views of a photo: embeddings or scores.
         scale: The score scale.
-        resolution: Scores closer than this are not told apart by the model; None: not measured.
-        resolution_note: How `resolution` was measured.
+        tie_width: Scores closer than this are not told apart by the model; None: not measured.
+        tie_width_note: How `tie_width` was measured.
         text_encoder: The frozen text tower of the alignment, for the record.
         provenance: Data, recipe, seeds, versions.
         licence: Licence of these weights, in a sentence.
@@ -68,8 +68,8 @@ class BundleInfo:
     normalize: bool = False
     view_pool: Literal["embedding", "score"] = "embedding"
     scale: Scale = field(default_factory=Scale)
-    resolution: float | None = None
-    resolution_note: str = ""
+    tie_width: float | None = renamed("resolution", default=None)
+    tie_width_note: str = renamed("resolution_note", default="")
     text_encoder: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
@@ -86,9 +86,13 @@ class Bundle:
 
     @property
     def hash(self) -> str:
-        """Identity of the model: a hash over description, tower and head (not the ONNX file)."""
+        """Identity of the model: a hash over description, tower and head (not the ONNX file).
+
+        The description counts under the names of its first version: a name that has changed since
+        makes no other model.
+        """
         parts = {
-            "info": to_mapping(self.info),
+            "info": to_mapping(self.info, former=True),
             "files": {name: self.files[name] for name in (TOWER, HEAD)},
         }
         return sha256_bytes(to_json(parts, indent=None).encode())

@@ -1,36 +1,164 @@
-"""What runs an artifact: one narrow protocol, one module per runtime, each imported when needed."""
+"""What runs an artifact: one narrow protocol, one registry, one module per runtime.
+
+A runtime's module is imported when a file of its suffix is opened. Adding a runtime means adding
+a module with `open_file` and a line in `BACKENDS`; every list of suffixes and formats is read off
+there.
+"""
 
 from __future__ import annotations
 
+import importlib
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError, UsageError
-from ralikit.extras import require
+from ralikit.extras import require_installed
+from ralikit.model.facts import Facts
+
+if TYPE_CHECKING:
+    from ralikit.runtimes.mil.ranges import Ranges
 
 Views = NDArray[np.uint8]
+Outputs = dict[str, NDArray[np.float32]]
+Many = Callable[[Sequence[Views]], list[float]]
+
+
+class Observer(Protocol):
+    """Shows what is computed inside a graph, where a runtime can."""
+
+    ranges: Ranges | None
+    """Of every activation since `start`; None before."""
+
+    def start(self) -> None:
+        """Note the range of every activation from now on."""
+        ...
 
 
 class Runtime(Protocol):
-    """A loaded graph: the views of one photo in, its score out.
+    """A loaded graph: the views of one photo in, its score and whatever else it gives out.
 
     Attributes:
         name: Runtime and version, e.g. ``"onnxruntime 1.31.1"``.
-        facts: The artifact's own metadata (see `ralikit.model.facts`).
+        facts: What the artifact says of itself.
         note: A caveat a user must see, e.g. that Core ML was evaluated off a Mac; or "".
+        observer: Shows the graph's activations; None where the runtime shows none.
+        many: Scores several photos' views in one call, errors as in `run`; None where a call takes
+            one photo.
     """
 
     name: str
-    facts: dict[str, Any]
+    facts: Facts
     note: str
+    observer: Observer | None
+    many: Many | None
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale."""
         ...
+
+    def outputs(self, views: Views) -> Outputs:
+        """Everything the artifact gives for one photo's views, by the names in its facts."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One way to run exported files.
+
+    Attributes:
+        name: As ``--backend`` takes it.
+        format: The files' format, as records name it.
+        suffix: What their names end in.
+        module: Has ``open_file(path, *, threads) -> Runtime``.
+        folder: Whether such an artifact is a folder.
+        usual: Whether it runs its files when nobody names a backend.
+        needs: Modules that must be installed, looked for before the file is.
+        extra: The extra of ralikit that brings them.
+        job: What needs them, the start of a sentence.
+    """
+
+    name: str
+    format: str
+    suffix: str
+    module: str
+    folder: bool = False
+    usual: bool = True
+    needs: tuple[str, ...] = ()
+    extra: str = ""
+    job: str = ""
+
+    def open(self, path: Path, *, threads: int | None = None) -> Runtime:
+        """Open a file of this backend's suffix.
+
+        Raises:
+            UsageError: If the file has another suffix.
+            MissingExtraError: If a library is not installed.
+            BundleError: If the file is not one that ralikit wrote.
+        """
+        if path.suffix != self.suffix:
+            raise UsageError(f"{self.name} runs {self.suffix} files, not {path.name}")
+        for module in self.needs:
+            require_installed(module, extra=self.extra, job=self.job)
+        opener = importlib.import_module(self.module).open_file
+        return cast(Runtime, opener(path, threads=threads))
+
+
+BACKENDS: tuple[Backend, ...] = (
+    Backend(name="onnxruntime", format="onnx", suffix=".onnx", module="ralikit.runtimes.onnx"),
+    Backend(
+        name="litert",
+        format="tflite",
+        suffix=".tflite",
+        module="ralikit.runtimes.litert",
+        needs=("ai_edge_litert",),
+        extra="tflite",
+        job="Running a .tflite file",
+    ),
+    Backend(
+        name="coreml",
+        format="coreml",
+        suffix=".mlpackage",
+        module="ralikit.runtimes.coreml",
+        folder=True,
+        needs=("coremltools",),
+        extra="coreml",
+        job="Running a Core ML package",
+    ),
+    Backend(
+        name="openvino",
+        format="onnx",
+        suffix=".onnx",
+        module="ralikit.runtimes.openvino",
+        usual=False,
+        needs=("openvino",),
+        extra="openvino",
+        job="Timing with OpenVINO",
+    ),
+)
+
+
+def usual_backend(path: Path) -> Backend | None:
+    """What runs files of this name; None where nothing does."""
+    return next((b for b in BACKENDS if b.usual and b.suffix == path.suffix), None)
+
+
+def format_of(path: Path) -> str | None:
+    """Format of files of this name, as records name it; None where nothing runs them."""
+    backend = usual_backend(path)
+    return None if backend is None else backend.format
+
+
+def artifacts_in_words() -> str:
+    """What can be opened, for errors: ``"a .onnx or .tflite file, a .mlpackage"``."""
+    usual = [b for b in BACKENDS if b.usual]
+    files = " or ".join(b.suffix for b in usual if not b.folder)
+    return ", ".join([f"a {files} file", *(f"a {b.suffix}" for b in usual if b.folder)])
 
 
 def check_views(views: Views, shape: tuple[int, ...], *, where: object) -> None:
@@ -62,10 +190,10 @@ def checked_score(score: float, *, where: object) -> float:
 
 
 def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
-    """Open an exported file with the runtime of its suffix.
+    """Open an exported file with the usual runtime of its suffix.
 
     Args:
-        path: A ``.onnx`` or ``.tflite`` file or a ``.mlpackage`` folder.
+        path: An exported file (or folder) of a suffix in `BACKENDS`.
         threads: Threads of the runtime; None leaves its default.
 
     Raises:
@@ -73,19 +201,9 @@ def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
         MissingExtraError: If the runtime's library is not installed.
         BundleError: If the file is not one that ralikit wrote.
     """
-    if path.suffix == ".onnx":
-        from ralikit.runtimes.onnx import OnnxRuntime
-
-        return OnnxRuntime(path, threads=threads)
-    if path.suffix == ".tflite":
-        require("ai_edge_litert", extra="tflite", job="Running a .tflite file")
-        from ralikit.runtimes.litert import LiteRtRuntime
-
-        return LiteRtRuntime(path, threads=threads)
-    if path.suffix == ".mlpackage":
-        from ralikit.runtimes.coreml import CoreMlRuntime
-
-        return CoreMlRuntime(path)
-    raise UsageError(
-        f"{path} has no runtime: expected a .onnx or .tflite file, a .mlpackage, or a bundle folder"
-    )
+    backend = usual_backend(path)
+    if backend is None:
+        raise UsageError(
+            f"{path} has no runtime: expected {artifacts_in_words()}, or a bundle folder"
+        )
+    return backend.open(path, threads=threads)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError, UsageError
-from ralikit.model.facts import KEY, parse_facts, preprocess_of
-from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.model.facts import KEY, Facts, parse_facts
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 from ralikit.runtimes.mil.package import Package, open_package
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
@@ -41,13 +41,14 @@ class CoreMlRuntime:
 
     name: str
     note: str
-    ranges: Ranges | None = None
-    """Of every tensor since `watch`; None on a Mac, where Core ML shows none."""
+    observer: Observer | None = None
+    """None on a Mac, where Core ML shows no activations."""
+    many: Many | None = None
 
     def __init__(self, path: Path, *, compute_units: str = "ALL") -> None:
         package = open_package(path)
         self._path = path
-        self.facts: dict[str, Any] = parse_facts(package.metadata.get(KEY), where=str(path))
+        self.facts = parse_facts(package.metadata.get(KEY), where=str(path))
         self._shape = _declared_shape(package, self.facts)
         version = coremltools("Running a Core ML package").__version__
         self._model: _Model
@@ -56,9 +57,7 @@ class CoreMlRuntime:
             self.name = f"Core ML ({compute_units}) through coremltools {version}"
             self.note = ""
         else:
-            self._model = _OffDevice(
-                package, sorted(self.facts.get("outputs", self.facts.get("functions", [OUTPUT])))
-            )
+            self._model = self.observer = _OffDevice(package, sorted(self.facts.outputs))
             self.name = f"ralikit's Core ML evaluator on coremltools {version}"
             self.note = OFF_DEVICE
 
@@ -72,7 +71,7 @@ class CoreMlRuntime:
         score = self.outputs(views)[OUTPUT]
         return checked_score(float(score.reshape(-1)[0]), where=self._path)
 
-    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+    def outputs(self, views: Views) -> Outputs:
         """Everything the package gives for one photo, by name: the score, and what else it has.
 
         Raises:
@@ -82,12 +81,13 @@ class CoreMlRuntime:
         check_views(views, self._shape, where=self._path)
         return self._model.predict(views.astype(np.float32))
 
-    def watch(self) -> None:
-        """Note the range of every tensor from now on, where the program is evaluated here."""
-        if isinstance(self._model, _OffDevice):
-            from ralikit.runtimes.mil.ranges import Ranges
 
-            self.ranges = self._model.observe = Ranges()
+def open_file(path: Path, *, threads: int | None = None) -> CoreMlRuntime:
+    """Open a package, as `ralikit.runtimes.Backend` asks for; Core ML chooses its threads itself.
+
+    Errors as in `CoreMlRuntime`.
+    """
+    return CoreMlRuntime(path)
 
 
 class _OffDevice:
@@ -97,7 +97,7 @@ class _OffDevice:
         require("torch", extra="coreml", job="Evaluating a Core ML package off a Mac")
         from ralikit.runtimes.mil.program import Program
 
-        self.observe: Ranges | None = None
+        self.ranges: Ranges | None = None
         self._program = Program.load(package)
         if set(self._program.inputs) != {INPUT} or sorted(self._program.outputs) != outputs:
             raise BundleError(
@@ -105,8 +105,13 @@ class _OffDevice:
                 f"{', '.join(self._program.outputs)}; expected {INPUT} and {', '.join(outputs)}"
             )
 
-    def predict(self, image: np.ndarray[Any, Any]) -> dict[str, NDArray[np.float32]]:
-        return self._program.run({INPUT: image}, round_fp16=True, observe=self.observe)
+    def start(self) -> None:
+        from ralikit.runtimes.mil.ranges import Ranges
+
+        self.ranges = Ranges()
+
+    def predict(self, image: NDArray[np.float32]) -> Outputs:
+        return self._program.run({INPUT: image}, round_fp16=True, observe=self.ranges)
 
 
 class _OnMac:
@@ -120,7 +125,7 @@ class _OnMac:
         with quiet_logs():
             self._model = ct.models.MLModel(str(path), compute_units=units)
 
-    def predict(self, image: np.ndarray[Any, Any]) -> dict[str, NDArray[np.float32]]:
+    def predict(self, image: NDArray[np.float32]) -> Outputs:
         found = self._model.predict({INPUT: image})
         return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
@@ -128,10 +133,9 @@ class _OnMac:
 _Model = _OffDevice | _OnMac
 
 
-def _declared_shape(package: Package, facts: dict[str, Any]) -> tuple[int, int, int, int]:
+def _declared_shape(package: Package, facts: Facts) -> tuple[int, int, int, int]:
     where = str(package.root)
-    preprocess = preprocess_of(facts, where=where)
-    shape = (preprocess.views, preprocess.size, preprocess.size, 3)
+    shape = facts.shape
     inputs = {f.name: f.type.multiArrayType for f in package.spec.description.input}
     found = tuple(int(n) for n in inputs[INPUT].shape) if INPUT in inputs else None
     if found != shape:

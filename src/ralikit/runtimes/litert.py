@@ -13,14 +13,11 @@ import mmap
 import re
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import BinaryIO
 
 from ralikit.errors import BundleError, UsageError
-from ralikit.model.facts import KEY, parse_facts, preprocess_of
-from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.model.facts import KEY, Facts, parse_facts
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 from ralikit.runtimes.litert_engine import (
     ERRORS,
     Cached,
@@ -54,13 +51,16 @@ class LiteRtRuntime:
         BundleError: If the file is foreign, damaged, or does not fit its own facts.
     """
 
+    observer: Observer | None = None
+    many: Many | None = None
+
     def __init__(
         self, path: Path, *, threads: int | None = None, weight_cache: Path | None = None
     ) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
         digest = check_digest(path)
-        self.facts: dict[str, Any] = parse_facts(_metadata(path), where=str(path))
+        self.facts = parse_facts(_metadata(path), where=str(path))
         self.name = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
         self.note = ""
         self._path = path
@@ -77,7 +77,7 @@ class LiteRtRuntime:
         """
         return checked_score(float(self.outputs(views)["score"].reshape(-1)[0]), where=self._path)
 
-    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+    def outputs(self, views: Views) -> Outputs:
         """Everything the file gives for one photo, by name: the score, and what else it has.
 
         Raises:
@@ -99,10 +99,8 @@ class LiteRtRuntime:
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
-        wanted = preprocess_of(self.facts, where=str(self._path))
-        shape = (wanted.views, wanted.size, wanted.size, 3)
+        shape, promised = self.facts.shape, self.facts.outputs
         inputs, outputs = self._engine.inputs, self._engine.outputs
-        promised = self.facts.get("outputs", self.facts.get("functions", ["score"]))
         fits = (
             inputs == {"image": End(shape, "uint8")}
             and sorted(outputs) == sorted(promised)
@@ -113,7 +111,7 @@ class LiteRtRuntime:
         if not fits:
             raise BundleError(
                 f"{self._path} does not fit its own facts: they promise uint8 views of shape "
-                f"{shape} and {' and '.join(map(str, promised))}"
+                f"{shape} and {' and '.join(promised)}"
             )
         return shape
 
@@ -132,7 +130,12 @@ def _engine(
     return Cached(path, threads, cache_file(weight_cache, path, digest))
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def open_file(path: Path, *, threads: int | None = None) -> LiteRtRuntime:
+    """Open a file, as `ralikit.runtimes.Backend` asks for; errors as in `LiteRtRuntime`."""
+    return LiteRtRuntime(path, threads=threads)
+
+
+def read_facts(path: Path) -> Facts:
     """Read the facts out of a .tflite file without loading its graph.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import onnxruntime as ort
@@ -14,8 +14,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
-from ralikit.model.facts import KEY, parse_facts, preprocess_of
-from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.model.facts import KEY, PREPROCESS, Facts, parse_facts
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 
 _LARGE = 50e6  # bytes
 _METADATA = 14  # ModelProto.metadata_props
@@ -50,11 +50,14 @@ class OnnxRuntime:
         BundleError: If the file is foreign, damaged, or does not fit its own facts.
     """
 
+    observer: Observer | None = None
+    many: Many | None = None
+
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
-        self.facts: dict[str, Any] = read_facts(path)
-        if self.facts.get("kind") == "preprocess":
+        self.facts = read_facts(path)
+        if self.facts.kind == PREPROCESS:
             raise BundleError(
                 f"{path} makes a scorer's views and gives no score; pass the scorer's own file"
             )
@@ -96,12 +99,14 @@ class OnnxRuntime:
         score = float(self._run(["score"], views)[0].reshape(-1)[0])
         return checked_score(score, where=self._path)
 
-    def outputs(self, views: Views) -> dict[str, NDArray[np.float32]]:
+    def outputs(self, views: Views) -> Outputs:
         """Everything the file gives for one photo, by name: the score, and what else it has.
 
         Raises:
+            UsageError: If the views have another shape or type.
             BundleError: If the graph fails.
         """
+        check_views(views, self._shape, where=self._path)
         names = [output.name for output in self._session.get_outputs()]
         return dict(zip(names, self._run(names, views), strict=True))
 
@@ -113,15 +118,13 @@ class OnnxRuntime:
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
-        wanted = preprocess_of(self.facts, where=str(self._path))
-        shape = (wanted.views, wanted.size, wanted.size, 3)
+        shape = self.facts.shape
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         fits = (
             [i.name for i in inputs] == ["image"]
             and inputs[0].type == "tensor(uint8)"
             and tuple(inputs[0].shape) == shape
-            and [o.name for o in outputs]
-            == self.facts.get("outputs", self.facts.get("functions", ["score"]))
+            and [o.name for o in outputs] == list(self.facts.outputs)
             and all(o.type == "tensor(float)" for o in outputs)
             and outputs[0].name == "score"
             and all(extent == 1 for extent in outputs[0].shape)
@@ -134,7 +137,12 @@ class OnnxRuntime:
         return shape
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def open_file(path: Path, *, threads: int | None = None) -> OnnxRuntime:
+    """Open a file, as `ralikit.runtimes.Backend` asks for; errors as in `OnnxRuntime`."""
+    return OnnxRuntime(path, threads=threads)
+
+
+def read_facts(path: Path) -> Facts:
     """Read the facts out of an .onnx file without loading its graph.
 
     Raises:

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from ralikit.errors import BundleError
-from ralikit.model.facts import preprocess_of
-from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 
 
 class OpenVinoRuntime:
@@ -17,16 +16,20 @@ class OpenVinoRuntime:
 
     bf16 is OpenVINO's default where the processor has it; it is switched off, since it would
     change scores beyond what the export proved.
+
+    Raises:
+        BundleError: If ralikit did not make the file, or OpenVINO cannot load it.
     """
+
+    observer: Observer | None = None
+    many: Many | None = None
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         import openvino
 
         from ralikit.runtimes.onnx import read_facts
 
-        self.facts: dict[str, Any] = read_facts(path)
-        wanted = preprocess_of(self.facts, where=str(path))
-        self._shape = (wanted.views, wanted.size, wanted.size, 3)
+        self.facts = read_facts(path)
         self._path = path
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -40,7 +43,7 @@ class OpenVinoRuntime:
             summary = str(error).strip().splitlines()[-1]
             raise BundleError(f"OpenVINO cannot load {path}: {summary}") from error
         self._request = compiled.create_infer_request()
-        self._input, self._score = compiled.input(0), compiled.output(0)
+        self._input, self._outputs = compiled.input(0), list(compiled.outputs)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
         self.note = ""
 
@@ -51,6 +54,19 @@ class OpenVinoRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
-        check_views(views, self._shape, where=self._path)
+        return checked_score(float(self.outputs(views)["score"].reshape(-1)[0]), where=self._path)
+
+    def outputs(self, views: Views) -> Outputs:
+        """Everything the file gives for one photo, by name: the score, and what else it has.
+
+        Raises:
+            UsageError: If the views have another shape or type.
+        """
+        check_views(views, self.facts.shape, where=self._path)
         result = self._request.infer({self._input: np.ascontiguousarray(views)})
-        return checked_score(float(result[self._score].reshape(-1)[0]), where=self._path)
+        return {o.any_name: np.array(result[o], np.float32) for o in self._outputs}
+
+
+def open_file(path: Path, *, threads: int | None = None) -> OpenVinoRuntime:
+    """Open a file, as `ralikit.runtimes.Backend` asks for; errors as in `OpenVinoRuntime`."""
+    return OpenVinoRuntime(path, threads=threads)

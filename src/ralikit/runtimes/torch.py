@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 
 from ralikit.model.bundle import Bundle
-from ralikit.model.facts import facts_of
-from ralikit.model.folded import FoldedScorer, fold
-from ralikit.runtimes import Views, check_views, checked_score
+from ralikit.model.facts import facts_of, read_facts
+from ralikit.model.folded import FoldedScorer, fold, with_outputs
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+
+_OUTPUTS = ("score", "embedding")
 
 
 class TorchRuntime:
@@ -25,13 +26,17 @@ class TorchRuntime:
         BundleError: If its tower or head cannot be loaded.
     """
 
+    observer: Observer | None = None
+
     def __init__(self, bundle: Bundle, graph: FoldedScorer | None = None) -> None:
-        self.facts: dict[str, Any] = facts_of(bundle)
+        self.facts = read_facts(
+            facts_of(bundle) | {"outputs": list(_OUTPUTS)}, where=str(bundle.root)
+        )
         self.name = f"torch {torch.__version__}"
         self.note = ""
         self._graph = graph or fold(bundle)
-        preprocess = bundle.info.preprocess
-        self._shape = (preprocess.views, preprocess.size, preprocess.size, 3)
+        self.many: Many | None = self.run_many
+        self._shape = self.facts.shape
         self._root = bundle.root
 
     def run(self, views: Views) -> float:
@@ -45,6 +50,13 @@ class TorchRuntime:
         with torch.inference_mode():
             score = float(self._graph(torch.tensor(views)))
         return checked_score(score, where=self._root)
+
+    def outputs(self, views: Views) -> Outputs:
+        """The score and the embedding of one photo, (1,) and (1, D); errors as in `run`."""
+        check_views(views, self._shape, where=self._root)
+        with torch.inference_mode():
+            given = with_outputs(self._graph, _OUTPUTS)(torch.tensor(views))
+        return {name: o.numpy() for name, o in zip(_OUTPUTS, given, strict=True)}
 
     def run_many(self, photos: Sequence[Views]) -> list[float]:
         """Score several photos' views in one call; errors as in `run`."""

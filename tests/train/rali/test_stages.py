@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from ralikit.cli import app
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
+from ralikit.files import to_json
 from ralikit.metrics.agreement import srcc
 from ralikit.model.bundle import read_bundle, write_safetensors
 from ralikit.runtimes.torch import TorchRuntime
@@ -88,6 +89,13 @@ def test_a_run_ends_in_a_bundle_that_orders_its_photos(recipe: Path, tmp_path: P
     before = (out / "metrics.jsonl").read_bytes()
     _train(recipe, out)
     assert (out / "metrics.jsonl").read_bytes() == before
+    # a run begun under the first names of its settings goes on
+    noted = out / "recipe.json"
+    settings = noted.read_text(encoding="utf-8")
+    first = json.loads(settings.replace('"tie_width', '"resolution'))
+    noted.write_text(to_json(first), encoding="utf-8")
+    _train(recipe, out)
+    assert noted.read_text(encoding="utf-8") == settings
     with pytest.raises(TrainingError, match="run of other settings"):
         _train(recipe, out, "--set", "align.seed=5")
     # a run that could not begin leaves no folder that would refuse the mended recipe

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import ParityError
+from ralikit.model.facts import Facts
 
 if TYPE_CHECKING:
     from ralikit.runtimes import Runtime
@@ -39,39 +40,38 @@ class Check:
 
 def watch(runtime: Runtime) -> None:
     """Let a runtime that can do so note the range of every activation from now on."""
-    start: Callable[[], None] | None = getattr(runtime, "watch", None)
-    if start is not None:
-        start()
+    if runtime.observer is not None:
+        runtime.observer.start()
 
 
-def layers_check(found: dict[str, str], stated: object) -> Check:
+def layers_check(found: dict[str, str], stated: Mapping[str, str] | None) -> Check:
     """Whether a file's layers are stored as it says.
 
     Args:
         found: Stored type of every layer, read from the file.
-        stated: What its metadata says.
+        stated: What its metadata says; None where that cannot be read.
     """
     if found == stated:
         kinds = ", ".join(sorted(set(found.values())))
         return Check("layers", True, f"{len(found)}, stored as {kinds}, as stated")
-    known = stated if isinstance(stated, dict) else {}
+    known = stated or {}
     name = next((n for n in sorted({*known, *found}) if found.get(n) != known.get(n)), "")
     detail = f"{name} is stored as {found.get(name)} where the file says {known.get(name)}"
     return Check("layers", False, detail)
 
 
-def float16_check(facts: dict[str, Any], *, meant: bool) -> Check:
+def float16_check(facts: Facts, *, meant: bool) -> Check:
     """Whether float16 holds everything the graph computes.
 
     Args:
         facts: The file's; `activations` says how large values got on photos.
         meant: Whether the file is meant for arithmetic in float16: only then is overflow an end.
     """
-    name, seen = "float16", facts.get("activations")
-    if not isinstance(seen, dict) or not isinstance(seen.get("largest"), int | float):
+    name, seen = "float16", facts.activations
+    if seen is None:
         return Check(name, None, "the file does not say how large its values get")
-    reached = f"values reach {seen['largest']:.4g} in {seen.get('where')}"
-    if seen["largest"] <= FLOAT16_MAX:
+    reached = f"values reach {seen.largest:.4g} in {seen.where}"
+    if seen.largest <= FLOAT16_MAX:
         return Check(name, True, f"{reached}, {FLOAT16_MAX:.0f} at most are possible")
     detail = f"{reached}, beyond float16's {FLOAT16_MAX:.0f}: what computes in it gives NaN"
     return Check(name, False if meant else None, detail)

@@ -146,15 +146,12 @@ class Gate:
             BundleError: If the runtime fails.
         """
         views, what = self.photos.views, "comparing scores"
-        outputs = getattr(runtime, "outputs", None)
-        if outputs is None or "embedding" not in runtime.facts.get(
-            "outputs", runtime.facts.get("functions", ())
-        ):
+        if "embedding" not in runtime.facts.outputs:
             scores = runtime_scores(runtime, views, tell=tell, what=what)
             return compare(self.photos.names, scores, self.reference)
         scores, found = np.empty(len(views)), []
         for index, photo in enumerate(views):  # a large tower's seconds, once for both
-            given = outputs(photo)
+            given = runtime.outputs(photo)
             scores[index] = checked_score(float(given["score"].reshape(-1)[0]), where="the file")
             if index < _SHIFT_PHOTOS:
                 found.append(given["embedding"])

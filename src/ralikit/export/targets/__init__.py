@@ -48,5 +48,5 @@ def file_checks(file: Path, runtime: Runtime) -> list[Check]:
         file: The exported file.
         runtime: Opened on it; `ralikit.export.gate.checks.watch` was called before it scored.
     """
-    target = find(str(runtime.facts.get("target")))
+    target = find(runtime.facts.target)
     return [] if target is None else target.checks(file, runtime)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ralikit.config import renamed
 from ralikit.data.metas import MetaSpec
 from ralikit.errors import UsageError
 from ralikit.model.bundle import Scale
@@ -81,8 +82,8 @@ class BundleSpec:
     name: str
     scale: Scale = field(default_factory=Scale)
     view_pool: Literal["embedding", "score"] = "embedding"
-    resolution: float | None = None
-    resolution_note: str = ""
+    tie_width: float | None = renamed("resolution", default=None)
+    tie_width_note: str = renamed("resolution_note", default="")
     licence: str = ""
     notice: str = ""
 

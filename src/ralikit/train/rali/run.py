@@ -152,6 +152,12 @@ class Run:
         return read_triplets(self.out / TEXTS)
 
 
+def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
+    # What `expected` says changes nothing that is trained.
+    plain = to_mapping(recipe, former=former)
+    return to_json({name: value for name, value in plain.items() if name != "expected"})
+
+
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
     """Begin or go on with a run: read the labels, decode the photos, keep some out.
 
@@ -163,9 +169,10 @@ def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None)
         UsageError: If the recipe's tower lacks its preprocessing.
     """
     world = open_world()
-    settings = to_json({k: v for k, v in to_mapping(recipe).items() if k != "expected"})
+    settings = _settings(recipe)
     path = out / "recipe.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != settings:
+    same = (settings, _settings(recipe, former=True))
+    if path.is_file() and path.read_text(encoding="utf-8") not in same:
         raise TrainingError(
             f"{out} holds a run of other settings ({path.name} differs); use another folder"
         )

@@ -35,7 +35,7 @@ from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.run import Run
-from ralikit.train.rali.tie_width import resolution
+from ralikit.train.rali.tie_width import tie_width
 
 TOWER = "tower.safetensors"
 ALIGNED = "aligned.json"
@@ -185,7 +185,7 @@ def _embeddings(
 
 
 def _validate(run: Run, embedder: Embedder, head: Head) -> None:
-    """Agreement on the photos kept out, and how close scores may be (`resolution`)."""
+    """Agreement on the photos kept out, and how close scores may be (`tie_width`)."""
     embeddings = _embeddings(run, embedder, run.held_out, "validation")
     predicted, mos = head.score(embeddings), run.scores[run.held_out]
     figures: dict[str, Any] = {
@@ -195,9 +195,9 @@ def _validate(run: Run, embedder: Embedder, head: Head) -> None:
         "mae": float(np.abs(predicted - mos).mean()),
     }
     try:
-        figures["resolution"] = resolution(predicted, mos)
+        figures["tie_width"] = tie_width(predicted, mos)
     except DataError as error:
-        figures["resolution_missing"] = str(error)
+        figures["tie_width_missing"] = str(error)
     write_text(run.out / VALIDATION, to_json(figures))
     run.tell(f"validation: SRCC {figures['srcc']:.4f}, PLCC {figures['plcc']:.4f}", 1.0)
 
@@ -212,8 +212,8 @@ def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
         normalize=head.normalize,
         view_pool=spec.view_pool,
         scale=spec.scale,
-        resolution=spec.resolution,
-        resolution_note=spec.resolution_note,
+        tie_width=spec.tie_width,
+        tie_width_note=spec.tie_width_note,
         text_encoder=run.recipe.texts.encoder,
         provenance={
             "data": [

@@ -11,7 +11,7 @@ SHARE = 0.75
 _BINS = 60
 
 
-def resolution(
+def tie_width(
     predicted: NDArray[np.floating], mos: NDArray[np.floating], *, share: float = SHARE
 ) -> float:
     """Smallest score gap from which on the model orders pairs as people do, in `share` of cases.
@@ -29,7 +29,7 @@ def resolution(
         DataError: If there are fewer than 30 photos, or no gap is wide enough.
     """
     if len(predicted) < 30:
-        raise DataError(f"a resolution needs at least 30 photos, not {len(predicted)}")
+        raise DataError(f"a tie's width needs at least 30 photos, not {len(predicted)}")
     first, second = np.triu_indices(len(predicted), 1)
     gap = predicted[first] - predicted[second]
     right = (np.sign(gap) * np.sign(mos[first] - mos[second]) + 1) / 2

@@ -99,7 +99,7 @@ def test_more_than_half_the_range_is_a_warning(tmp_path: Path) -> None:
 def test_a_layer_norm_of_large_tokens_is_said() -> None:
     ranges = Ranges()
     ranges("tokens", "fp16", torch.tensor([-300.0, 2.0]))
-    runtime = SimpleNamespace(ranges=ranges)
+    runtime = SimpleNamespace(observer=SimpleNamespace(ranges=ranges))
     block = SimpleNamespace(
         operations=[
             SimpleNamespace(

@@ -156,7 +156,7 @@ def test_facts_are_written_replaced_and_leave_the_program_alone(
         coreml.write_facts(path, tiny_facts() | {"precision": precision})
     text = open_package(path).metadata[KEY]
     assert text == dump_facts(tiny_facts() | {"precision": "twice"})
-    assert parse_facts(text, where="x")["precision"] == "twice"
+    assert parse_facts(text, where="x").precision == "twice"
     assert scores(path, photos) == before
     assert coreml.layers(path) == coreml.layers(package("fp16"))
 

@@ -107,10 +107,10 @@ def test_the_file_says_what_it_is_and_feeds_the_scorer(bundle: Bundle, tmp_path:
     assert done.photos > 12
     assert done.max_levels <= onnx_preprocess.LIMIT
     facts = read_facts(done.path)
-    assert facts["kind"] == "preprocess"
-    assert facts["model"] == {"name": "tiny", "bundle": bundle.hash}
-    assert facts["preprocess"] == to_mapping(bundle.info.preprocess)
-    assert facts["parity"]["max_levels"] == done.max_levels
+    assert facts.kind == "preprocess"
+    assert facts.written["model"] == {"name": "tiny", "bundle": bundle.hash}
+    assert facts.written["preprocess"] == to_mapping(bundle.info.preprocess)
+    assert facts.written["parity"]["max_levels"] == done.max_levels
     session = ort.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
     path = GOLDEN / "images" / "photo.png"
     views = _views(session, decode(path).pixels)

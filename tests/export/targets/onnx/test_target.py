@@ -110,7 +110,7 @@ def test_facts_are_replaced_not_added(bundle: Bundle, gate: Gate, tmp_path: Path
     for note in ("first", "second"):
         target.write_facts(path, {**facts_of(bundle), "note": note})
     assert [p.key for p in onnx.load_model(path).metadata_props] == ["ralikit"]
-    assert OnnxRuntime(path).facts["note"] == "second"
+    assert OnnxRuntime(path).facts.written["note"] == "second"
 
 
 def test_an_unknown_precision_is_refused(bundle: Bundle, gate: Gate, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support_tflite import tiny_facts
 from support_vit import tiny_photos, tiny_scorer
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.layout import laid_out
 from ralikit.export.targets.tflite.lint import gpu_findings, stored_types
 from ralikit.export.targets.tflite.store import Codes, codes_of
+from ralikit.model.facts import Facts, read_facts
 from ralikit.model.rewrite import lean
 from ralikit.runtimes.litert import LiteRtRuntime
 from ralikit.runtimes.litert_engine import Interpreted
@@ -57,7 +59,7 @@ def test_rules_of_a_phones_gpu_are_held_against_every_operator() -> None:
 class _Opened(LiteRtRuntime):
     """A runtime on a file that tells nothing, with facts of the test's."""
 
-    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, facts: Facts) -> None:
         self.facts = facts
         self._engine = Interpreted(path, 1)
 
@@ -67,7 +69,7 @@ def checked(
 ) -> dict[str, tuple[bool | None, str]]:
     path = folder / "x.tflite"
     path.write_bytes(graph.pack())
-    found = structure_checks(graph, _Opened(path, facts))
+    found = structure_checks(graph, _Opened(path, read_facts(tiny_facts() | facts, where="x")))
     return {check.name: (check.passed, check.detail) for check in found}
 
 

@@ -50,8 +50,8 @@ def activations(block: Any, behind: dict[str, str], runtime: Runtime) -> Check:
         behind: The layer behind each tensor (`ralikit.export.targets.coreml.names.layers_behind`).
         runtime: Watched while it scored.
     """
-    ranges: Ranges | None = getattr(runtime, "ranges", None)
-    name = "activations"
+    name, observer = "activations", runtime.observer
+    ranges = None if observer is None else observer.ranges
     if ranges is None:
         return Check(name, None, "Core ML itself ran: it does not show them")
 

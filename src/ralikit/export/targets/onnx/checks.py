@@ -27,7 +27,7 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     from ralikit.export.targets.onnx.quant import weight_types
 
     model = onnx.load_model(file)
-    layers = layers_check(weight_types(model), runtime.facts.get("layers"))
+    layers = layers_check(weight_types(model), runtime.facts.layers)
     return [_graph(onnx, model), layers, range_check]
 
 

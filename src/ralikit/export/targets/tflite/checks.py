@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ralikit.export.gate.checks import Check, float16_check, layers_check
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.lint import Lint, lint, stored_types
+from ralikit.model.facts import Facts
 from ralikit.runtimes import Runtime
 from ralikit.runtimes.litert import LiteRtRuntime
 
@@ -27,7 +27,7 @@ def structure_checks(graph: Graph, runtime: LiteRtRuntime) -> list[Check]:
     """`checks` of a graph that is in memory already."""
     found = lint(graph, runtime.placement())
     return [
-        layers_check(stored_types(graph), runtime.facts.get("layers")),
+        layers_check(stored_types(graph), runtime.facts.layers),
         _xnnpack(found),
         _gpu(found, runtime.facts),
         float16_check(runtime.facts, meant=_for_float16(runtime.facts)),
@@ -40,11 +40,11 @@ def _xnnpack(found: Lint) -> Check:
     return Check("XNNPACK", problem is None, problem or detail)
 
 
-def _gpu(found: Lint, facts: dict[str, Any]) -> Check:
+def _gpu(found: Lint, facts: Facts) -> Check:
     if not found.gpu:
         return Check("GPU delegate", True, "no rule broken; not run on a phone's GPU here")
-    return Check("GPU delegate", False if facts.get("gpu") else None, "; ".join(found.gpu))
+    return Check("GPU delegate", False if facts.gpu else None, "; ".join(found.gpu))
 
 
-def _for_float16(facts: dict[str, Any]) -> bool:
-    return bool(facts.get("gpu")) or facts.get("precision") == "fp16"
+def _for_float16(facts: Facts) -> bool:
+    return facts.gpu or facts.precision == "fp16"

@@ -1,0 +1,104 @@
+"""A model's name, folder or file: one place tells which is meant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support_scorer import brightness_bundle
+
+import ralikit
+from ralikit.bench.subjects import open_subject
+from ralikit.demo import model_file
+from ralikit.errors import BundleError, UsageError
+from ralikit.evaluate import open_model
+from ralikit.model.bundle import read_bundle
+from ralikit.models import (
+    bundled,
+    bundled_names,
+    bundled_path,
+    locate,
+    open_bundle,
+    resolve,
+)
+
+MINI = "bb97ba6b0354d0906c8145fe7fa6e7dba3ce2825315c9147ac9a1f91a050b398"
+
+
+def test_a_bundled_model_is_meant_by_its_name_wherever_a_model_is_taken() -> None:
+    pytest.importorskip("torch")
+    from ralikit.reward import Reward
+
+    assert bundled_names() == ("mini",)
+    assert resolve("mini").path == resolve(None).path == locate(Path("mini")) == bundled_path()
+    assert resolve("mini").kind == "bundle"
+    assert ralikit.load("mini").name == "mini"
+    assert open_bundle("mini").hash == open_bundle(None).hash == bundled().hash
+    assert open_model("mini").model["format"] == "bundle"
+    assert model_file(Path("mini")) == bundled_path() / "scorer.onnx"
+    assert Reward("mini").name == "mini"
+    subject = open_subject(Path("mini"), backend="auto", threads=1)
+    assert subject.model["hash"] == bundled().hash
+
+
+def test_a_path_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = brightness_bundle(tmp_path / "mini")
+    assert resolve("mini").path == Path("mini")
+    assert ralikit.load("mini").name == "brightness"
+    assert open_bundle("mini").hash == mine.hash
+
+
+def test_each_kind_is_told_by_what_is_there(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "model")
+    assert resolve(bundle.root).kind == "bundle"
+    assert resolve(str(bundle.root / "scorer.onnx")).kind == "file"
+    package = tmp_path / "x.mlpackage"
+    package.mkdir()
+    assert resolve(package).kind == "file"
+    teacher = tmp_path / "teacher"
+    teacher.mkdir()
+    (teacher / "config.json").write_text("{}")
+    assert resolve(teacher).kind == "teacher"
+    with pytest.raises(UsageError, match=r"teacher is no bundle: it has no ralikit\.json"):
+        ralikit.load(teacher)
+
+
+def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no model maxi: expected .* or mini"):
+        resolve("maxi")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty is no bundle"):
+        resolve(tmp_path / "empty")
+    with pytest.raises(BundleError, match="maxi is not a bundle"):
+        open_bundle("maxi")
+
+
+def test_the_default_model_can_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ralikit.models.bundled_path", lambda _name="mini": tmp_path / "none")
+    with pytest.raises(BundleError, match="this installation has no bundled model"):
+        resolve(None)
+
+
+def test_the_bundled_models_hash_is_the_one_in_files_already_written() -> None:
+    assert bundled().hash == MINI
+    assert ralikit.load().runtime.facts.model.bundle == MINI
+
+
+def test_a_bundles_hash_knows_its_description_by_the_first_names(tmp_path: Path) -> None:
+    bundle = brightness_bundle(tmp_path / "model")
+    manifest = bundle.root / "ralikit.json"
+    raw = json.loads(manifest.read_text(encoding="utf-8"))
+    assert raw["model"]["tie_width"] == 0.25
+    assert "resolution" not in raw["model"]
+    raw["model"]["resolution"] = raw["model"].pop("tie_width")
+    raw["model"]["resolution_note"] = raw["model"].pop("tie_width_note")
+    manifest.write_text(json.dumps(raw), encoding="utf-8")
+    old = read_bundle(bundle.root)
+    assert old.info == bundle.info
+    assert old.hash == bundle.hash
+    raw["model"]["tie_width"] = 0.5
+    manifest.write_text(json.dumps(raw), encoding="utf-8")
+    with pytest.raises(BundleError, match="'resolution' is the former name of 'tie_width'"):
+        read_bundle(bundle.root)
