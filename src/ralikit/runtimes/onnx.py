@@ -66,8 +66,8 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads or 0
         # Threads that spin between photos take the cores that decode the next one.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without VNNI, x86 sums pairs of 8-bit products in 16 bits, which overflow; there alone this
-        # takes kernels that do not.
+        # Without VNNI, x86 sums pairs of 8-bit products in 16 bits, which overflow; there alone
+        # this takes kernels that do not.
         options.add_session_config_entry("session.x64quantprecision", "1")
         large = path.stat().st_size > _LARGE
         if large:  # activations planned ahead, and weights in the arena, are held twice
