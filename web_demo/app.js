@@ -6,7 +6,7 @@ import { save, toCsv } from "./csv.js";
 import { fromDrop, fromInput } from "./files.js";
 import { Gallery, element } from "./gallery.js";
 import { Library, arrange, ranks } from "./library.js";
-import { percentile } from "./record.js";
+import { percentile } from "./percentile.js";
 import { samples } from "./samples.js";
 import { ScoreScale } from "./scale.js";
 import { Viewer, compare, facts } from "./viewer.js";

@@ -1,6 +1,6 @@
 /** Measures the loaded model on this device: one large photo end to end, then the model alone. */
 
-import { seal } from "./record.js";
+import { sealRecord } from "./ralikit-web/index.js";
 
 const LARGE = { width: 4000, height: 3000 };
 const WARMUPS = 3;
@@ -76,8 +76,8 @@ export async function toRecord(scorer, result) {
   const [library, version] = runtime.split(" ");
   const agent = navigator.userAgentData;
   const browser = agent?.brands?.map((b) => `${b.brand} ${b.version}`).join(", ") || navigator.userAgent;
-  return seal({
-    schema: 1, kind: "latency", run: `web-${new Date().toISOString()}`, time: new Date().toISOString(), commit: "",
+  return sealRecord({
+    kind: "latency", run: `web-${new Date().toISOString()}`, time: new Date().toISOString(), commit: "",
     model: {
       name: facts.name, hash: sha256 ?? "", bundle: facts.bundle, format: "onnx", precision: facts.precision,
       size_bytes: bytes, weights: facts.weights === "random" ? "random" : "trained", input: [anchors.length, size, size, 3],

@@ -189,3 +189,13 @@ export function cutViews(source: PixelSource, p: Preprocess): Uint8Array;
 /** Metadata entries of an ONNX file, read from its protobuf. */
 export function readMetadata(bytes: Uint8Array): Map<string, string>;
 export function readFacts(bytes: Uint8Array): ModelFacts;
+/**
+ * A benchmark record as a sealed line that `ralikit report` reads, its line feed included.
+ * @throws {UsageError} The values hold `schema` or `sha256`: the seal writes those.
+ */
+export function sealRecord(values: Record<string, unknown>): Promise<string>;
+/**
+ * The values of a sealed line, given without its line feed; what they mean is not checked.
+ * @throws {RaliError} It was altered by a byte, is no record, or is of another schema.
+ */
+export function openRecord(line: Uint8Array): Promise<Record<string, unknown>>;

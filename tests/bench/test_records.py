@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support_bench import made_up_record
 
-from ralikit.bench.records import RecordError, append, read, replace, seal, unseal
+from ralikit.bench.records import append, read, replace, unseal
+from ralikit.bench.seal import SCHEMA, RecordError, sealed
+from ralikit.config import to_mapping
 from ralikit.errors import UsageError
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 
 
 def test_records_come_back_as_appended(tmp_path: Path) -> None:
@@ -44,18 +47,17 @@ def test_a_half_written_line_is_named_and_later_records_stand_apart(tmp_path: Pa
         read([path])
 
 
-def _resealed(change: dict[str, Any]) -> dict[str, Any]:
-    """A record with other values and a fitting hash: only the schema can refuse it."""
-    from ralikit.bench.records import _hash
-
-    body = {k: v for k, v in seal(made_up_record()).items() if k != "hash"} | change
-    return {**body, "hash": _hash(body)}
+def _resealed(change: dict[str, Any]) -> bytes:
+    """A record with other values and a fitting seal: only the schema can refuse it."""
+    return sealed(to_mapping(made_up_record()) | change)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 2}, "schema 2, this version reads 1"),
+        ({"schema": 3}, "schema 3, this version reads 1 to 2"),
+        ({"schema": True}, "schema True, this version reads 1 to 2"),
+        ({"hash": "0" * 64}, "unknown setting 'hash'"),
         ({"colour": 1}, "unknown setting 'colour'"),
         ({"kind": "speed"}, "'speed' is not one of"),
         ({"samples": {}}, "needs samples.inference_s"),
@@ -77,7 +79,18 @@ def test_no_records_is_a_sentence(tmp_path: Path) -> None:
         read([tmp_path / "absent.jsonl"])
 
 
-def test_the_hash_does_not_depend_on_key_order() -> None:
-    raw = seal(made_up_record())
-    shuffled = dict(reversed(list(json.loads(json.dumps(raw)).items())))
-    assert unseal(shuffled, where="here") == made_up_record()
+def test_records_of_the_first_schema_still_open_and_are_still_guarded() -> None:
+    """Every committed record was sealed over Python's own JSON text."""
+    found = read([RESULTS])
+    assert len(found) > 50
+    line = (RESULTS / "mini-host.jsonl").read_bytes().split(b"\n")[0]
+    assert b'"schema": 1' in line
+    assert SCHEMA == 2
+    with pytest.raises(RecordError, match="was edited"):
+        unseal(line.replace(b'"threads": 1', b'"threads": 2'), where="here")
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
+    record = made_up_record(run="one\u2028two\x85three")
+    append(tmp_path / "a.jsonl", [record, record])
+    assert read([tmp_path]) == [record, record]

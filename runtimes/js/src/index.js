@@ -6,3 +6,4 @@ export { MAX_PIXELS, openPhoto } from "./decode.js";
 export { resize } from "./resize.js";
 export { corners, cutViews, readPreprocess, resizedSize } from "./preprocess.js";
 export { readFacts, readMetadata } from "./metadata.js";
+export { openRecord, sealRecord } from "./record.js";

@@ -1,32 +1,25 @@
-"""Benchmark records: one JSON object a measurement, appended, sealed by a hash of its content.
+"""Benchmark records: one JSON object a measurement, appended as a sealed line.
 
 A record holds raw samples; percentiles come later, in the report. `docs/records.md` documents every
 field; the dataclasses here are the schema, so an unknown key, a wrong type or an edited value is
-refused with the line it stands on.
+refused with the line it stands on. `ralikit.bench.seal` says what a seal is.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ralikit.bench.seal import RecordError, opened, sealed
 from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import RalikitError, UsageError
-from ralikit.files import sha256_bytes, to_json
-
-SCHEMA = 1
 
 Kind = Literal["latency", "parity", "accuracy", "teacher"]
-
-
-class RecordError(RalikitError):
-    """A record is of another schema, incomplete, or was edited after it was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,34 +161,19 @@ def _finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def seal(record: Record) -> dict[str, Any]:
-    """The record as JSON values with its schema version and the hash of all the rest."""
-    body = {"schema": SCHEMA, **to_mapping(record)}
-    return {**body, "hash": _hash(body)}
+def seal(record: Record) -> bytes:
+    """The record as a sealed line of a record file, without its line feed."""
+    return sealed(to_mapping(record))
 
 
-def _hash(body: Mapping[str, Any]) -> str:
-    return sha256_bytes(to_json(dict(body), indent=None).encode())
-
-
-def unseal(raw: object, *, where: str) -> Record:
-    """Check and read one record.
+def unseal(line: bytes, *, where: str) -> Record:
+    """Check and read one line of a record file, of this schema or an older one.
 
     Raises:
         RecordError: If it is no record, of another schema, edited, or out of range.
     """
-    if not isinstance(raw, dict):
-        raise RecordError(f"{where}: a record is a JSON object")
-    if raw.get("schema") != SCHEMA:
-        raise RecordError(f"{where}: schema {raw.get('schema')!r}, this version reads {SCHEMA}")
-    body = {k: v for k, v in raw.items() if k != "hash"}
-    if raw.get("hash") != _hash(body):
-        raise RecordError(
-            f"{where}: the record was edited after it was written (its hash does not fit)"
-        )
-    del body["schema"]
     try:
-        return from_mapping(Record, body, where=where)
+        return from_mapping(Record, opened(line, where=where), where=where)
     except UsageError as error:
         raise RecordError(str(error)) from error
 
@@ -210,10 +188,10 @@ def append(path: Path, records: Iterable[Record]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as stream:
             for record in records:
-                line = to_json(seal(record), indent=None) + "\n"
+                line = seal(record) + b"\n"
                 if stream.tell() and not _ends_with_newline(path):
-                    line = "\n" + line  # a killed writer's half line stays alone and is refused
-                stream.write(line.encode())
+                    line = b"\n" + line  # a killed writer's half line stays alone and is refused
+                stream.write(line)
                 stream.flush()
                 os.fsync(stream.fileno())
     except OSError as error:
@@ -241,18 +219,14 @@ def read(paths: Iterable[Path]) -> list[Record]:
     records = []
     for file in files:
         try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            lines = file.read_bytes().split(b"\n")
+        except OSError as error:
             raise RecordError(f"cannot read {file}: {error}") from error
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not line.strip():
-                continue
-            where = f"{file}, line {number}"
-            try:
-                raw = json.loads(line)
-            except ValueError as error:
-                raise RecordError(f"{where}: not valid JSON: {error}") from error
-            records.append(unseal(raw, where=where))
+        records += [
+            unseal(line, where=f"{file}, line {number}")
+            for number, line in enumerate(lines, start=1)
+            if line.strip()
+        ]
     return records
 
 

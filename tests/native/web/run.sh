@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The browser tier: the JavaScript runtime in node and in Chromium, then the demo page driven in
-# Chromium. Exit 77 where a tool cannot be had, with the reason.
+# Chromium. The tests themselves are in runtimes/js/test. Exit 77 where a tool cannot be had, with the reason.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 root=$PWD
@@ -68,7 +68,7 @@ say "Types"
 "$modules/.bin/tsc" -p runtimes/js
 
 say "node"
-node --test runtimes/js/test/*.test.mjs tests/native/web/units.test.mjs
+node --test runtimes/js/test/*.test.mjs
 
 say "Waiting for the integer files"
 wait "$exporting"
@@ -79,7 +79,7 @@ while IFS=": " read -r precision status; do
 done < <(cat "$work/integers.failed" 2>/dev/null)
 
 say "Chromium: the runtime"
-node --test tests/native/web/runtime.test.mjs
+node --test runtimes/js/test/browser/runtime.test.mjs
 
 say "Chromium: the page"
-node --test tests/native/web/demo.test.mjs
+node --test runtimes/js/test/browser/page.test.mjs

@@ -1,9 +1,9 @@
-// The page's modules that need no page.
+// The page's modules (web_demo/) that need no page. Its folder is shipped whole, so its tests are here.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cell, toCsv } from "../../../web_demo/csv.js";
 import { arrange, ranks } from "../../../web_demo/library.js";
-import { canonical, percentile, seal } from "../../../web_demo/record.js";
+import { percentile } from "../../../web_demo/percentile.js";
 import { ScoreScale } from "../../../web_demo/scale.js";
 
 test("a cell never starts a formula", () => {
@@ -28,20 +28,6 @@ test("words belong to the opinion scale alone", () => {
   const hundred = new ScoreScale({ minimum: 0, maximum: 100, meaning: "" });
   assert.equal(hundred.spoken(40), "40.00 of 100");
   assert.equal(hundred.share(140), 1);
-});
-
-test("canonical JSON is Python's: sorted keys, spacing, numbers", () => {
-  assert.equal(
-    canonical({ b: [1, 0.00005, 1e-7, 123456.75, 0.0001], a: { y: null, x: "é\"" } }),
-    '{"a": {"x": "é\\"", "y": null}, "b": [1, 5e-05, 1e-07, 123456.75, 0.0001]}',
-  );
-});
-
-test("a sealed record carries the hash of all the rest", async () => {
-  const { hash, ...rest } = JSON.parse(await seal({ b: 1, a: 2 }));
-  assert.deepEqual(rest, { a: 2, b: 1 });
-  assert.match(hash, /^[0-9a-f]{64}$/);
-  assert.notEqual(hash, JSON.parse(await seal({ b: 1, a: 3 })).hash);
 });
 
 test("percentiles lie between samples", () => {

@@ -1,4 +1,4 @@
-// Pictures of the page for the docs: node tests/native/web/screenshots.mjs URL OUT_DIR
+// Pictures of the page for the docs: node runtimes/js/test/browser/screenshots.mjs URL OUT_DIR
 import { join } from "node:path";
 import { chromium } from "./harness.mjs";
 

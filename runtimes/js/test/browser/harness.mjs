@@ -4,14 +4,14 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { folder as goldenFolder, golden } from "../golden.mjs";
 
-export const repo = fileURLToPath(new URL("../../../", import.meta.url));
+export const repo = fileURLToPath(new URL("../../../../", import.meta.url));
 const modules = process.env.RALIKIT_NODE_MODULES ?? join(repo, "build/web/node_modules");
 const require = createRequire(join(modules, "anything.js"));
 export const ortDist = join(modules, "onnxruntime-web/dist");
 
-export const goldenFolder = join(repo, "runtimes/golden");
-export const golden = JSON.parse(readFileSync(join(goldenFolder, "golden.json"), "utf8"));
+export { golden, goldenFolder };
 /** Exported files and the scores Python gave with them, written by run.sh; {} without. */
 export const work = process.env.RALIKIT_WEB_WORK ?? join(repo, "build/web");
 const read = (name) => (existsSync(join(work, name)) ? JSON.parse(readFileSync(join(work, name), "utf8")).precisions : {});
