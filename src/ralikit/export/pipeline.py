@@ -22,7 +22,7 @@ from ralikit.extras import require
 from ralikit.files import refuse_existing, size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
-from ralikit.model.rewrite import TRANSFORMERS, is_transformer
+from ralikit.model.towers import tower_class
 from ralikit.progress import Tell, named, telling
 from ralikit.quiet import quiet as quiet_natively
 from ralikit.runtimes import open_runtime
@@ -220,7 +220,7 @@ def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
     if target != "coreml":
         raise UsageError(f"--layout {layout} is for coreml: {target} lays a transformer out itself")
     kind = bundle.info.tower.kind
-    if kind not in TRANSFORMERS:
+    if not tower_class(kind).has_tokens:
         raise UsageError(
             f"--layout {layout} is for transformers: a {kind} tower lies that way already"
         )
@@ -229,7 +229,8 @@ def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
 def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
     """The precisions that a target has for a bundle's tower, with ``auto``."""
     # int4 in ONNX and TFLite is for a transformer's wide layers.
-    narrow = not isinstance(target, Mixing) and bundle.info.tower.kind not in TRANSFORMERS
+    wide = "int4" in tower_class(bundle.info.tower.kind).small_types
+    narrow = not isinstance(target, Mixing) and not wide
     return (*(p for p in target.PRECISIONS if not (narrow and p == "int4")), "auto")
 
 
@@ -349,7 +350,8 @@ def _meaning(target: Target, precision: str) -> str | None:
 def _types(target: Target, precision: str, gate: Gate) -> dict[str, str] | None:
     # Integer arithmetic spoils some layers of some transformers: those stay in float, by name.
     activations: Activations | None = getattr(target, "ACTIVATIONS", None)
-    if activations is None or precision != "int8" or not is_transformer(gate.graph.tower):
+    static = gate.graph.tower.arithmetic == "static"
+    if activations is None or precision != "int8" or static:
         return None
     return layer_types.int8_types(gate.graph, gate.calibration.views, activations=activations)
 

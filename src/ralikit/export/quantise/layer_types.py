@@ -32,7 +32,6 @@ from ralikit.export.quantise.moments import Factors
 from ralikit.export.quantise.smoothing import Activations, Place, Smoothing, divide, smooth, watch
 from ralikit.export.quantise.weight_grids import compensated, int8_grid, linear_grid
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -41,7 +40,6 @@ PRECISIONS = ("int8", "int8-weights", "int4")
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
-_ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 0.9e9
 _LARGE = 50e6
 
@@ -86,14 +84,12 @@ def small_layers(graph: FoldedScorer) -> dict[str, Layer]:
 
     A transformer's encoder, or all of a convolutional tower.
     """
-    prefixes = _ENCODER if is_transformer(graph.tower) else ("tower.",)
-    return {name: m for name, m in weighted(graph).items() if name.startswith(prefixes)}
+    return {f"tower.{name}": layer for name, layer in graph.tower.small_layers().items()}
 
 
 def known_types(graph: FoldedScorer) -> tuple[str, ...]:
     """Types that a small layer of this scorer can be stored in."""
-    few = ("int4",) if is_transformer(graph.tower) else ()
-    return ("float32", "float16", "int8", *few)
+    return ("float32", *graph.tower.small_types)
 
 
 def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
@@ -195,7 +191,7 @@ def evening(
     Raises:
         ExportError: If there are no photos, or the tower is no transformer.
     """
-    if not is_transformer(graph.tower):
+    if graph.tower.arithmetic == "static":
         raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
     kept = _SMOOTHED.setdefault(graph, {})
     if activations not in kept or kept[activations][0] is not calibration:
@@ -216,7 +212,7 @@ def _worked_out(
     graph: FoldedScorer, calibration: Sequence[Views], activations: Activations
 ) -> Smoothing:
     def make() -> dict[str, NDArray[np.float64]]:
-        seen = copy.deepcopy(_watched(graph, calibration))  # smoothing divides the samples
+        seen = _watched(graph, calibration)
         found = smooth(copy.deepcopy(graph), seen, activations=activations)
         arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
         return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
@@ -252,7 +248,7 @@ def _round_in_step(
     exact = activations is None
     # A transformer's means, all that integer arithmetic takes from photos, are known from fewer of
     # them than GPTQ's second moments.
-    few = is_transformer(graph.tower) and "int4" not in small.values()
+    few = graph.tower.arithmetic == "dynamic" and "int4" not in small.values()
     pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
 
     factors = Factors()
@@ -291,11 +287,6 @@ def _int4(
 def _views(graph: FoldedScorer, calibration: Sequence[Views], share: float) -> Views:
     # As many photos at once as their widest tensors fit in memory, or a share of those; one view
     # of each.
-    config = graph.tower.config()
-    if is_transformer(graph.tower):
-        tokens = (config["size"] // config["patch"]) ** 2 + 1
-        floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
-    else:  # the widest tensors of a small tower hold this many numbers a pixel
-        floats = 100 * int(np.prod(calibration[0].shape[1:3]))
+    floats = graph.tower.live_numbers(int(np.prod(calibration[0].shape[1:3])))
     count = max(1, int(share * _BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

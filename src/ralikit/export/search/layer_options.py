@@ -22,7 +22,6 @@ from ralikit.export.search.frontier import Option
 from ralikit.export.search.sensitivity import Candidate, Rounding, sensitivities
 from ralikit.export.targets.target import Target
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 from ralikit.progress import Tell
 
 PHOTOS = 32
@@ -53,7 +52,7 @@ def layer_options(
     """
     graph, calibration = gate.graph, gate.calibration.views
     activations: Activations | None = getattr(target, "ACTIVATIONS", None)
-    if not is_transformer(graph.tower):
+    if graph.tower.arithmetic == "static":
         activations = None
     base = (
         graph if target.NAME == "coreml" else layer_types.evened(graph, calibration, activations)[0]

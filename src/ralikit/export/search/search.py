@@ -28,7 +28,6 @@ from ralikit.export.search.layer_options import layer_options
 from ralikit.export.targets.target import Mixing, Target
 from ralikit.files import size_bytes
 from ralikit.model.bundle import Bundle
-from ralikit.model.rewrite import is_transformer
 from ralikit.progress import Tell, named, telling
 
 PRECISION = "auto"
@@ -322,7 +321,7 @@ def _planned_whole(target: Target, gate: Gate) -> bool:
     # A convolutional tower's int8 is planned as a whole, its channels evened out between layers:
     # the smallest file loses less that way than any mix of its size.
     whole = not isinstance(target, Mixing) and "int8" in target.PRECISIONS
-    return whole and not is_transformer(gate.graph.tower)
+    return whole and gate.graph.tower.arithmetic == "static"
 
 
 def _whole_point(layers: Mapping[str, Sequence[Option]]) -> Point:

@@ -13,7 +13,6 @@ from ralikit.export.options import LAYOUTS
 from ralikit.export.quantise import layer_types
 from ralikit.model.bundle import Bundle
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 
@@ -49,7 +48,7 @@ CALIBRATED = ("int8", "int8-weights", "int4")
 
 def promised_types(graph: FoldedScorer, precision: str) -> dict[str, str]:
     """Stored type of every layer under a common precision; the head stays float32."""
-    if is_transformer(graph.tower) and precision in layer_types.PRECISIONS:
+    if graph.tower.arithmetic == "dynamic" and precision in layer_types.PRECISIONS:
         return layer_types.uniform_types(graph, "int4" if precision == "int4" else "int8")
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     return {

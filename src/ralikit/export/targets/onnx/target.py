@@ -33,7 +33,6 @@ from ralikit.export.targets.target import Request, promised_types
 from ralikit.extras import require
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import FoldedScorer, with_functions
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 NAME = "onnx"
@@ -64,8 +63,8 @@ def convert(request: Request, path: Path) -> None:
 
 
 def _converted(request: Request) -> onnx.ModelProto:
-    transformer = is_transformer(request.graph.tower)
-    if request.types is not None or (transformer and request.precision in layer_types.PRECISIONS):
+    dynamic = request.graph.tower.arithmetic == "dynamic"
+    if request.types is not None or (dynamic and request.precision in layer_types.PRECISIONS):
         return _mixed(request)
     shape, functions = _shape(request), request.functions
     if request.precision == "fp32":
@@ -87,8 +86,8 @@ def _converted(request: Request) -> onnx.ModelProto:
 def _mixed(request: Request) -> onnx.ModelProto:
     # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
     types = request.types or promised_types(request.graph, request.precision)
-    transformer = is_transformer(request.graph.tower)
-    integers = transformer and request.precision in ("int8", "auto") and "int8" in types.values()
+    dynamic = request.graph.tower.arithmetic == "dynamic"
+    integers = dynamic and request.precision in ("int8", "auto") and "int8" in types.values()
     plan = layer_types.prepare_mixed(
         request.graph,
         types,

@@ -27,7 +27,6 @@ from ralikit.export.targets.tflite.names import layers_of, name_layers
 from ralikit.export.targets.tflite.tidy import tidy
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import FoldedScorer, with_functions
-from ralikit.model.rewrite import is_transformer
 from ralikit.quiet import quiet
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
@@ -54,7 +53,7 @@ def convert(request: Request, path: Path) -> None:
         raise ExportError(
             f"TFLite has no precision {request.precision!r}; it has {', '.join(PRECISIONS)}"
         )
-    by_layer = request.types is not None or is_transformer(request.graph.tower)
+    by_layer = request.types is not None or request.graph.tower.arithmetic == "dynamic"
     graph = _mixed(request) if by_layer else _convolutional(request)
     path.write_bytes(graph.pack())
 
