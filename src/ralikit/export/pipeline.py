@@ -220,7 +220,7 @@ def _check_layout(target: str, bundle: Bundle, layout: str) -> None:
     if target != "coreml":
         raise UsageError(f"--layout {layout} is for coreml: {target} lays a transformer out itself")
     kind = bundle.info.tower.kind
-    if not tower_class(kind).has_tokens:
+    if not tower_class(kind).lies_otherwise:
         raise UsageError(
             f"--layout {layout} is for transformers: a {kind} tower lies that way already"
         )

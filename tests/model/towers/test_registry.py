@@ -155,8 +155,7 @@ def test_an_unknown_tower_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
 def test_every_channel_a_tower_names_can_be_evened_out(kind: str) -> None:
-    # Dividing each of them by other numbers leaves the embedding; leaving out its readers would
-    # not.
+    # Dividing each of them by other numbers leaves the embedding, and no small layer is left out.
     from support_vit import tiny_photos, tiny_scorer
 
     graph: FoldedScorer = lean(tiny_scorer(kind))

@@ -1,7 +1,7 @@
 """What every tower is: a torch module with an embedding width, and what it says of itself.
 
 What stands here fits a convolutional tower: planned as a whole for int8, every layer storable
-small, nothing to rewrite, no tokens. Towers that differ say so.
+small, nothing to rewrite, one layout. Towers that differ say so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Tower(nn.Module):
             known from photos; ``"dynamic"``: layer by layer, ranges found on every photo.
         small_types: Types that its small layers can be stored in, besides float32.
         small_parts: What the names of layers that can be stored small begin with.
-        has_tokens: Whether it computes on tokens, so that `channels_first` can lay it out.
+        lies_otherwise: Whether `channels_first` lays it out otherwise than it is.
         dim: Width of the embedding, D.
         dropout: On the pooled features before the projection, in training only.
         recompute: Compute activations anew in the backward pass, in training only.
@@ -34,7 +34,7 @@ class Tower(nn.Module):
     arithmetic: ClassVar[Arithmetic] = "static"
     small_types: ClassVar[tuple[str, ...]] = ("float16", "int8")
     small_parts: ClassVar[tuple[str, ...]] = ("",)
-    has_tokens: ClassVar[bool] = False
+    lies_otherwise: ClassVar[bool] = False
     dim: int
     dropout: float = 0.0
     recompute: bool = False
@@ -106,6 +106,6 @@ class Tower(nn.Module):
         It has the original's own weights, and layers of the same names.
 
         Raises:
-            TypeError: If it has no tokens.
+            TypeError: If it has no tokens, or nothing says how they would lie.
         """
         raise TypeError(f"a {self.kind} tower has no tokens to lay out")

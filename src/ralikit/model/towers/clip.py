@@ -32,6 +32,7 @@ class Clip(Vit):
     """
 
     kind: ClassVar[str] = "clip"
+    lies_otherwise: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class Siglip(Vit):
 
     kind: ClassVar[str] = "siglip"
     small_parts: ClassVar[tuple[str, ...]] = ("blocks.", "pool.", "pool_mlp.")
+    lies_otherwise: ClassVar[bool] = True
 
     def __init__(
         self,

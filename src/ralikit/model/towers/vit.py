@@ -36,7 +36,6 @@ class Vit(Tower):
     arithmetic: ClassVar[Arithmetic] = "dynamic"
     small_types: ClassVar[tuple[str, ...]] = ("float16", "int8", "int4")
     small_parts: ClassVar[tuple[str, ...]] = ("blocks.",)
-    has_tokens: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -120,6 +119,7 @@ class Vit(Tower):
         for block in blocks_of(self.blocks):
             block.rewrite()
 
+    @torch.no_grad()
     def absorb_pixels(self, gain: Tensor, offset: Tensor) -> bool:
         """Take the normalisation into the patch convolution; its constants, into the positions.
 
@@ -128,13 +128,12 @@ class Vit(Tower):
         conv, positions = self.patches, self.positions.double()
         weight = conv.weight.double()
         constant = (weight * offset.double()).sum(dim=(1, 2, 3))  # (C,)
-        with torch.no_grad():
-            if conv.bias is not None:
-                constant += conv.bias.double()
-                conv.bias = None
-            conv.weight.copy_(weight * gain.double())
-            positions[len(positions) - self.patch_count :] += constant
-            self.positions.copy_(positions)
+        if conv.bias is not None:
+            constant += conv.bias.double()
+            conv.bias = None
+        conv.weight.copy_(weight * gain.double())
+        positions[len(positions) - self.patch_count :] += constant
+        self.positions.copy_(positions)
         return True
 
 

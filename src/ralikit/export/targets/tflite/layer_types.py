@@ -81,7 +81,8 @@ def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
     """
     steps = {name: value.numpy() for name, value in plan.steps.items()}
     store(graph, plan.types, steps=steps, dynamic=dynamic)
-    if plan.graph.tower.has_tokens and set(plan.types.values()) != {"float32"}:
+    of_transformer = plan.graph.tower.arithmetic == "dynamic"
+    if of_transformer and set(plan.types.values()) != {"float32"}:
         store_positions(graph)
     check_codes(graph, plan)
 
