@@ -11,7 +11,7 @@ from torch import nn
 
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer, lean
+from ralikit.model.rewrite import lean
 
 
 def _embedding(graph: FoldedScorer, kind: str) -> torch.Tensor:
@@ -65,8 +65,12 @@ def test_each_rewrite_matters() -> None:
         assert float((_embedding(rewritten, "clip") - wanted).abs().max()) > 1e-3, name
 
 
-def test_transformers_are_told_from_the_rest() -> None:
-    from support import lively_tower
+def test_a_convolutional_tower_has_nothing_to_rewrite() -> None:
+    from support import lively_tower, make_head
 
-    assert is_transformer(tiny_scorer("siglip").tower)
-    assert not is_transformer(lively_tower(dim=6))
+    half = (0.5, 0.5, 0.5)
+    plain = FoldedScorer(
+        lively_tower(dim=6), make_head(), mean=half, std=half, view_pool="embedding"
+    )
+    assert lean(plain) is plain
+    assert plain.normalises

@@ -6,6 +6,7 @@ ONNX in float32. Pixels, head and scores are those of the bundle, so that both d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,7 +41,7 @@ class TransformersTower(Tower):
 
     kind: ClassVar[str] = "transformers-clip"
 
-    def __init__(self, tower: Clip) -> None:
+    def __init__(self, tower: Tower) -> None:
         super().__init__()
         hush_imports()
         transformers = require("transformers", extra="train", job="A peer from transformers")
@@ -75,6 +76,10 @@ class TransformersTower(Tower):
         return embedding
 
 
+_PEERS: dict[str, Callable[[Tower], Tower]] = {Clip.kind: TransformersTower}
+"""What equals a kind of tower in transformers."""
+
+
 def peer_scorer(bundle: Bundle) -> FoldedScorer:
     """A bundle's scorer around the Hugging Face module.
 
@@ -83,9 +88,9 @@ def peer_scorer(bundle: Bundle) -> FoldedScorer:
         MissingExtraError: If transformers is not installed.
     """
     tower = load_tower(bundle)
-    if not isinstance(tower, Clip):
-        raise UsageError(f"there is a peer for clip towers, not for {tower.kind}")
-    return fold(bundle, tower=TransformersTower(tower))
+    if tower.kind not in _PEERS:
+        raise UsageError(f"there is a peer for {', '.join(_PEERS)} towers, not for {tower.kind}")
+    return fold(bundle, tower=_PEERS[tower.kind](tower))
 
 
 def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:

@@ -24,7 +24,7 @@ from ralikit.model.head import Head
 from ralikit.model.rewrite import lean
 from ralikit.model.towers import build_tower
 from ralikit.model.towers.base import Tower
-from ralikit.model.towers.vit import Block
+from ralikit.model.towers.block import blocks_of
 from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
 from ralikit.train.rali.fit import fit_head
@@ -178,7 +178,7 @@ def plant(tower: Tower, outliers: str) -> None:
     if outliers == "none":
         return
     with torch.no_grad():
-        for index, block in enumerate(m for m in tower.modules() if isinstance(m, Block)):
+        for index, block in enumerate(blocks_of(tower)):
             width = block.norm1.weight.numel()
             picked = (torch.arange(_CHANNELS) * 7919 + 31 * index) % width
             if outliers == "norm":

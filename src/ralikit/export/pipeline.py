@@ -20,7 +20,7 @@ from ralikit.export.verify import verify
 from ralikit.files import refuse_existing, size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
-from ralikit.model.rewrite import TRANSFORMERS
+from ralikit.model.towers import tower_class
 from ralikit.progress import Tell, named, telling
 from ralikit.runtimes import open_runtime
 
@@ -224,8 +224,8 @@ def order(
 
 def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
     """Names of the precisions that a target has for a bundle's tower."""
-    transformer = bundle.info.tower.kind in TRANSFORMERS
-    return tuple(p.name for p in target.precisions if transformer or not p.transformers_only)
+    small = tower_class(bundle.info.tower.kind).small_types
+    return tuple(p.name for p in target.precisions if not p.asks_tower or p.stored in small)
 
 
 def _check_gpu(target: Target, options: ExportOptions) -> None:
@@ -245,7 +245,7 @@ def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
             f"--layout {layout} is for {able}: {target.name} lays a transformer out itself"
         )
     kind = bundle.info.tower.kind
-    if kind not in TRANSFORMERS:
+    if not tower_class(kind).lies_otherwise:
         raise UsageError(
             f"--layout {layout} is for transformers: a {kind} tower lies that way already"
         )

@@ -55,7 +55,7 @@ def test_evening_out_saves_what_outlier_channels_spoil(outliers: str) -> None:
     def worst(places: list[object]) -> float:
         errors = []
         for place in seen:
-            for name in place.readers:
+            for name in place.channels.readers:
                 weight = graph.tower.get_submodule(name).weight
                 assert isinstance(weight, torch.Tensor)
                 errors.append(rounding_error(place, weight, place.rows @ weight.T, "tensor"))

@@ -13,8 +13,8 @@ from torch import nn
 from ralikit.errors import BundleError
 from ralikit.importers.hf_tower import load_hf_tower, read_preprocess
 from ralikit.model.towers import build_tower
+from ralikit.model.towers.block import Block
 from ralikit.model.towers.clip import Clip
-from ralikit.model.towers.vit import Block
 
 CLIP = {
     "image_processor_type": "CLIPImageProcessor",

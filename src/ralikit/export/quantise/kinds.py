@@ -16,7 +16,6 @@ from ralikit.export.quantise.smoothing import Activations, round_between
 from ralikit.export.quantise.weight_grids import Grid, linear_grid, nearest
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 
 Rounding = Callable[[Tensor], Tensor]
 
@@ -83,10 +82,10 @@ def integer_choices(
         activations: What shares a dynamic scale where the file runs.
         times: Time of a transformer's layer by type, a share of that in float.
     """
-    transformer = is_transformer(bench.graph.tower)
-    even = layer_types.evened(bench, activations if transformer else None)[0]
-    shares = times if transformer else {}
-    inputs = _dynamic(activations) if transformer else None
+    dynamic = bench.graph.tower.arithmetic == "dynamic"
+    even = layer_types.evened(bench, activations if dynamic else None)[0]
+    shares = times if dynamic else {}
+    inputs = _dynamic(activations) if dynamic else None
     int4 = "int4" in layer_types.known_types(even)
     kinds: dict[str, dict[str, Kind]] = {}
     for name, layer in layer_types.small_layers(even).items():

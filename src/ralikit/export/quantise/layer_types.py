@@ -29,7 +29,6 @@ from ralikit.export.quantise.smoothing import Activations, Smoothing, divide
 from ralikit.export.quantise.weight_grids import int8_grid, linear_grid
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -38,7 +37,6 @@ PRECISIONS = ("int8", "int8-weights", "int4")
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
-_ENCODER = ("tower.blocks.", "tower.pool.", "tower.pool_mlp.")
 _BATCH_BYTES = 0.9e9
 
 
@@ -74,14 +72,12 @@ def small_layers(graph: FoldedScorer) -> dict[str, Layer]:
 
     A transformer's encoder, or all of a convolutional tower.
     """
-    prefixes = _ENCODER if is_transformer(graph.tower) else ("tower.",)
-    return {name: m for name, m in weighted(graph).items() if name.startswith(prefixes)}
+    return {f"tower.{name}": layer for name, layer in graph.tower.small_layers().items()}
 
 
 def known_types(graph: FoldedScorer) -> tuple[str, ...]:
     """Types that a small layer of this scorer can be stored in."""
-    few = ("int4",) if is_transformer(graph.tower) else ()
-    return ("float32", "float16", "int8", *few)
+    return ("float32", *graph.tower.small_types)
 
 
 def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
@@ -100,12 +96,12 @@ def types_of(bench: Workbench, precision: str, *, activations: Activations) -> d
     Raises:
         ExportError: As `int8_types`.
     """
-    transformer = is_transformer(bench.graph.tower)
+    dynamic = bench.graph.tower.arithmetic == "dynamic"
     if precision == "auto":
         return uniform_types(bench.graph, "float16")
-    if transformer and precision == "int8":
+    if dynamic and precision == "int8":
         return int8_types(bench, activations=activations)
-    if transformer and precision in PRECISIONS:
+    if dynamic and precision in PRECISIONS:
         return uniform_types(bench.graph, "int4" if precision == "int4" else "int8")
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     return {
@@ -209,7 +205,7 @@ def _round_in_step(
     exact = activations is None
     # A transformer's means, all that integer arithmetic takes from photos, are known from fewer of
     # them than GPTQ's second moments.
-    few = is_transformer(graph.tower) and "int4" not in small.values()
+    few = graph.tower.arithmetic == "dynamic" and "int4" not in small.values()
     pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
 
     spreads = Spreads()
@@ -247,11 +243,6 @@ def _int4(
 def _views(graph: FoldedScorer, calibration: Sequence[Views], share: float) -> Views:
     # As many photos at once as their widest tensors fit in memory, or a share of those; one view
     # of each.
-    config = graph.tower.config()
-    if is_transformer(graph.tower):
-        tokens = (config["size"] // config["patch"]) ** 2 + 1
-        floats = tokens * (3 * config["hidden"] + 2 * config["heads"] * tokens)
-    else:  # the widest tensors of a small tower hold this many numbers a pixel
-        floats = 100 * int(np.prod(calibration[0].shape[1:3]))
+    floats = graph.tower.live_numbers(int(np.prod(calibration[0].shape[1:3])))
     count = max(1, int(share * _BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

@@ -28,8 +28,7 @@ from torch import Tensor, nn
 from ralikit.errors import ExportError
 from ralikit.export.quantise.int8 import round_weight
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
-from ralikit.model.towers.vit import Attention, Mlp
+from ralikit.model.towers.channels import Channels, divide_channels
 from ralikit.progress import tell
 from ralikit.runtimes import Views
 
@@ -46,44 +45,21 @@ _MOST = 1e4
 
 @dataclass(eq=False)
 class Place:
-    """A tensor that linear layers read, and what can take its division.
+    """A tensor that linear layers read, and what it held on photos.
 
     Attributes:
-        readers: Names of the layers in the tower.
-        taker: The layer norm or value layer that divides; None: the MLP multiplies.
-        mlp: Name of the MLP where `taker` is None.
+        channels: Who reads it, and what can take its division.
         rows: Rows of the tensor on photos, (n, C).
         low: Smallest value of every channel in the photo a row comes from, (photos, C).
         high: Largest value, (photos, C).
         photo: Which photo each row comes from, (n,).
     """
 
-    readers: tuple[str, ...]
-    taker: str | None
-    mlp: str | None = None
+    channels: Channels
     rows: Tensor = field(default_factory=lambda: torch.empty(0))
     low: Tensor = field(default_factory=lambda: torch.empty(0))
     high: Tensor = field(default_factory=lambda: torch.empty(0))
     photo: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
-
-
-def places(tower: nn.Module) -> list[Place]:
-    """All tensors that a transformer's encoder layers read."""
-    found = []
-    for name, module in tower.named_modules():
-        before = name.rpartition(".")[0]
-        prefix = f"{before}." if before else ""
-        if isinstance(module, Attention):
-            values = (f"{name}.query", f"{name}.key", f"{name}.value")
-            if prefix:
-                found.append(Place(values, f"{prefix}norm1"))
-            else:  # SigLIP's pooling reads the tower's last norm; its query reads a constant
-                found.append(Place(values[1:], "norm_out"))
-            found.append(Place((f"{name}.out",), f"{name}.value"))
-        elif isinstance(module, Mlp):
-            found.append(Place((f"{name}.up",), f"{prefix}norm2" if prefix else "pool_norm"))
-            found.append(Place((f"{name}.down",), None, mlp=name))
-    return found
 
 
 def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
@@ -102,14 +78,14 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
 
     if not calibration:
         raise ExportError("rounding activations needs calibration photos, and there are none")
-    if not is_transformer(graph.tower):
+    if graph.tower.arithmetic == "static":
         raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
-    found = places(graph.tower)
+    found = [Place(channels) for channels in graph.tower.channels_to_even()]
     rows: list[list[Tensor]] = [[] for _ in found]
     low: list[list[Tensor]] = [[] for _ in found]
     high: list[list[Tensor]] = [[] for _ in found]
     handles = [
-        graph.tower.get_submodule(place.readers[-1]).register_forward_pre_hook(
+        graph.tower.get_submodule(place.channels.readers[-1]).register_forward_pre_hook(
             _noting(max(2, _ROWS // len(calibration)), rows[i], low[i], high[i])
         )
         for i, place in enumerate(found)
@@ -167,12 +143,10 @@ def divide(graph: FoldedScorer, scales: Mapping[str, Tensor]) -> None:
         graph: A rewritten transformer; its weights are changed.
         scales: From `smooth` on an equal graph.
     """
-    with torch.no_grad():
-        for place in places(graph.tower):
-            scale = scales.get(place.readers[0])
-            if scale is not None:
-                readers = [_linear(graph.tower, name) for name in place.readers]
-                _divide(graph.tower, place, readers, scale)
+    for channels in graph.tower.channels_to_even():
+        scale = scales.get(channels.readers[0])
+        if scale is not None:
+            divide_channels(graph.tower, channels, scale)
 
 
 def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activations) -> Smoothing:
@@ -180,7 +154,7 @@ def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activatio
 
     Args:
         graph: A rewritten transformer; its weights are changed.
-        seen: From `watch` on the same graph; its samples are divided too.
+        seen: From `watch` on the same graph.
         activations: What shares a scale where the file runs.
     """
     scales = {}
@@ -188,14 +162,16 @@ def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activatio
     with torch.no_grad():
         for index, place in enumerate(seen):
             tell("evening out channels", index / len(seen))
-            readers = [_linear(graph.tower, name) for name in place.readers]
+            names = place.channels.readers
+            readers = [_linear(graph.tower, name) for name in names]
             wanted = place.rows @ torch.cat([reader.weight for reader in readers]).T
             scale = _best_scale(place, readers, wanted, activations)
             if scale is not None:
-                scales[place.readers[0]] = scale
-                _divide(graph.tower, place, readers, scale)
+                scales[names[0]] = scale
+                divide_channels(graph.tower, place.channels, scale)
+                place = _divided(place, scale)
             parts = torch.split(wanted, [len(reader.weight) for reader in readers], dim=1)
-            for name, reader, part in zip(place.readers, readers, parts, strict=True):
+            for name, reader, part in zip(names, readers, parts, strict=True):
                 errors[name] = rounding_error(place, reader.weight, part, activations)
     return Smoothing(scales=scales, errors=errors)
 
@@ -244,9 +220,9 @@ def _best_scale(
     peak = torch.maximum(place.low.abs(), place.high.abs()).amax(0)  # (C,)
     columns = weight.abs().amax(0)
     least = rounding_error(place, weight, wanted, activations)
-    if place.taker is None:
+    if place.channels.by == "gain":
         least *= _WORTH
-    elif activations == "token" and "norm" in place.taker:
+    elif activations == "token" and place.channels.by == "norm":
         least *= _WORTH_NORM
     best = None
     for strength in _STRENGTHS:
@@ -261,42 +237,12 @@ def _best_scale(
 
 def _divided(place: Place, scale: Tensor) -> Place:
     return Place(
-        place.readers,
-        place.taker,
-        place.mlp,
+        place.channels,
         place.rows / scale,
         place.low / scale,
         place.high / scale,
         place.photo,
     )
-
-
-def _divide(tower: nn.Module, place: Place, readers: Sequence[nn.Linear], scale: Tensor) -> None:
-    for reader in readers:
-        reader.weight.mul_(scale)
-    if len(place.rows):
-        place.rows, place.low, place.high = (
-            place.rows / scale,
-            place.low / scale,
-            place.high / scale,
-        )
-    if place.taker is None:
-        assert place.mlp is not None  # noqa: S101
-        mlp = tower.get_submodule(place.mlp)
-        assert isinstance(mlp, Mlp)  # noqa: S101
-        mlp.gain = 1.0 / scale
-        return
-    taker = tower.get_submodule(place.taker)
-    if isinstance(taker, nn.Linear):
-        taker.weight.div_(scale[:, None])
-        if taker.bias is not None:
-            taker.bias.div_(scale)
-        return
-    assert isinstance(taker, nn.LayerNorm)  # noqa: S101
-    norm = nn.LayerNorm(taker.normalized_shape, eps=taker.eps, bias=False)
-    norm.weight.copy_(1.0 / scale)
-    parent, _, leaf = place.taker.rpartition(".")
-    setattr(tower.get_submodule(parent), leaf, norm.requires_grad_(False).eval())
 
 
 def _linear(tower: nn.Module, name: str) -> nn.Linear:

@@ -80,8 +80,8 @@ class Workbench:
 
     def _smoothed(self, activations: Activations) -> Smoothing:
         def make() -> dict[str, NDArray[np.float64]]:
-            seen = copy.deepcopy(self._places)  # smoothing divides the samples
-            found = smoothing.smooth(copy.deepcopy(self.graph), seen, activations=activations)
+            graph = copy.deepcopy(self.graph)
+            found = smoothing.smooth(graph, self._places, activations=activations)
             arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
             return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
 

@@ -29,7 +29,6 @@ from ralikit.export.search.layer_options import layer_options
 from ralikit.export.targets.target import AUTO
 from ralikit.files import size_bytes
 from ralikit.model.bundle import Bundle
-from ralikit.model.rewrite import is_transformer
 from ralikit.progress import Tell, telling
 
 _TRIALS = 6
@@ -134,7 +133,7 @@ def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | No
         with telling(tell):
             layers = layer_options(ready, asked.target.load(), tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
-        if asked.target.plans_whole and not is_transformer(ready.graph.tower):
+        if asked.target.plans_whole and ready.graph.tower.arithmetic == "static":
             # The smallest file loses less that way than any mix of its size.
             points = [_whole_point(layers), *points]
         search = _Search(asked, ready, points, budgets, path, tell=tell)

@@ -35,7 +35,7 @@ class Precision:
         stored: Type of the tower's weights, those that it stores small.
         computed: Type that they are multiplied in.
         calibrated: Whether values are chosen on calibration photos.
-        transformers_only: Whether it is for a transformer's wide layers alone.
+        asks_tower: Whether it is for towers alone that name `stored` among their `small_types`.
         limits: How far a file may drift.
         meaning: The same in words, where the name means other things elsewhere; for manifests.
     """
@@ -44,7 +44,7 @@ class Precision:
     stored: str
     computed: str
     calibrated: bool = False
-    transformers_only: bool = False
+    asks_tower: bool = False
     limits: Tolerance
     meaning: str | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import BundleError
@@ -14,29 +14,25 @@ if TYPE_CHECKING:
     from ralikit.model.towers.base import Tower
 
 
-def _mobilenet_v2(config: dict[str, Any]) -> Tower:
-    from ralikit.model.towers.mobilenet_v2 import MobileNetV2
-
-    return MobileNetV2(**config)
-
-
-def _clip(config: dict[str, Any]) -> Tower:
-    from ralikit.model.towers.clip import Clip
-
-    return Clip(**config)
-
-
-def _siglip(config: dict[str, Any]) -> Tower:
-    from ralikit.model.towers.siglip import Siglip
-
-    return Siglip(**config)
-
-
-_BUILDERS: dict[str, Callable[[dict[str, Any]], Tower]] = {
-    "mobilenet_v2": _mobilenet_v2,
-    "clip": _clip,
-    "siglip": _siglip,
+TOWERS = {
+    "mobilenet_v2": "ralikit.model.towers.mobilenet_v2.MobileNetV2",
+    "clip": "ralikit.model.towers.clip.Clip",
+    "siglip": "ralikit.model.towers.siglip.Siglip",
 }
+"""Every tower by its kind: a module and the class in it, imported when it is asked for."""
+
+
+def tower_class(kind: str) -> type[Tower]:
+    """The class of a kind of tower, which says what such towers can do.
+
+    Raises:
+        BundleError: If the kind is unknown.
+    """
+    if kind not in TOWERS:
+        raise BundleError(f"unknown tower {kind!r}; this version knows {', '.join(TOWERS)}")
+    module, _, name = TOWERS[kind].rpartition(".")
+    found: type[Tower] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def build_tower(kind: str, config: dict[str, Any]) -> Tower:
@@ -45,10 +41,9 @@ def build_tower(kind: str, config: dict[str, Any]) -> Tower:
     Raises:
         BundleError: If the kind is unknown or the config does not fit it.
     """
-    if kind not in _BUILDERS:
-        raise BundleError(f"unknown tower {kind!r}; this version knows {', '.join(_BUILDERS)}")
+    cls = tower_class(kind)
     try:
-        return _BUILDERS[kind](config)
+        return cls(**config)
     except TypeError as error:
         raise BundleError(f"the config does not fit a {kind} tower: {error}") from error
 

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ralikit.model.towers.vit import Activation, Vit, run_blocks
+from ralikit.model.towers.absorbing import absorb_norm
+from ralikit.model.towers.block import Activation, run_blocks
+from ralikit.model.towers.channels_first import ChannelsFirst, Norm, pointwise
+from ralikit.model.towers.vit import Vit
 
 
 class Clip(Vit):
@@ -29,6 +32,7 @@ class Clip(Vit):
     """
 
     kind: ClassVar[str] = "clip"
+    lies_otherwise: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -78,4 +82,32 @@ class Clip(Vit):
         if self.dropout:
             features = F.dropout(features, self.dropout, self.training)
         embedding: Tensor = self.projection(features)
+        return embedding
+
+    def absorb(self) -> None:
+        """As for every transformer; the projection takes in the norm before it."""
+        super().absorb()
+        self.norm_out = absorb_norm(self.norm_out, self.projection)
+
+    def channels_first(self) -> ChannelsFirst:
+        """The same tower with tokens along the last axis, (V, C, 1, N)."""
+        return _ChannelsFirst(self)
+
+
+class _ChannelsFirst(ChannelsFirst):
+    def __init__(self, source: Clip) -> None:
+        super().__init__(source)
+        self.class_token = source.class_token
+        self.norm_in = Norm(source.norm_in)
+        self.projection = pointwise(source.projection)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (V, 3, size, size) -> (V, dim)."""
+        first = self.class_token.view(1, -1, 1, 1).expand(len(pixels), -1, 1, 1)
+        x = torch.cat([first, self.tokens(pixels)], dim=3) + self.positions
+        x = self.norm_in(x)
+        for block in self.blocks[:-1]:
+            x = block(x)
+        x = self.blocks[-1].first(x)  # type: ignore[operator]
+        embedding: Tensor = self.projection(self.norm_out(x)).flatten(1)
         return embedding

@@ -34,7 +34,6 @@ from ralikit.export.targets.coreml.activations import input_scale, rounded
 from ralikit.export.targets.coreml.precisions import Scheme
 from ralikit.export.targets.coreml.schemes import Stored
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 Array = NDArray[Any]
@@ -147,10 +146,9 @@ def scheme_grid(weight: Tensor, scheme: Scheme, name: str) -> LinearGrid | Palet
 def _some_views(graph: FoldedScorer, calibration: Sequence[Views], *, tokens: int) -> Views:
     # One view of every photo, another each time, as many as fit: the widest layer of a small tower
     # holds 100 bytes for every byte of a view, a transformer's is four times its width a token.
-    count = max(1, _PIXELS // int(np.prod(calibration[0].shape[1:3])))
-    if is_transformer(graph.tower):
-        config = graph.tower.config()
-        count = max(1, tokens // (config["size"] // config["patch"]) ** 2)
+    patches = graph.tower.patch_count
+    pixels = int(np.prod(calibration[0].shape[1:3]))
+    count = max(1, _PIXELS // pixels if patches is None else tokens // patches)
     return np.stack([views[i % len(views)] for i, views in enumerate(calibration[:count])])
 
 

@@ -27,7 +27,7 @@ ONNX = Target(
             stored="int4",
             computed="float32",
             calibrated=True,
-            transformers_only=True,
+            asks_tower=True,
             limits=limits.NARROW,
         ),
         automatic(),

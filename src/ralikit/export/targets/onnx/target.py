@@ -35,7 +35,6 @@ from ralikit.export.targets.target import AUTO, Request
 from ralikit.extras import require
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import FoldedScorer, with_outputs
-from ralikit.model.rewrite import is_transformer
 from ralikit.runtimes import Views
 
 ACTIVATIONS: Activations = "tensor"
@@ -77,8 +76,8 @@ def convert(request: Request, path: Path) -> None:
 
 
 def _converted(request: Request) -> onnx.ModelProto:
-    transformer = is_transformer(request.graph.tower)
-    mixed = transformer and request.precision in layer_types.PRECISIONS
+    dynamic = request.graph.tower.arithmetic == "dynamic"
+    mixed = dynamic and request.precision in layer_types.PRECISIONS
     if mixed or request.precision == AUTO:
         return _mixed(request)
     shape, outputs = request.shape, request.outputs
@@ -101,8 +100,8 @@ def _converted(request: Request) -> onnx.ModelProto:
 def _mixed(request: Request) -> onnx.ModelProto:
     # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
     types = request.types or types_of(request.bench, request.precision)
-    transformer = is_transformer(request.graph.tower)
-    integers = transformer and request.precision in ("int8", AUTO) and "int8" in types.values()
+    dynamic = request.graph.tower.arithmetic == "dynamic"
+    integers = dynamic and request.precision in ("int8", AUTO) and "int8" in types.values()
     plan = layer_types.prepare_mixed(
         request.bench, types, activations=ACTIVATIONS if integers else None
     )

@@ -27,7 +27,7 @@ TFLITE = Target(
             stored="int4",
             computed="int8",
             calibrated=True,
-            transformers_only=True,
+            asks_tower=True,
             limits=limits.NARROW,
         ),
         automatic(),

@@ -19,7 +19,6 @@ from ralikit.export.quantise.smoothing import Activations
 from ralikit.export.targets.target import Request
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.store import store, store_positions, stored_codes
-from ralikit.model.rewrite import is_transformer
 
 BLOCK: int | None = None
 """Inputs that share a step of an int4 weight; None: all of an output channel's."""
@@ -48,7 +47,8 @@ def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
 
 def computes(request: Request) -> bool:
     """Whether integer layers compute with integers, or are only stored as such."""
-    return is_transformer(request.graph.tower) and request.precision != "int8-weights"
+    dynamic = request.graph.tower.arithmetic == "dynamic"
+    return dynamic and request.precision != "int8-weights"
 
 
 def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
@@ -64,7 +64,8 @@ def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
     """
     steps = {name: value.numpy() for name, value in plan.steps.items()}
     store(graph, plan.types, steps=steps, dynamic=dynamic)
-    if is_transformer(plan.graph.tower) and set(plan.types.values()) != {"float32"}:
+    of_transformer = plan.graph.tower.arithmetic == "dynamic"
+    if of_transformer and set(plan.types.values()) != {"float32"}:
         store_positions(graph)
     check_codes(graph, plan)
 

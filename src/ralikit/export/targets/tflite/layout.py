@@ -8,16 +8,18 @@ is a product of three axes, (B heads, N, d): a quarter of the operators less, an
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ralikit.model.folded import FoldedScorer
-from ralikit.model.towers.vit import Attention
+from ralikit.model.towers.block import Attention
 
 
 def laid_out(graph: FoldedScorer) -> FoldedScorer:
-    """A copy in this layout, with the original's own weights; a convolutional tower stays as it is.
+    """A copy in this layout, with the original's own weights; what it does not know stays as it is.
 
     Args:
         graph: A folded scorer, lean or not (see `ralikit.model.rewrite`); it is not changed.
@@ -26,10 +28,8 @@ def laid_out(graph: FoldedScorer) -> FoldedScorer:
     graph = copy.deepcopy(graph, shared)
     for parent in list(graph.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, nn.LayerNorm):
-                setattr(parent, name, _Norm(child))
-            elif isinstance(child, Attention):
-                setattr(parent, name, _Attention(child))
+            if type(child) in _LAID_OUT:
+                setattr(parent, name, _LAID_OUT[type(child)](child))
     return graph.eval()
 
 
@@ -82,3 +82,10 @@ class _Attention(nn.Module):
         else:
             x = x.transpose(0, 1)
         return x.reshape(-1, self.heads * self.size)
+
+
+_LAID_OUT: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
+    nn.LayerNorm: _Norm,
+    Attention: _Attention,
+}
+"""What is laid out anew, by its type; a tower of other parts goes through unchanged."""

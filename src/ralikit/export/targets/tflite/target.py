@@ -31,7 +31,6 @@ from ralikit.export.targets.tflite.names import layers_of, name_layers
 from ralikit.export.targets.tflite.tidy import tidy
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import FoldedScorer, with_outputs
-from ralikit.model.rewrite import is_transformer
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
@@ -61,7 +60,7 @@ def convert(request: Request, path: Path) -> None:
             layer of the tower.
     """
     TFLITE.precision(request.precision)
-    by_layer = request.precision == AUTO or is_transformer(request.graph.tower)
+    by_layer = request.precision == AUTO or request.graph.tower.arithmetic == "dynamic"
     graph = _mixed(request) if by_layer else _convolutional(request)
     path.write_bytes(graph.pack())
 
