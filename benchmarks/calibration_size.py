@@ -38,7 +38,7 @@ def main() -> None:
             path = Path(folder) / "model.onnx"
             request = Request(
                 bundle=gate.bundle,
-                bench=Workbench(gate.graph, gate.bench.calibration[:count]),
+                bench=Workbench(gate.folded, gate.bench.calibration[:count]),
                 precision="int8",
             )
             onnx.convert(request, path)

@@ -29,8 +29,8 @@ from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.onnx.layer_types import store
 from ralikit.files import publish, to_json
-from ralikit.model.folded import FoldedScorer, fold
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded, fold
+from ralikit.model.rewrite import rewrite
 from ralikit.runtimes import Views
 
 WAYS = ("neither folded nor smoothed", "folded", "folded and smoothed", "as exported")
@@ -43,22 +43,22 @@ def embeddings(model: Any, photos: tuple[Views, ...]) -> np.ndarray[Any, np.dtyp
     return np.stack(found).astype(np.float64)
 
 
-def way(graph: FoldedScorer, name: str, calibration: tuple[Views, ...]) -> tuple[Any, int]:
+def way(folded: Folded, name: str, calibration: tuple[Views, ...]) -> tuple[Any, int]:
     """A model quantised in one of `WAYS`, and how many layers it leaves in float."""
-    types = layer_types.uniform_types(graph, "int8")
+    types = layer_types.uniform_types(folded, "int8")
     activations: Any = None
     if name != WAYS[0]:
-        graph = lean(graph)
-        types = layer_types.uniform_types(graph, "int8")
-    bench = Workbench(graph, calibration)
+        folded = rewrite(folded)
+        types = layer_types.uniform_types(folded, "int8")
+    bench = Workbench(folded, calibration)
     if name in WAYS[2:]:
         activations = "tensor"
     if name == WAYS[3]:
         types = layer_types.int8_types(bench)
     plan = layer_types.prepare_mixed(bench, types, activations=activations)
-    size = graph.tower.config()["size"]
-    model = onnx.to_model(plan.graph, (1, size, size, 3), outputs=("score", "embedding"))
-    kept = sum(types[layer] != "int8" for layer in layer_types.small_layers(graph))
+    size = folded.tower.config()["size"]
+    model = onnx.to_model(plan.folded, (1, size, size, 3), outputs=("score", "embedding"))
+    kept = sum(types[layer] != "int8" for layer in layer_types.small_layers(folded))
     return store(model, plan, integers=True), kept
 
 
@@ -76,13 +76,13 @@ def main() -> None:
             bundle = make_standin(Path(folder) / "bundle", kind=arguments.kind, outliers=outliers)
             calibration = built_in("calibration", bundle.info.preprocess, 32).views
             photos = built_in("gate", bundle.info.preprocess, arguments.photos).views
-            graph = fold(bundle)
+            folded = fold(bundle)
             with torch.inference_mode():
                 wanted = np.concatenate(
-                    [graph.tower(pixels_of(graph, v)).double().numpy() for v in photos]
+                    [folded.tower(pixels_of(folded, v)).double().numpy() for v in photos]
                 )
             for name in WAYS:
-                model, kept = way(graph, name, calibration)
+                model, kept = way(folded, name, calibration)
                 shift = embedding_shift(embeddings(model, photos), wanted)
                 row = {"outliers": outliers, "way": name, "shift": round(shift, 4), "kept": kept}
                 rows.append(row)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ralikit.bench.records import Device, Memory, Model, Protocol, Record, Runtime, replace
+from ralikit.bench.records import Device, Memory, Model, Protocol, RanBy, Record, replace
 
 
 def made_up_record(**changes: Any) -> Record:
@@ -30,7 +30,7 @@ def made_up_record(**changes: Any) -> Record:
         device=Device(
             kind="host", name="made-up host", os="none", chip="none", cores=2, memory_bytes=1 << 30
         ),
-        runtime=Runtime(name="onnxruntime", version="0", unit="cpu", threads=2),
+        runtime=RanBy(name="onnxruntime", version="0", unit="cpu", threads=2),
         protocol=Protocol(quick=True, rounds=4, warmups=1, cooldown_s=0.0, command="made up"),
         samples={
             "inference_s": rng.normal(0.010, 0.0003, 40).round(6).tolist(),

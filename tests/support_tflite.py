@@ -18,7 +18,7 @@ from ralikit.export.targets.target import Request
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.model.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
 from ralikit.model.facts import facts_of
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.model.towers.base import Tower
 from ralikit.model.towers.mobilenet_v2 import _Block, _SameConv
 from ralikit.photo.views import Preprocess
@@ -71,10 +71,10 @@ def tiny_bundle() -> Bundle:
     return Bundle(root=Path("tiny"), info=info, files={TOWER: "0" * 64, HEAD: "1" * 64})
 
 
-def tiny_scorer(*, seed: int = 7) -> FoldedScorer:
+def tiny_scorer(*, seed: int = 7) -> Folded:
     """The tiny tower with a random head, folded; its scores differ between photos."""
     info = tiny_bundle().info
-    scorer = FoldedScorer(
+    scorer = Folded(
         TinyTower(seed=seed),
         make_head(dim=DIM, seed=seed),
         mean=info.preprocess.mean,
@@ -121,7 +121,7 @@ def made_photos(count: int, *, seed: int = 2) -> list[Views]:
     return photos
 
 
-def torch_scores(scorer: FoldedScorer, photos: list[Views]) -> list[float]:
+def torch_scores(scorer: Folded, photos: list[Views]) -> list[float]:
     """The reference: the folded scorer in torch."""
     with torch.inference_mode():
         return [float(scorer(torch.from_numpy(views))) for views in photos]

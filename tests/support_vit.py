@@ -15,9 +15,9 @@ from ralikit.bench import standin
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.target import Request
 from ralikit.model.bundle import Bundle
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.model.head import Head
-from ralikit.model.rewrite import lean
+from ralikit.model.rewrite import rewrite
 from ralikit.photo.views import Preprocess
 from ralikit.runtimes import Views
 
@@ -41,7 +41,7 @@ SIGLIP: dict[str, Any] = {
 CONFIGS = {"clip": CLIP, "siglip": SIGLIP}
 
 
-def tiny_scorer(kind: str, *, outliers: str = "none", seed: int = 0) -> FoldedScorer:
+def tiny_scorer(kind: str, *, outliers: str = "none", seed: int = 0) -> Folded:
     """A scorer whose every parameter is far from the value that would hide a mistake."""
     tower = standin.random_tower(kind, CONFIGS[kind], seed=seed)
     torch.manual_seed(seed)
@@ -59,7 +59,7 @@ def tiny_scorer(kind: str, *, outliers: str = "none", seed: int = 0) -> FoldedSc
         temperature=0.3,
         normalize=False,
     )
-    scorer = FoldedScorer(
+    scorer = Folded(
         tower, head, mean=standin.CLIP_MEAN, std=standin.CLIP_STD, view_pool="embedding"
     )
     return scorer.eval().requires_grad_(False)
@@ -95,7 +95,7 @@ def vit_request(kind: str, precision: str) -> Request:
     """A conversion of `tiny_scorer`, lean."""
     return Request(
         bundle=vit_bundle(kind),
-        bench=Workbench(lean(tiny_scorer(kind)), tiny_photos(kind, 16, seed=1)),
+        bench=Workbench(rewrite(tiny_scorer(kind)), tiny_photos(kind, 16, seed=1)),
         precision=precision,
         outputs=("score", "embedding"),
     )

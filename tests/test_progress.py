@@ -10,7 +10,7 @@ from ralikit.export.quantise import layer_types
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreml.compress import compress
 from ralikit.export.targets.coreml.schemes import plan
-from ralikit.model.rewrite import lean
+from ralikit.model.rewrite import rewrite
 from ralikit.progress import named, tell, telling
 
 Heard = list[tuple[str, float]]
@@ -21,10 +21,10 @@ def _stages(heard: Heard) -> list[tuple[str, list[float]]]:
 
 
 def test_planning_int8_tells_every_stage() -> None:
-    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 4)
+    folded, photos = rewrite(tiny_scorer("clip")), tiny_photos("clip", 4)
     heard: Heard = []
     with telling(lambda *told: heard.append(told)):
-        bench = Workbench(graph, photos)
+        bench = Workbench(folded, photos)
         layer_types.prepare_mixed(bench, layer_types.int8_types(bench))
     stages = _stages(heard)
     assert [stage for stage, _ in stages] == [
@@ -40,10 +40,10 @@ def test_planning_int8_tells_every_stage() -> None:
 
 
 def test_compressing_for_core_ml_tells_layers() -> None:
-    graph = lean(tiny_scorer("clip"))
+    folded = rewrite(tiny_scorer("clip"))
     heard: Heard = []
     with telling(named(lambda *told: heard.append(told), "coreml, 1 of 3")):
-        compress(graph, plan(graph, "int8"), tiny_photos("clip", 4))
+        compress(folded, plan(folded, "int8"), tiny_photos("clip", 4))
     ((stage, shares),) = _stages(heard)
     assert stage == "coreml, 1 of 3: rounding layers"
     assert shares == sorted(shares)

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ralikit.bench.records import Device, Memory, Model, Protocol, Record, Runtime, replace, seal
+from ralikit.bench.records import Device, Memory, Model, Protocol, RanBy, Record, replace, seal
 from ralikit.config import to_mapping
 from ralikit.files import to_json, write_text
 
@@ -35,7 +35,7 @@ def latency() -> Record:
         device=Device(
             kind="phone", name="none", os="none", chip="none", cores=8, memory_bytes=2**33
         ),
-        runtime=Runtime(name="none", version="0", unit="cpu", threads=1),
+        runtime=RanBy(name="none", version="0", unit="cpu", threads=1),
         protocol=Protocol(
             quick=True, rounds=1, warmups=0, cooldown_s=0.5, command="none",
             note='made up: "é", 日本, 😀, \u2028, \\, ,"sha256":"',

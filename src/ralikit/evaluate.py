@@ -24,7 +24,7 @@ from ralikit.data.papers import PaperSet, known_set, paper_rows
 from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.extras import require
 from ralikit.files import sha256_path, size_bytes
-from ralikit.metrics.agreement import Agreement, Difference, agreement, compare
+from ralikit.metrics.agreement import Agreement, Difference, agreement, paired_difference
 from ralikit.models import resolve
 from ralikit.runtimes import format_of
 from ralikit.scorer import load
@@ -222,7 +222,9 @@ def evaluate(
             if first is None:
                 first = scores
             else:
-                difference = compare(first, scores, data.mos, resamples=resamples, seed=seed)
+                difference = paired_difference(
+                    first, scores, data.mos, resamples=resamples, seed=seed
+                )
                 result = replace(result, difference=difference)
             results.append(result)
     return results

@@ -21,7 +21,7 @@ from ralikit.errors import RalikitError, UsageError
 from ralikit.model.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.photo.views import Preprocess
 from ralikit.report.bench import describe
-from ralikit.runtimes import Many, Outputs, Runtime, Views
+from ralikit.runtimes import Many, Outputs, RanBy, Views
 from ralikit.runtimes.torch import TorchRuntime
 
 
@@ -114,7 +114,7 @@ def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
 
 
 class _OneByOne:
-    def __init__(self, inner: Runtime, calls: list[int]) -> None:
+    def __init__(self, inner: RanBy, calls: list[int]) -> None:
         self.facts, self.name, self.note = inner.facts, inner.name, inner.note
         self.observer = inner.observer
         self.many: Many | None = None

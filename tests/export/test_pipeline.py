@@ -28,7 +28,7 @@ from ralikit.export.targets import names
 from ralikit.export.targets.onnx import target as onnx_target
 from ralikit.files import sha256_path
 from ralikit.model.bundle import Bundle
-from ralikit.model.folded import FoldedScorer, fold
+from ralikit.model.folded import Folded, fold
 from ralikit.photo.views import make_views
 from ralikit.runtimes.onnx import read_facts
 from ralikit.scorer import load
@@ -146,7 +146,7 @@ def _refuses(bundle: Bundle, out: Path, gate: Gate | None, words: str) -> None:
 def test_a_wrong_fold_is_refused(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(bundle: Bundle) -> FoldedScorer:
+    def wrong(bundle: Bundle) -> Folded:
         scorer = fold(bundle)
         scorer.head.project.bias.data *= 1.01
         return scorer
@@ -286,7 +286,7 @@ def test_the_exact_reference_is_not_shared_with_the_folded_graph(
     bundle: Bundle, gate: Gate
 ) -> None:
     views = [make_views(g.pixels, bundle.info.preprocess) for g in gate.golden[:2]]
-    weight = gate.graph.get_parameter("tower.stem.weight")
+    weight = gate.folded.get_parameter("tower.stem.weight")
     weight.data += 1.0
     try:
         again = unfolded_scores(bundle, views)

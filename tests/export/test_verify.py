@@ -20,7 +20,7 @@ from ralikit.export.pipeline import export
 from ralikit.export.targets.onnx import target as onnx_target
 from ralikit.export.verify import verify
 from ralikit.model.bundle import Bundle
-from ralikit.probes import golden_photos
+from ralikit.probes import probe_photos
 from ralikit.runtimes.onnx import read_facts
 
 
@@ -106,7 +106,7 @@ def test_a_file_ralikit_did_not_write(tmp_path: Path) -> None:
 def test_a_comparison_with_the_bundle_on_photos(file: Path, bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    for index, photo in enumerate(golden_photos()[:4]):
+    for index, photo in enumerate(probe_photos()[:4]):
         Image.fromarray(photo.pixels).save(folder / f"{index}.png")
     words = ["verify", str(file), "--bundle", str(bundle.root), "--photos", str(folder)]
     result = CliRunner().invoke(app, [*words, "--json"])
@@ -132,7 +132,7 @@ def test_the_command_says_what_it_checked_and_fails_with_1(file: Path) -> None:
 
 def test_golden_photos_are_the_same_pixels_for_ever() -> None:
     # Files already shipped carry these hashes: a change here orphans them.
-    photos = golden_photos()
+    photos = probe_photos()
     assert len({p.sha256 for p in photos}) == len(photos) == 12
     assert {p.pixels.shape for p in photos} == {(512, 512, 3)}
     import hashlib

@@ -134,8 +134,8 @@ def test_scores_equal_the_described_arithmetic(tmp_path: Path, kind: Any) -> Non
         pixels = _normalised(views).double()
         expected = released.double()(pixels).numpy()
         embeddings = load_tower(bundle).double()(pixels).numpy()
-        graph = fold(bundle)
-        folded = [float(graph(view[None])) for view in views]
+        folded = fold(bundle)
+        folded = [float(folded(view[None])) for view in views]
     assert np.ptp(expected) > 0.3
     np.testing.assert_allclose(bundle.head().score(embeddings), expected, atol=1e-5, rtol=0)
     # The graph computes in float32, which these wild random weights amplify.

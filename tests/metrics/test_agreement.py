@@ -128,13 +128,13 @@ def test_paired_bootstrap_sees_what_separate_intervals_do_not() -> None:
     first = agreement.agreement(predicted, target, resamples=200)
     second = agreement.agreement(better, target, resamples=200)
     assert second.srcc.low < first.srcc.high  # the intervals overlap
-    difference = agreement.compare(predicted, better, target, resamples=500)
+    difference = agreement.paired_difference(predicted, better, target, resamples=500)
     assert difference.delta.value == pytest.approx(difference.second - difference.first)
     assert not difference.tie
     assert difference.p_value < 0.05
     other, _ = _noisy(5, 300)
     other = target + (other - _noisy(5, 300)[1])  # as much noise, drawn anew
-    assert agreement.compare(predicted, other, target, resamples=200).tie
+    assert agreement.paired_difference(predicted, other, target, resamples=200).tie
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_degenerate_input_is_one_sentence(
     with pytest.raises(DataError, match=message):
         agreement.agreement(predicted, target, resamples=2)
     with pytest.raises(DataError, match=message):
-        agreement.compare(predicted, predicted, target, resamples=2)
+        agreement.paired_difference(predicted, predicted, target, resamples=2)
     with pytest.raises(ValueError, match="metric must be one of srcc"):
-        agreement.compare([1, 2, 3], [1, 2, 4], [1, 2, 3], metric="r2")
+        agreement.paired_difference([1, 2, 3], [1, 2, 4], [1, 2, 3], metric="r2")
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support import lively_tower, make_head
 
-from ralikit.model.folded import BasisHead, FoldedScorer, with_outputs
+from ralikit.model.folded import BasisHead, Folded, with_outputs
 from ralikit.model.head import Head
 from ralikit.model.towers.mobilenet_v2 import MobileNetV2
 
@@ -35,10 +35,10 @@ def test_the_folded_head_equals_the_plain_one(normalize: bool) -> None:
 @pytest.mark.parametrize("pool", ["embedding", "score"])
 def test_the_folded_scorer_equals_its_parts(tower: MobileNetV2, pool: str) -> None:
     head = _head(normalize=False)
-    graph = FoldedScorer(tower, head, mean=MEAN, std=STD, view_pool=pool)
+    folded = Folded(tower, head, mean=MEAN, std=STD, view_pool=pool)
     views = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     with torch.no_grad():
-        got = graph(torch.from_numpy(views)).numpy()
+        got = folded(torch.from_numpy(views)).numpy()
         pixels = (views / 255.0 - np.array(MEAN)) / np.array(STD)
         nchw = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
         embedding = tower(nchw).double().numpy()
@@ -53,21 +53,21 @@ def test_the_folded_scorer_equals_its_parts(tower: MobileNetV2, pool: str) -> No
 
 def test_channel_order_matters(tower: MobileNetV2) -> None:
     """The graph reads RGB: a swapped order must show, or no gate could see it."""
-    graph = FoldedScorer(tower, _head(normalize=False), mean=MEAN, std=STD, view_pool="embedding")
+    folded = Folded(tower, _head(normalize=False), mean=MEAN, std=STD, view_pool="embedding")
     views = torch.zeros(1, 32, 32, 3)
     views[..., 0] = 255.0
     with torch.no_grad():
-        assert not torch.allclose(graph(views), graph(views.flip(-1)), atol=1e-3)
+        assert not torch.allclose(folded(views), folded(views.flip(-1)), atol=1e-3)
 
 
 @pytest.mark.parametrize("pool", ["embedding", "score"])
 def test_the_embedding_is_what_the_tower_gives_on_the_mean(tower: MobileNetV2, pool: str) -> None:
-    graph = FoldedScorer(tower, _head(normalize=False), mean=MEAN, std=STD, view_pool=pool)
+    folded = Folded(tower, _head(normalize=False), mean=MEAN, std=STD, view_pool=pool)
     views = torch.from_numpy(
         np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     )
     with torch.no_grad():
-        score, embedding = with_outputs(graph, ("score", "embedding"))(views)
-        alone = torch.cat([with_outputs(graph, ("score", "embedding"))(v[None])[1] for v in views])
-        assert torch.equal(score, graph(views))  # and the first graph still gives the score alone
+        score, embedding = with_outputs(folded, ("score", "embedding"))(views)
+        alone = torch.cat([with_outputs(folded, ("score", "embedding"))(v[None])[1] for v in views])
+        assert torch.equal(score, folded(views))  # and the first graph still gives the score alone
     np.testing.assert_allclose(embedding.numpy(), alone.numpy().mean(0, keepdims=True), atol=1e-5)

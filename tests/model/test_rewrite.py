@@ -10,19 +10,19 @@ from support_vit import CONFIGS, tiny_photos, tiny_scorer
 from torch import nn
 
 from ralikit.export.quantise.equalising import pixels_of
-from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded
+from ralikit.model.rewrite import rewrite
 
 
-def _embedding(graph: FoldedScorer, kind: str) -> torch.Tensor:
+def _embedding(folded: Folded, kind: str) -> torch.Tensor:
     with torch.inference_mode():
-        return torch.cat([graph.tower(pixels_of(graph, v)) for v in tiny_photos(kind, 6)])
+        return torch.cat([folded.tower(pixels_of(folded, v)) for v in tiny_photos(kind, 6)])
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_embeddings_and_scores_stay(kind: str) -> None:
     plain = tiny_scorer(kind, outliers="norm")
-    rewritten = lean(plain)
+    rewritten = rewrite(plain)
     before, after = _embedding(plain, kind), _embedding(rewritten, kind)
     assert float(before.std(0).min()) > 1e-3  # the photos differ, so equality says something
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
@@ -33,7 +33,7 @@ def test_embeddings_and_scores_stay(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_nothing_is_left_of_what_was_folded(kind: str) -> None:
-    rewritten = lean(tiny_scorer(kind))
+    rewritten = rewrite(tiny_scorer(kind))
     tower = rewritten.tower
     assert not rewritten.normalises
     assert tower.patches.bias is None  # type: ignore[union-attr]
@@ -48,7 +48,7 @@ def test_nothing_is_left_of_what_was_folded(kind: str) -> None:
 def test_the_scorer_given_is_not_changed() -> None:
     plain = tiny_scorer("clip")
     before = copy.deepcopy(plain.state_dict())
-    lean(plain)
+    rewrite(plain)
     assert all(torch.equal(before[name], value) for name, value in plain.state_dict().items())
 
 
@@ -57,7 +57,7 @@ def test_each_rewrite_matters() -> None:
     plain = tiny_scorer("clip", outliers="norm")
     wanted = _embedding(plain, "clip")
     for name in ("positions", "blocks.0.attention.query.weight", "blocks.1.attention.out.bias"):
-        rewritten = lean(plain)
+        rewritten = rewrite(plain)
         parameters = dict(rewritten.tower.named_parameters())
         original = dict(plain.tower.named_parameters())
         with torch.no_grad():
@@ -69,8 +69,6 @@ def test_a_convolutional_tower_has_nothing_to_rewrite() -> None:
     from support import lively_tower, make_head
 
     half = (0.5, 0.5, 0.5)
-    plain = FoldedScorer(
-        lively_tower(dim=6), make_head(), mean=half, std=half, view_pool="embedding"
-    )
-    assert lean(plain) is plain
+    plain = Folded(lively_tower(dim=6), make_head(), mean=half, std=half, view_pool="embedding")
+    assert rewrite(plain) is plain
     assert plain.normalises

@@ -39,7 +39,7 @@ def path(made: Path, tmp_path: Path) -> Path:
 def test_it_scores_like_the_reference_and_says_how(made: Path) -> None:
     runtime = open_runtime(made)
     photos = made_photos(5)
-    expected = torch_scores(tiny_request("fp16").graph, photos)
+    expected = torch_scores(tiny_request("fp16").folded, photos)
     assert np.abs(np.subtract([runtime.run(v) for v in photos], expected)).max() < 0.02
     assert runtime.note == OFF_DEVICE
     assert "evaluated off-device" in runtime.note

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ralikit.bench import device
-from ralikit.bench.records import Memory, Model, Protocol, Record, Runtime
+from ralikit.bench.records import Memory, Model, Protocol, RanBy, Record
 from ralikit.bench.subjects import split_backend
 from ralikit.config import from_mapping
 from ralikit.errors import RalikitError, UsageError
@@ -195,9 +195,7 @@ def _one_run(
                     Model, {**subject.loaded["model"], "input": subject.loaded["input"]}
                 ),
                 device=device.host(),
-                runtime=Runtime(
-                    name=name, version=version, unit="cpu", threads=threads, batch=batch
-                ),
+                runtime=RanBy(name=name, version=version, unit="cpu", threads=threads, batch=batch),
                 protocol=Protocol(
                     quick=plan.quick,
                     rounds=plan.rounds,

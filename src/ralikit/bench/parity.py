@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.bench import device
-from ralikit.bench.records import Model, Protocol, Record, Runtime
+from ralikit.bench.records import Model, Protocol, RanBy, Record
 from ralikit.bench.subjects import open_subject
 from ralikit.config import from_mapping
 from ralikit.errors import PhotoError, UsageError
@@ -62,7 +62,7 @@ def bench_parity(
     tell = progress or (lambda _what, _done: None)
     paths = [plan.reference, *plan.files]
     scores: list[NDArray[np.float64]] = []
-    loaded: list[tuple[Model, Runtime, str]] = []
+    loaded: list[tuple[Model, RanBy, str]] = []
     for number, path in enumerate(paths):
         subject = open_subject(path, backend="auto", threads=plan.threads)
         values = np.empty(len(plan.photos))
@@ -78,7 +78,7 @@ def bench_parity(
             values[index] = subject.runtime.run(views)
             shape = views.shape
         name, _, version = subject.runtime.name.partition(" ")
-        runtime = Runtime(name=name, version=version, unit="cpu", threads=plan.threads)
+        runtime = RanBy(name=name, version=version, unit="cpu", threads=plan.threads)
         model = from_mapping(Model, {**subject.model, "input": list(shape)})
         loaded.append((model, runtime, subject.runtime.note))
         scores.append(values)

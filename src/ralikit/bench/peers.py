@@ -22,7 +22,7 @@ from ralikit.files import publish
 from ralikit.importers.hf_tower import clip_names
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
-from ralikit.model.folded import FoldedScorer, fold
+from ralikit.model.folded import Folded, fold
 from ralikit.model.towers import load_tower
 from ralikit.model.towers.base import Tower
 from ralikit.model.towers.clip import Clip
@@ -80,7 +80,7 @@ _PEERS: dict[str, Callable[[Tower], Tower]] = {Clip.kind: TransformersTower}
 """What equals a kind of tower in transformers."""
 
 
-def peer_scorer(bundle: Bundle) -> FoldedScorer:
+def peer_scorer(bundle: Bundle) -> Folded:
     """A bundle's scorer around the Hugging Face module.
 
     Raises:

@@ -61,7 +61,7 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runtime:
+class RanBy:
     """What ran it: library and version, compute unit or delegate, threads, photos a call."""
 
     name: str
@@ -135,7 +135,7 @@ class Record:
     commit: str
     model: Model
     device: Device
-    runtime: Runtime
+    runtime: RanBy
     protocol: Protocol
     samples: dict[str, Any] = field(default_factory=dict)
     load_s: float | None = None

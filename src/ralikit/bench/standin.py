@@ -19,9 +19,9 @@ from ralikit.errors import RalikitError, UsageError
 from ralikit.export.gate.calibration_photos import built_in
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.model.head import Head
-from ralikit.model.rewrite import lean
+from ralikit.model.rewrite import rewrite
 from ralikit.model.towers import build_tower
 from ralikit.model.towers.base import Tower
 from ralikit.model.towers.block import blocks_of
@@ -107,13 +107,13 @@ def make_standin(
     fitting = built_in("calibration", preprocess, photos)
     others = built_in("gate", preprocess, max(8, photos // 6))
     dummy = _dummy_head(tower.dim)
-    graph = FoldedScorer(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()
+    folded = Folded(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()
     views = [*fitting.views, *others.views]
-    graph = lean(graph)
+    folded = rewrite(folded)
     embeddings = np.empty((len(views), tower.dim))
     with torch.inference_mode():
         for index, view in enumerate(views):
-            embeddings[index] = graph.tower(pixels_of(graph, view)).mean(0).double().numpy()
+            embeddings[index] = folded.tower(pixels_of(folded, view)).mean(0).double().numpy()
             if tell is not None:
                 tell("embedding photos", (index + 1) / len(views))
     head = fit_standin(embeddings[:photos])

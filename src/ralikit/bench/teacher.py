@@ -15,7 +15,7 @@ from typing import Any
 
 from ralikit.bench import device
 from ralikit.bench.host import WorkerProcess, only_bench
-from ralikit.bench.records import Device, Memory, Model, Protocol, Record, Runtime
+from ralikit.bench.records import Device, Memory, Model, Protocol, RanBy, Record
 from ralikit.config import from_mapping
 from ralikit.errors import UsageError
 from ralikit.progress import Tell
@@ -148,7 +148,7 @@ def _record(
         commit=device.commit(),
         model=from_mapping(Model, loaded["model"]),
         device=computer,
-        runtime=Runtime(
+        runtime=RanBy(
             name="torch",
             version=loaded["torch"],
             unit="gpu" if loaded["gpu"] else "cpu",

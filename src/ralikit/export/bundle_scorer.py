@@ -37,10 +37,10 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
     """
     from ralikit.runtimes.onnx import OnnxRuntime
 
-    graph = fold(bundle)
+    folded = fold(bundle)
     with tempfile.TemporaryDirectory(prefix="ralikit-scorer-") as folder:
         path = Path(folder) / SCORER
-        request = Request(bundle=bundle, bench=Workbench(graph), precision="fp16")
+        request = Request(bundle=bundle, bench=Workbench(folded), precision="fp16")
         onnx.convert(request, path)
         onnx.write_facts(path, {**facts_of(bundle), "target": "onnx", "precision": "fp16"})
         runtime = OnnxRuntime(path)
@@ -51,7 +51,7 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
                 0, 256, (bundle.info.preprocess.views, size, size, 3), dtype=np.uint8
             )
             with torch.inference_mode():
-                expected = float(graph(torch.from_numpy(views)))
+                expected = float(folded(torch.from_numpy(views)))
             got = runtime.run(views)
             if not abs(got - expected) <= _TOLERANCE:
                 raise ParityError(f"{SCORER} gives {got:.5f} where torch gives {expected:.5f}")

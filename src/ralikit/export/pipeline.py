@@ -313,7 +313,7 @@ def convert(
         "layers": found,
         "tools": converter.tools(),
         "calibration": gate.calibration_facts() if precision.calibrated else None,
-        **converter.structure(path, gate.graph, gate.photos.views),
+        **converter.structure(path, gate.folded, gate.photos.views),
         **({"gpu": True} if asked.options.gpu else {}),
         **({"layout": asked.options.layout} if asked.options.layout != LAYOUTS[0] else {}),
     }

@@ -12,13 +12,13 @@ import numpy as np
 from ralikit.errors import BundleError, UsageError
 from ralikit.export.gate.checks import Check, watch
 from ralikit.export.gate.limits import NARROW, Limits
-from ralikit.export.gate.parity import Parity, compare
+from ralikit.export.gate.parity import Parity, parity_of
 from ralikit.export.manifest import manifest_path, read_manifest
 from ralikit.export.targets import file_checks, find
 from ralikit.files import sha256_path
 from ralikit.model.facts import Facts
 from ralikit.photo.views import load_views, make_views
-from ralikit.probes import golden_photos
+from ralikit.probes import probe_photos
 from ralikit.runtimes import Runtime, open_runtime
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _golden(runtime: Runtime, limits: Limits) -> tuple[tuple[tuple[str, float, f
         return (), Check("golden photos", False, "its metadata carries no readable golden scores")
     wanted = {g.name: (g.sha256, g.reference) for g in runtime.facts.golden}
     rows, strange = [], []
-    for photo in golden_photos():
+    for photo in probe_photos():
         if photo.name not in wanted:
             continue  # a large tower's file names fewer
         if wanted[photo.name][0] != photo.sha256:
@@ -203,4 +203,4 @@ def _against(bundle: Bundle, runtime: Runtime, photos: Sequence[Path], *, where:
     views = [load_views(path, bundle.info.preprocess) for path in photos]
     reference = unfolded_scores(bundle, views)
     names = [path.name for path in photos]
-    return compare(names, runtime_scores(runtime, views), reference)
+    return parity_of(names, runtime_scores(runtime, views), reference)

@@ -177,7 +177,7 @@ def agreement(
     return Agreement(count=len(x), **figures)
 
 
-def compare(
+def paired_difference(
     first: ArrayLike,
     second: ArrayLike,
     target: ArrayLike,

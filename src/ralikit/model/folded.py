@@ -44,7 +44,7 @@ class BasisHead(nn.Module):
         return (weights * self.scores).sum(dim=-1)
 
 
-class FoldedScorer(nn.Module):
+class Folded(nn.Module):
     """(V, S, S, 3) pixels of one photo, uint8 or float in 0..255 -> its score, (1,).
 
     Args:
@@ -109,21 +109,21 @@ class FoldedScorer(nn.Module):
         return pixels * self.gain + self.offset if self.normalises else pixels
 
 
-def with_outputs(graph: FoldedScorer, outputs: tuple[str, ...]) -> FoldedScorer:
+def with_outputs(folded: Folded, outputs: tuple[str, ...]) -> Folded:
     """The same scorer, its weights shared, giving the score or (score, embedding).
 
     Args:
-        graph: The folded scorer; it is not changed.
+        folded: The folded scorer; it is not changed.
         outputs: ``("score",)`` or ``("score", "embedding")``.
     """
-    if outputs == graph.outputs:
-        return graph
-    other = copy.copy(graph)  # the same submodules, another attribute
+    if outputs == folded.outputs:
+        return folded
+    other = copy.copy(folded)  # the same submodules, another attribute
     other.outputs = outputs
     return other
 
 
-def fold(bundle: Bundle, *, tower: Tower | None = None) -> FoldedScorer:
+def fold(bundle: Bundle, *, tower: Tower | None = None) -> Folded:
     """Build a bundle's folded scorer, float32, in evaluation mode.
 
     Args:
@@ -131,14 +131,14 @@ def fold(bundle: Bundle, *, tower: Tower | None = None) -> FoldedScorer:
         tower: A tower to put in the place of the bundle's own.
     """
     info = bundle.info
-    graph = FoldedScorer(
+    folded = Folded(
         tower or load_tower(bundle),
         bundle.head(),
         mean=info.preprocess.mean,
         std=info.preprocess.std,
         view_pool=info.view_pool,
     )
-    return graph.eval().requires_grad_(False)
+    return folded.eval().requires_grad_(False)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -19,24 +19,24 @@ from __future__ import annotations
 
 import copy
 
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 
 
-def lean(graph: FoldedScorer) -> FoldedScorer:
+def rewrite(folded: Folded) -> Folded:
     """The rewritten scorer; one whose tower has nothing to rewrite is returned as it is.
 
     Scores move by float32 rounding alone.
 
     Args:
-        graph: A folded scorer, not rewritten yet; it is not changed.
+        folded: A folded scorer, not rewritten yet; it is not changed.
     """
-    tower = graph.tower.rewritten()
-    if tower is graph.tower:
-        return graph
+    tower = folded.tower.rewritten()
+    if tower is folded.tower:
+        return folded
     # Whatever the scorer holds is copied, but for its tower, which is one already.
-    graph = copy.deepcopy(graph, {id(graph.tower): tower})
-    if tower.absorb_pixels(graph.gain, graph.offset):
-        graph.gain.fill_(1.0)
-        graph.offset.zero_()
-        graph.normalises = False
-    return graph.eval().requires_grad_(False)
+    folded = copy.deepcopy(folded, {id(folded.tower): tower})
+    if tower.absorb_pixels(folded.gain, folded.offset):
+        folded.gain.fill_(1.0)
+        folded.offset.zero_()
+        folded.normalises = False
+    return folded.eval().requires_grad_(False)

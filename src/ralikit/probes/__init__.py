@@ -29,7 +29,7 @@ _RECIPES: dict[str, tuple[tuple[str, int], ...]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Golden:
+class Probe:
     """One golden photo: its name, its pixels, (512, 512, 3) uint8, and their hash."""
 
     name: str
@@ -37,7 +37,7 @@ class Golden:
     sha256: str
 
 
-def golden_photos() -> list[Golden]:
+def probe_photos() -> list[Probe]:
     """All of them, in a fixed order.
 
     Raises:
@@ -49,7 +49,7 @@ def golden_photos() -> list[Golden]:
         for kind, strength in recipes:
             pixels = _DEGRADE[kind](whole, strength)
             name = picture if kind == "clean" else f"{picture}, {kind} {strength}"
-            photos.append(Golden(name, pixels, sha256_bytes(pixels.tobytes())))
+            photos.append(Probe(name, pixels, sha256_bytes(pixels.tobytes())))
     return photos
 
 

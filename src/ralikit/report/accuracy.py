@@ -156,7 +156,7 @@ def scatter(path: Path, result: EvalResult) -> None:
 def records(results: Sequence[EvalResult], *, command: str) -> list[Record]:
     """One accuracy record a set and model."""
     from ralikit.bench import device
-    from ralikit.bench.records import Model, Protocol, Record, Runtime
+    from ralikit.bench.records import Model, Protocol, RanBy, Record
     from ralikit.config import from_mapping
 
     time, commit, host = device.now(), device.commit(), device.host()
@@ -173,7 +173,7 @@ def records(results: Sequence[EvalResult], *, command: str) -> list[Record]:
                 commit=commit,
                 model=from_mapping(Model, result.model.model),
                 device=host,
-                runtime=Runtime(name=name, version=version, unit="cpu", threads=0),
+                runtime=RanBy(name=name, version=version, unit="cpu", threads=0),
                 protocol=Protocol(
                     quick=False,
                     rounds=1,

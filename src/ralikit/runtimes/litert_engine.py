@@ -45,7 +45,7 @@ class Placement:
     outside: tuple[str, ...]
 
 
-class Engine(Protocol):
+class LiteRtEngine(Protocol):
     """A loaded graph with one input, ``image``."""
 
     inputs: dict[str, End]
@@ -84,7 +84,7 @@ class Interpreted:
         self._out_of = {name: int(detail["index"]) for name, detail in outputs.items()}
 
     def run(self, views: Views) -> dict[str, NDArray[np.float32]]:
-        """See `Engine`."""
+        """See `LiteRtEngine`."""
         self._interpreter.set_tensor(self._into["image"], views)
         self._interpreter.invoke()
         return {name: self._interpreter.get_tensor(t) for name, t in self._out_of.items()}
@@ -127,7 +127,7 @@ class Cached:
         weakref.finalize(self, _close, self._native)
 
     def run(self, views: Views) -> dict[str, NDArray[np.float32]]:
-        """See `Engine`."""
+        """See `LiteRtEngine`."""
         into, out = self._native["into"], self._native["out"]
         into["image"].write(views)
         self._native["model"].run_by_name(self._key, into, out)

@@ -9,7 +9,7 @@ import torch
 
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of, read_facts
-from ralikit.model.folded import FoldedScorer, fold, with_outputs
+from ralikit.model.folded import Folded, fold, with_outputs
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 
 _OUTPUTS = ("score", "embedding")
@@ -28,13 +28,13 @@ class TorchRuntime:
 
     observer: Observer | None = None
 
-    def __init__(self, bundle: Bundle, graph: FoldedScorer | None = None) -> None:
+    def __init__(self, bundle: Bundle, folded: Folded | None = None) -> None:
         self.facts = read_facts(
             facts_of(bundle) | {"outputs": list(_OUTPUTS)}, where=str(bundle.root)
         )
         self.name = f"torch {torch.__version__}"
         self.note = ""
-        self._graph = graph or fold(bundle)
+        self._graph = folded or fold(bundle)
         self.many: Many | None = self.run_many
         self._shape = self.facts.shape
         self._root = bundle.root

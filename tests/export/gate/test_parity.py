@@ -7,7 +7,7 @@ import pytest
 
 from ralikit.errors import ParityError
 from ralikit.export.gate.limits import Limits
-from ralikit.export.gate.parity import assert_parity, compare
+from ralikit.export.gate.parity import assert_parity, parity_of
 from ralikit.export.targets import named
 
 LIMITS = {precision.name: precision.limits.trained for precision in named("onnx").precisions}
@@ -19,7 +19,7 @@ def test_figures_are_those_of_the_differences() -> None:
     scores = REFERENCE.copy()
     scores[7] += 0.5
     scores[50:60] -= 0.02
-    parity = compare(NAMES, scores, REFERENCE)
+    parity = parity_of(NAMES, scores, REFERENCE)
     assert parity.max_drift == pytest.approx(0.5)
     assert parity.p95_drift == pytest.approx(0.02)
     assert parity.worst == "photo 7"
@@ -33,19 +33,19 @@ def test_just_over_the_maximum_is_refused_by_name(precision: str) -> None:
     assert limits.max_drift is not None
     scores = REFERENCE.copy()
     scores[42] -= limits.max_drift * 0.99
-    assert_parity(compare(NAMES, scores, REFERENCE), limits, what="mini")
+    assert_parity(parity_of(NAMES, scores, REFERENCE), limits, what="mini")
     scores[42] = REFERENCE[42] - limits.max_drift * 1.02
     with pytest.raises(ParityError, match=r"mini: off by .* on photo 42, the limit is"):
-        assert_parity(compare(NAMES, scores, REFERENCE), limits, what="mini")
+        assert_parity(parity_of(NAMES, scores, REFERENCE), limits, what="mini")
 
 
 def test_int8_forgives_a_rare_photo_but_not_many() -> None:
     scores = REFERENCE.copy()
     scores[:4] += 0.06
-    parity = compare(NAMES, scores, REFERENCE)
+    parity = parity_of(NAMES, scores, REFERENCE)
     assert parity.problem(LIMITS["int8"]) is None
     scores[:6] = REFERENCE[:6] + 0.06
-    problem = compare(NAMES, scores, REFERENCE).problem(LIMITS["int8"])
+    problem = parity_of(NAMES, scores, REFERENCE).problem(LIMITS["int8"])
     assert problem is not None
     assert "95th percentile" in problem
 
@@ -53,7 +53,7 @@ def test_int8_forgives_a_rare_photo_but_not_many() -> None:
 def test_int8_refuses_another_order_of_the_photos() -> None:
     reference = np.linspace(3.0, 3.1, 100)  # a set so even that small drifts reorder it
     scores = reference + np.where(np.arange(100) % 2, 0.01, -0.01)
-    problem = compare(NAMES, scores, reference).problem(LIMITS["int8"])
+    problem = parity_of(NAMES, scores, reference).problem(LIMITS["int8"])
     assert problem is not None
     assert "SRCC" in problem
 
@@ -63,10 +63,10 @@ def test_a_score_that_is_no_number_is_named(value: float) -> None:
     scores = REFERENCE.copy()
     scores[3] = value
     with pytest.raises(ParityError, match="photo 3"):
-        compare(NAMES, scores, REFERENCE)
+        parity_of(NAMES, scores, REFERENCE)
 
 
 def test_nan_figures_pass_no_limit() -> None:
-    parity = compare(NAMES, REFERENCE, REFERENCE)
+    parity = parity_of(NAMES, REFERENCE, REFERENCE)
     broken = type(parity)(**{**vars(parity), "max_drift": float("nan")})
     assert broken.problem(Limits(max_drift=1.0, golden=1.0)) is not None

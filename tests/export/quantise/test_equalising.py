@@ -11,13 +11,13 @@ import torch
 from ralikit.export.gate.gate import Gate, folded_scores
 from ralikit.export.quantise.equalising import channel_moments, equalise, on_pixel_grid, pixels_of
 from ralikit.export.quantise.structure import channel_groups, layer, trace
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 
 
 @pytest.fixture
-def graph(gate: Gate) -> FoldedScorer:
+def graph(gate: Gate) -> Folded:
     """The tiny scorer with channels made as unequal as real ones: every second one tiny."""
-    graph = copy.deepcopy(gate.graph)
+    graph = copy.deepcopy(gate.folded)
     weight = graph.get_parameter("tower.blocks.1.expand.weight")
     scale = torch.ones(len(weight))
     scale[::2] = 0.02
@@ -26,36 +26,36 @@ def graph(gate: Gate) -> FoldedScorer:
     return graph
 
 
-def test_the_function_stays(graph: FoldedScorer, gate: Gate) -> None:
+def test_the_function_stays(folded: Folded, gate: Gate) -> None:
     views = gate.photos.views
-    before = folded_scores(graph, views)
+    before = folded_scores(folded, views)
     assert before.std() > 0.1
-    np.testing.assert_allclose(folded_scores(equalise(graph, views), views), before, atol=2e-4)
+    np.testing.assert_allclose(folded_scores(equalise(folded, views), views), before, atol=2e-4)
 
 
-def test_small_channels_get_the_tensors_range(graph: FoldedScorer, gate: Gate) -> None:
-    def spread(graph: FoldedScorer) -> float:
-        traced = trace(graph.tower)
-        moments = channel_moments(traced, [pixels_of(graph, v) for v in gate.photos.views])
+def test_small_channels_get_the_tensors_range(folded: Folded, gate: Gate) -> None:
+    def spread(folded: Folded) -> float:
+        traced = trace(folded.tower)
+        moments = channel_moments(traced, [pixels_of(folded, v) for v in gate.photos.views])
         (node,) = [n for n in traced.graph.nodes if str(n.target) == "blocks.1.expand"]
         (relu,) = node.users
         peak = moments[relu.name].peak
         live = peak[peak > 0]
         return float(live.max() / live.median())
 
-    assert spread(equalise(graph, gate.photos.views)) < 0.5 * spread(graph)
+    assert spread(equalise(folded, gate.photos.views)) < 0.5 * spread(folded)
 
 
-def test_the_given_graph_is_not_changed(graph: FoldedScorer, gate: Gate) -> None:
-    before = copy.deepcopy(graph.state_dict())
-    equalise(graph, gate.photos.views[:2])
-    on_pixel_grid(graph)
-    for name, value in graph.state_dict().items():
+def test_the_given_graph_is_not_changed(folded: Folded, gate: Gate) -> None:
+    before = copy.deepcopy(folded.state_dict())
+    equalise(folded, gate.photos.views[:2])
+    on_pixel_grid(folded)
+    for name, value in folded.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 
 def test_channels_at_relu6s_ceiling_are_left_alone(gate: Gate) -> None:
-    graph = copy.deepcopy(gate.graph)
+    graph = copy.deepcopy(gate.folded)
     graph.get_parameter("tower.blocks.1.expand.bias").data += 10.0  # every channel clips
     ready = equalise(graph, gate.photos.views[:2])
     views = gate.photos.views[:2]
@@ -64,8 +64,8 @@ def test_channels_at_relu6s_ceiling_are_left_alone(gate: Gate) -> None:
 
 @pytest.mark.parametrize("mean", [(0.5, 0.5, 0.5), (0.48, 0.46, 0.41)])
 def test_pixels_are_their_own_grid(gate: Gate, mean: tuple[float, float, float]) -> None:
-    graph = FoldedScorer(
-        gate.graph.tower,
+    graph = Folded(
+        gate.folded.tower,
         gate.bundle.head(),
         mean=mean,
         std=(0.27, 0.26, 0.28),
@@ -86,7 +86,7 @@ def test_pixels_are_their_own_grid(gate: Gate, mean: tuple[float, float, float])
 
 
 def test_groups_join_what_a_residual_adds_and_nothing_more(gate: Gate) -> None:
-    traced = trace(gate.graph.tower)
+    traced = trace(gate.folded.tower)
     groups = channel_groups(traced)
     names = {m: str(n.target) for n in traced.graph.nodes if (m := layer(traced, n)) is not None}
     joined = {frozenset(names[w] for w in g.writers): g for g in groups if g.writers}

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ralikit.export.quantise.splitting import split_first_channels
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 STEP = 6.0 / 255.0
@@ -27,21 +27,19 @@ def photos() -> list[Views]:
 
 
 @pytest.fixture(scope="module")
-def scorer() -> FoldedScorer:
-    graph = FoldedScorer(
+def scorer() -> Folded:
+    folded = Folded(
         lively_tower(), make_head(), mean=(0.5,) * 3, std=(0.5,) * 3, view_pool="embedding"
     )
-    return graph.eval().requires_grad_(False)
+    return folded.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
-def split(scorer: FoldedScorer, photos: list[Views]) -> FoldedScorer:
+def split(scorer: Folded, photos: list[Views]) -> Folded:
     return split_first_channels(scorer, photos)
 
 
-def test_the_function_stays_what_it_was(
-    scorer: FoldedScorer, split: FoldedScorer, photos: list[Views]
-) -> None:
+def test_the_function_stays_what_it_was(scorer: Folded, split: Folded, photos: list[Views]) -> None:
     for views in photos:
         image = torch.from_numpy(views)
         pixels = image.float().permute(0, 3, 1, 2) * scorer.gain + scorer.offset
@@ -50,7 +48,7 @@ def test_the_function_stays_what_it_was(
 
 
 def test_only_the_narrow_tensors_before_the_first_wide_one_are_doubled(
-    scorer: FoldedScorer, split: FoldedScorer
+    scorer: Folded, split: Folded
 ) -> None:
     changed = {}
     for (name, before), (again, after) in zip(
@@ -68,7 +66,7 @@ def test_only_the_narrow_tensors_before_the_first_wide_one_are_doubled(
 
 
 def test_two_roundings_half_a_step_apart_average_to_half_the_error(
-    scorer: FoldedScorer, split: FoldedScorer, photos: list[Views]
+    scorer: Folded, split: Folded, photos: list[Views]
 ) -> None:
     def rounded(x: torch.Tensor) -> torch.Tensor:
         return torch.round(x / STEP) * STEP

@@ -21,7 +21,7 @@ from ralikit.export.search.sensitivity import sensitivities
 from ralikit.export.targets.coreml.compress import compress
 from ralikit.export.targets.coreml.precisions import BY_TYPE
 from ralikit.model.bundle import Bundle
-from ralikit.model.rewrite import lean
+from ralikit.model.rewrite import rewrite
 from ralikit.report.auto import page
 
 
@@ -70,18 +70,18 @@ def test_the_table_names_every_layer() -> None:
 
 
 def test_first_order_shifts_are_what_changing_one_layer_does() -> None:
-    graph, photos = lean(tiny_scorer("clip")), tiny_photos("clip", 6)
+    folded, photos = rewrite(tiny_scorer("clip")), tiny_photos("clip", 6)
     name = "tower.blocks.1.mlp.up"
-    layer = graph.get_submodule(name)
+    layer = folded.get_submodule(name)
     weight = layer.weight
     assert isinstance(weight, torch.Tensor)
     torch.manual_seed(1)
     change = (1e-3 * torch.randn_like(weight)).half()
-    found = sensitivities(graph, photos, {name: {"x": Candidate(change)}})[name]["x"]
+    found = sensitivities(folded, photos, {name: {"x": Candidate(change)}})[name]["x"]
 
     def scores() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         with torch.inference_mode():
-            return np.array([float(graph(torch.from_numpy(v))) for v in photos])
+            return np.array([float(folded(torch.from_numpy(v))) for v in photos])
 
     def outputs() -> torch.Tensor:
         seen: list[torch.Tensor] = []

@@ -24,8 +24,8 @@ from ralikit.export.targets.coreml.layout import neural_engine
 from ralikit.export.targets.tflite.layout import laid_out
 from ralikit.model import towers
 from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
-from ralikit.model.folded import FoldedScorer, fold
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded, fold
+from ralikit.model.rewrite import rewrite
 from ralikit.model.towers.base import Tower
 from ralikit.model.towers.channels import divide_channels
 from ralikit.photo.views import Preprocess
@@ -102,7 +102,7 @@ def _photo(seed: int) -> Tensor:
 
 def test_a_made_up_tower_folds_and_is_rewritten(made_up: Bundle) -> None:
     plain = fold(made_up)
-    rewritten = lean(plain)
+    rewritten = rewrite(plain)
     assert isinstance(rewritten.tower, Tiles)
     assert plain.normalises
     assert not rewritten.normalises
@@ -145,10 +145,10 @@ def test_what_it_says_of_itself_is_believed(
 
 
 def test_layouts_that_do_not_know_it_leave_it_as_it_is(made_up: Bundle) -> None:
-    graph = fold(made_up)
-    assert torch.equal(laid_out(graph)(_photo(0)), graph(_photo(0)))
+    folded = fold(made_up)
+    assert torch.equal(laid_out(folded)(_photo(0)), folded(_photo(0)))
     with pytest.raises(TypeError, match="a tiles tower has no tokens"):
-        neural_engine(graph)
+        neural_engine(folded)
 
 
 @pytest.mark.parametrize("kind", towers.TOWERS)
@@ -166,15 +166,15 @@ def test_every_channel_a_tower_names_can_be_evened_out(kind: str) -> None:
     # Dividing each of them by other numbers leaves the embedding, and no small layer is left out.
     from support_vit import tiny_photos, tiny_scorer
 
-    graph: FoldedScorer = lean(tiny_scorer(kind))
-    pixels = graph.pixels(torch.from_numpy(tiny_photos(kind, 2)[1]))
-    wanted = graph.tower(pixels)
-    named = graph.tower.channels_to_even()
+    folded: Folded = rewrite(tiny_scorer(kind))
+    pixels = folded.pixels(torch.from_numpy(tiny_photos(kind, 2)[1]))
+    wanted = folded.tower(pixels)
+    named = folded.tower.channels_to_even()
     read = {f"tower.{name}" for channels in named for name in channels.readers}
-    assert read == set(layer_types.small_layers(graph))
+    assert read == set(layer_types.small_layers(folded))
     assert {channels.by for channels in named} == {"norm", "linear", "gain"}
     generator = torch.Generator().manual_seed(0)
     for channels in named:
-        width = graph.tower.get_parameter(f"{channels.readers[0]}.weight").shape[1]
-        divide_channels(graph.tower, channels, 0.5 + torch.rand(width, generator=generator))
-    torch.testing.assert_close(graph.tower(pixels), wanted, atol=2e-5, rtol=2e-5)
+        width = folded.tower.get_parameter(f"{channels.readers[0]}.weight").shape[1]
+        divide_channels(folded.tower, channels, 0.5 + torch.rand(width, generator=generator))
+    torch.testing.assert_close(folded.tower(pixels), wanted, atol=2e-5, rtol=2e-5)

@@ -25,16 +25,16 @@ from ralikit.export.gate.calibration_photos import (
     from_folder,
     too_few,
 )
-from ralikit.export.gate.parity import FOLD, Parity, compare, embedding_shift
+from ralikit.export.gate.parity import FOLD, Parity, embedding_shift, parity_of
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.malloc import map_large_blocks
 from ralikit.model.bundle import TOWER, Bundle
-from ralikit.model.folded import FoldedScorer, fold
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded, fold
+from ralikit.model.rewrite import rewrite
 from ralikit.model.towers import load_tower
 from ralikit.photo.views import make_views
-from ralikit.probes import Golden, golden_photos
+from ralikit.probes import Probe, probe_photos
 from ralikit.progress import Tell
 from ralikit.runtimes import Runtime, Views, checked_score
 
@@ -81,10 +81,10 @@ def unfolded(
     return scores, embeddings
 
 
-def folded_scores(graph: FoldedScorer, views: Sequence[Views]) -> Scores:
+def folded_scores(folded: Folded, views: Sequence[Views]) -> Scores:
     """Scores of the folded graph in torch."""
     with torch.inference_mode():
-        return np.array([float(graph(torch.from_numpy(np.array(photo)))) for photo in views])
+        return np.array([float(folded(torch.from_numpy(np.array(photo)))) for photo in views])
 
 
 def runtime_scores(
@@ -127,18 +127,18 @@ class Gate:
     photos: PhotoSet
     reference: Scores
     embeddings: Scores
-    golden: Sequence[Golden]
+    golden: Sequence[Probe]
     golden_views: Sequence[Views]
     golden_reference: Scores
     fold_parity: Parity
     warning: str | None
 
     @property
-    def graph(self) -> FoldedScorer:
+    def folded(self) -> Folded:
         """The folded, rewritten scorer."""
-        return self.bench.graph
+        return self.bench.folded
 
-    def compare(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
+    def parity_of(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
         """Run a converted file on every photo and compare it with the reference.
 
         Raises:
@@ -148,7 +148,7 @@ class Gate:
         views, what = self.photos.views, "comparing scores"
         if "embedding" not in runtime.facts.outputs:
             scores = runtime_scores(runtime, views, tell=tell, what=what)
-            return compare(self.photos.names, scores, self.reference)
+            return parity_of(self.photos.names, scores, self.reference)
         scores, found = np.empty(len(views)), []
         for index, photo in enumerate(views):  # a large tower's seconds, once for both
             given = runtime.outputs(photo)
@@ -159,7 +159,7 @@ class Gate:
                 tell(what, (index + 1) / len(views))
         wanted = self.embeddings[: len(found)]
         shift = embedding_shift(np.concatenate(found).astype(np.float64), wanted)
-        return replace(compare(self.photos.names, scores, self.reference), shift=shift)
+        return replace(parity_of(self.photos.names, scores, self.reference), shift=shift)
 
     def facts(self) -> dict[str, Any]:
         """What a file says of its photos: the sets' hashes, golden photos and their scores."""
@@ -216,27 +216,27 @@ def open_gate(
     if tell is not None:
         tell("preparing photos", 0.0)
     photos, lazy, warning = _photo_sets(bundle, calibration, count, calibration_count)
-    golden = golden_photos()
+    golden = probe_photos()
     if few:  # one degraded photo of each picture
         golden = golden[1::3]
     golden_views = [make_views(g.pixels, bundle.info.preprocess) for g in golden]
-    graph = lean(fold(bundle))
+    folded = rewrite(fold(bundle))
     scores = _references(bundle, golden, golden_views, photos, keep=large, tell=tell)
     reference = scores["photos"]
     if not np.isfinite(reference).all():
         bad = photos.names[int(np.flatnonzero(~np.isfinite(reference))[0])]
         raise ParityError(f"the bundle itself gives no finite score on {bad}")
     some = _FOLD_PHOTOS_LARGE if large else _FOLD_PHOTOS
-    fold_parity = compare(
+    fold_parity = parity_of(
         [*(f"golden photo {g.name}" for g in golden[:some]), *photos.names[:some]],
-        folded_scores(graph, [*golden_views[:some], *photos.views[:some]]),
+        folded_scores(folded, [*golden_views[:some], *photos.views[:some]]),
         np.concatenate([scores["golden"][:some], reference[:some]]),
     )
     _refuse_other_scores(fold_parity)
     return Gate(
         bundle=bundle,
         large=large,
-        bench=Workbench(graph, lambda: lazy().views),
+        bench=Workbench(folded, lambda: lazy().views),
         calibration=lazy,
         photos=photos,
         reference=reference,
@@ -264,7 +264,7 @@ def _photo_sets(
 
 def _references(
     bundle: Bundle,
-    golden: Sequence[Golden],
+    golden: Sequence[Probe],
     golden_views: Sequence[Views],
     photos: PhotoSet,
     *,

@@ -77,7 +77,7 @@ class Parity:
         }
 
 
-def compare(
+def parity_of(
     names: Sequence[str], scores: NDArray[np.float64], reference: NDArray[np.float64]
 ) -> Parity:
     """Compare a file's scores with the reference's, photo by photo.

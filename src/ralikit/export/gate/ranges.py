@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 PHOTOS = 4
@@ -43,21 +43,21 @@ class Reach:
         return {"largest": round(self.largest, 2), "where": self.where, "photos": self.photos}
 
 
-def reach(graph: FoldedScorer, photos: Sequence[Views]) -> Reach:
+def reach(folded: Folded, photos: Sequence[Views]) -> Reach:
     """Look at everything that a graph computes on photos.
 
     Args:
-        graph: A folded scorer, laid out as it is converted.
+        folded: A folded scorer, laid out as it is converted.
         photos: Views of photos, each (V, S, S, 3) uint8.
     """
     watch = _Watch()
     with ExitStack() as hooks:
-        for name, module in graph.named_modules():
+        for name, module in folded.named_modules():
             hooks.callback(module.register_forward_pre_hook(watch.entering(name)).remove)
             hooks.callback(module.register_forward_hook(watch.leaving).remove)
         with torch.inference_mode(), watch:
             for views in photos:
-                graph(torch.from_numpy(views.copy()))
+                folded(torch.from_numpy(views.copy()))
     return Reach(largest=watch.largest, where=watch.where, photos=len(photos))
 
 

@@ -13,7 +13,7 @@ _SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
-class Grid:
+class ActivationGrid:
     """256 evenly spaced values: ``(q - zero) * step`` for q = 0 .. 255.
 
     Attributes:
@@ -41,7 +41,7 @@ class Grid:
         return (255 - self.zero) * self.step
 
 
-def grid_between(low: float, high: float) -> Grid:
+def grid_between(low: float, high: float) -> ActivationGrid:
     """The grid over a range, widened to hold 0 and shifted by less than a step to land on it.
 
     A tensor that never moves gets a step of 1e-6 instead of none.
@@ -49,10 +49,10 @@ def grid_between(low: float, high: float) -> Grid:
     low, high = min(low, 0.0), max(high, 0.0)
     # float32, as the files store it: a grid in a file is exactly this grid.
     step = float(np.float32(max((high - low) / 255.0, 1e-6)))
-    return Grid(step=step, zero=int(np.clip(round(-low / step), 0, 255)))
+    return ActivationGrid(step=step, zero=int(np.clip(round(-low / step), 0, 255)))
 
 
-def best_grid(values: NDArray[np.float32]) -> Grid:
+def best_grid(values: NDArray[np.float32]) -> ActivationGrid:
     """The grid with the least mean squared error on sampled values.
 
     Clipping the rare ends makes all steps smaller; both ends are drawn in together, then each one
@@ -78,6 +78,6 @@ def sample(values: NDArray[np.float32], count: int = _SAMPLES) -> NDArray[np.flo
     return np.concatenate([flat[::stride], [flat.min(), flat.max()]]).astype(np.float32)
 
 
-def _squared_error(x: NDArray[np.float32], grid: Grid) -> float:
+def _squared_error(x: NDArray[np.float32], grid: ActivationGrid) -> float:
     q = np.clip(np.rint(x / np.float32(grid.step)) + grid.zero, 0, 255)
     return float(np.square((q - grid.zero) * np.float32(grid.step) - x, dtype=np.float32).mean())

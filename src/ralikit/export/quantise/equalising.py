@@ -28,7 +28,7 @@ from ralikit.export.quantise.structure import (
     refuse_unknown,
     trace,
 )
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 # A channel behind ReLU6 keeps this much room above its largest calibration value.
@@ -50,12 +50,12 @@ class Moments:
     square: Tensor
 
 
-def pixels_of(graph: FoldedScorer, views: Views) -> Tensor:
+def pixels_of(folded: Folded, views: Views) -> Tensor:
     """What a graph's tower is given for one photo: (V, S, S, 3) uint8 -> (V, 3, S, S) float."""
-    return graph.pixels(torch.from_numpy(views))
+    return folded.pixels(torch.from_numpy(views))
 
 
-def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
+def on_pixel_grid(folded: Folded) -> Folded:
     """A copy whose tower sees (pixel - z) * g with one whole z and one g for all three channels.
 
     Then uint8 pixels are the first layer's quantised input as they come, with no rounding at all.
@@ -63,11 +63,11 @@ def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
     then stands for pixel value z where it stood for the mean (less than half a level for
     mean 0.5). The comparison with the reference covers that.
     """
-    graph = copy.deepcopy(graph)
-    traced = trace(graph.tower)
-    refuse_unknown(traced, graph.tower.kind)
+    folded = copy.deepcopy(folded)
+    traced = trace(folded.tower)
+    refuse_unknown(traced, folded.tower.kind)
     first = next(iter(_layers(traced)))
-    gain, offset = graph.gain.double().flatten(), graph.offset.double().flatten()
+    gain, offset = folded.gain.double().flatten(), folded.offset.double().flatten()
     step = gain.mean()
     zero = torch.round((-offset / gain).mean()).clamp(0, 255)
     with torch.no_grad():
@@ -77,9 +77,9 @@ def on_pixel_grid(graph: FoldedScorer) -> FoldedScorer:
         assert first.bias is not None  # noqa: S101
         first.bias += (weight * shift).flatten(1).sum(1).float()
         first.weight.copy_(weight * ratio)
-        graph.gain.fill_(float(step))
-        graph.offset.fill_(float(-step * zero))
-    return graph
+        folded.gain.fill_(float(step))
+        folded.offset.fill_(float(-step * zero))
+    return folded
 
 
 def channel_moments(graph: fx.GraphModule, batches: Iterable[Tensor]) -> dict[str, Moments]:
@@ -112,21 +112,21 @@ def channel_moments(graph: fx.GraphModule, batches: Iterable[Tensor]) -> dict[st
     return found
 
 
-def equalise(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+def equalise(folded: Folded, calibration: Sequence[Views]) -> Folded:
     """A copy with its tower's channels rescaled for int8; the same function on those photos.
 
     Args:
-        graph: A folded scorer with a convolutional tower.
+        folded: A folded scorer with a convolutional tower.
         calibration: Views of calibration photos, each (V, S, S, 3) uint8.
     """
-    graph = copy.deepcopy(graph)
-    traced = trace(graph.tower)
-    refuse_unknown(traced, graph.tower.kind)
-    moments = channel_moments(traced, (pixels_of(graph, views) for views in calibration))
+    folded = copy.deepcopy(folded)
+    traced = trace(folded.tower)
+    refuse_unknown(traced, folded.tower.kind)
+    moments = channel_moments(traced, (pixels_of(folded, views) for views in calibration))
     for group in channel_groups(traced):
         if group.free and group.writers and group.readers:
             _rescale(group, _scales(group, moments))
-    return graph
+    return folded
 
 
 def _scales(group: ChannelGroup, moments: dict[str, Moments]) -> Tensor:

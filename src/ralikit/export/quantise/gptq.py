@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ralikit.export.quantise.weight_grids import Grid
+from ralikit.export.quantise.weight_grids import WeightGrid
 
 _DAMPING = 0.01
 _TOGETHER = 128
@@ -49,7 +49,7 @@ def spread(gram: Tensor, *, dtype: torch.dtype = torch.float32) -> Spread:
     return Spread(order, inverse.flip(0, 1).to(dtype).contiguous())
 
 
-def compensated(weight: Tensor, grid: Grid, spread: Spread) -> Tensor:
+def compensated(weight: Tensor, grid: WeightGrid, spread: Spread) -> Tensor:
     """Codes chosen so that the layer's output, not each weight, is closest.
 
     The error of a column is spread over the columns still to come along a row of the factor.

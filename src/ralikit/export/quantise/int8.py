@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise.activation_grid import Grid, best_grid
+from ralikit.export.quantise.activation_grid import ActivationGrid, best_grid
 from ralikit.export.quantise.equalising import WEIGHT_LEVELS as LEVELS
 from ralikit.export.quantise.equalising import equalise, on_pixel_grid, pixels_of
 from ralikit.export.quantise.gptq import compensated, spread
@@ -29,7 +29,7 @@ from ralikit.export.quantise.splitting import split_first_channels
 from ralikit.export.quantise.structure import is_add, is_mean, is_relu, layer, trace
 from ralikit.export.quantise.ties import without_ties
 from ralikit.export.quantise.weight_grids import int8_grid
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 _PIXELS = 32 * 256 * 256  # of all views held while tensors are wide
@@ -47,7 +47,7 @@ class Int8Plan:
     """What every int8 target stores.
 
     Attributes:
-        graph: The scorer with rounded weights: every tower weight is ``step[c] * k`` for a whole k
+        folded: The scorer with rounded weights: every tower weight is ``step[c] * k`` for a whole k
             in -127..127, step[c] = max of |weight[c]| / 127 (see `weight_steps`).
         grids: The 8-bit grid of every tensor between layers. A layer's output (behind its ReLU,
             where one follows) goes by the layer's name, ``"blocks.1.expand"``; a sum by the name
@@ -55,9 +55,9 @@ class Int8Plan:
         pixels: The grid of the first layer's input: whole pixels, no rounding.
     """
 
-    graph: FoldedScorer
-    grids: dict[str, Grid]
-    pixels: Grid
+    folded: Folded
+    grids: dict[str, ActivationGrid]
+    pixels: ActivationGrid
 
 
 def weight_steps(weight: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ def round_weight(weight: Tensor) -> Tensor:
     return torch.round(weight / steps).clamp(-LEVELS, LEVELS) * steps
 
 
-def round_activation(x: Tensor, grid: Grid) -> Tensor:
+def round_activation(x: Tensor, grid: ActivationGrid) -> Tensor:
     """Values on a tensor's grid, clipped at its ends."""
     q = torch.round(x / grid.step).clamp_(-grid.zero, 255 - grid.zero)
     return q.mul_(grid.step)
 
 
-def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
+def prepare_int8(folded: Folded, calibration: Sequence[Views]) -> Int8Plan:
     """From a folded scorer to what int8 targets store.
 
     The pixels' own grid, equalised channels, the first ones carried twice, all of it rounded.
@@ -85,54 +85,54 @@ def prepare_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
     A minute's work on one core: `ralikit.export.quantise.workbench` keeps the plan.
 
     Args:
-        graph: The folded scorer; it is not changed.
+        folded: The folded scorer; it is not changed.
         calibration: Views of calibration photos, each (V, S, S, 3) uint8.
 
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
     some = _two_views(calibration)
-    ready = split_first_channels(equalise(on_pixel_grid(graph), some), some)
+    ready = split_first_channels(equalise(on_pixel_grid(folded), some), some)
     return plan_int8(ready, calibration)
 
 
-def prepare_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+def prepare_weights(folded: Folded, calibration: Sequence[Views]) -> Folded:
     """A copy whose tower's weights lie on int8 grids, equalised first: for weight-only files.
 
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
-    return plan_weights(equalise(graph, _two_views(calibration)), calibration)
+    return plan_weights(equalise(folded, _two_views(calibration)), calibration)
 
 
-def plan_int8(graph: FoldedScorer, calibration: Sequence[Views]) -> Int8Plan:
+def plan_int8(folded: Folded, calibration: Sequence[Views]) -> Int8Plan:
     """Round an equalised scorer's tower to int8, weights and activations.
 
     Args:
-        graph: From `equalise(on_pixel_grid(...), ...)`; it is not changed.
+        folded: From `equalise(on_pixel_grid(...), ...)`; it is not changed.
         calibration: Views of calibration photos, each (V, S, S, 3) uint8.
 
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
-    graph = copy.deepcopy(graph)
-    grids = _round_in_step(graph, calibration, activations=True)
-    traced = trace(graph.tower)
-    grids = without_ties(traced, _names(traced), grids, pixels_of(graph, calibration[0][:1]))
-    step = float(graph.gain.flatten()[0])
-    zero = round(-float(graph.offset.flatten()[0]) / step)
-    return Int8Plan(graph=graph, grids=grids, pixels=Grid(step=step, zero=zero))
+    folded = copy.deepcopy(folded)
+    grids = _round_in_step(folded, calibration, activations=True)
+    traced = trace(folded.tower)
+    grids = without_ties(traced, _names(traced), grids, pixels_of(folded, calibration[0][:1]))
+    step = float(folded.gain.flatten()[0])
+    zero = round(-float(folded.offset.flatten()[0]) / step)
+    return Int8Plan(folded=folded, grids=grids, pixels=ActivationGrid(step=step, zero=zero))
 
 
-def plan_weights(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+def plan_weights(folded: Folded, calibration: Sequence[Views]) -> Folded:
     """A copy with the tower's weights on int8 grids and its biases corrected for what that changes.
 
     Raises:
         ExportError: If there are no photos, or the tower has no fixed graph.
     """
-    graph = copy.deepcopy(graph)
-    _round_in_step(graph, calibration, activations=False)
-    return graph
+    folded = copy.deepcopy(folded)
+    _round_in_step(folded, calibration, activations=False)
+    return folded
 
 
 @dataclass
@@ -144,19 +144,19 @@ class _Sides:
 
 
 def _round_in_step(
-    graph: FoldedScorer, calibration: Sequence[Views], *, activations: bool
-) -> dict[str, Grid]:
+    folded: Folded, calibration: Sequence[Views], *, activations: bool
+) -> dict[str, ActivationGrid]:
     # The calibration set goes through one layer after another, exact and rounded side by side; a
     # tensor is let go as soon as its last reader has run. Early tensors are wide, so only a few
     # views are held; from where all of them fit, all of them are (late layers have many channels
     # and few positions, and need them).
     if not calibration:
         raise ExportError("int8 needs calibration photos, and there are none")
-    untouched = trace(copy.deepcopy(graph.tower))
-    traced = trace(graph.tower)
+    untouched = trace(copy.deepcopy(folded.tower))
+    traced = trace(folded.tower)
     twin = dict(zip(traced.graph.nodes, untouched.graph.nodes, strict=True))
     names = _names(traced)
-    grids: dict[str, Grid] = {}
+    grids: dict[str, ActivationGrid] = {}
     few, many = _few_views(calibration), _many_views(calibration)
     sides = _Sides({}, {})
     widened = len(few) >= len(many)
@@ -166,10 +166,10 @@ def _round_in_step(
             if node.op == "output":
                 break
             if node.op == "placeholder":
-                sides.exact[node] = sides.rounded[node] = pixels_of(graph, few)
+                sides.exact[node] = sides.rounded[node] = pixels_of(folded, few)
                 continue
             if not widened and _fits(sides.exact, len(few), len(many)):
-                pixels = pixels_of(graph, many)
+                pixels = pixels_of(folded, many)
                 live = list(sides.exact)
                 exact = _rerun(untouched, [twin[n] for n in live], pixels, {}, names)
                 sides.exact = {n: exact[twin[n]] for n in live}
@@ -229,7 +229,7 @@ def _rerun(
     graph: fx.GraphModule,
     live: list[fx.Node],
     pixels: Tensor,
-    grids: dict[str, Grid],
+    grids: dict[str, ActivationGrid],
     names: dict[fx.Node, str],
 ) -> dict[fx.Node, Tensor]:
     # Run the first nodes again, a few views at a time, and keep what is still to be read.

@@ -13,9 +13,9 @@ from ralikit.export.quantise import layer_types
 from ralikit.export.quantise.hooks import Layer
 from ralikit.export.quantise.int8 import round_weight
 from ralikit.export.quantise.smoothing import Activations, round_between
-from ralikit.export.quantise.weight_grids import Grid, linear_grid, nearest
+from ralikit.export.quantise.weight_grids import WeightGrid, linear_grid, nearest
 from ralikit.export.quantise.workbench import Workbench
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 
 Rounding = Callable[[Tensor], Tensor]
 
@@ -58,11 +58,11 @@ class Choices:
     """What a target's files can store small.
 
     Attributes:
-        graph: The scorer whose layers they are, channels evened out where the target does so.
+        folded: The scorer whose layers they are, channels evened out where the target does so.
         kinds: By layer name in the scorer, and type.
     """
 
-    graph: FoldedScorer
+    folded: Folded
     kinds: Mapping[str, Mapping[str, Kind]]
 
     @property
@@ -82,7 +82,7 @@ def integer_choices(
         activations: What shares a dynamic scale where the file runs.
         times: Time of a transformer's layer by type, a share of that in float.
     """
-    dynamic = bench.graph.tower.arithmetic == "dynamic"
+    dynamic = bench.folded.tower.arithmetic == "dynamic"
     even = layer_types.evened(bench, activations if dynamic else None)[0]
     shares = times if dynamic else {}
     inputs = _dynamic(activations) if dynamic else None
@@ -98,7 +98,7 @@ def integer_choices(
     return Choices(even, kinds)
 
 
-def on_grid(make: Callable[[Tensor], Grid]) -> Callable[[Tensor], Candidate]:
+def on_grid(make: Callable[[Tensor], WeightGrid]) -> Callable[[Tensor], Candidate]:
     """A weight rounded to its nearest entries, arithmetic in float.
 
     Args:

@@ -28,7 +28,7 @@ from ralikit.export.quantise.moments import Spreads
 from ralikit.export.quantise.smoothing import Activations, Smoothing, divide
 from ralikit.export.quantise.weight_grids import int8_grid, linear_grid
 from ralikit.export.quantise.workbench import Workbench
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -45,44 +45,44 @@ class Mixed:
     """What a target stores.
 
     Attributes:
-        graph: The scorer with its channels evened out and its weights on their grids.
+        folded: The scorer with its channels evened out and its weights on their grids.
         types: Stored type of every layer, by its name in the scorer.
         steps: Steps of int4 weights, (C_out, blocks), by the same name; int8 weights have
             ``max |w| / 127`` of every output channel.
         errors: Relative error of each encoder layer's output in int8, by its name.
     """
 
-    graph: FoldedScorer
+    folded: Folded
     types: dict[str, str]
     steps: dict[str, Tensor]
     errors: dict[str, float]
 
 
-def weighted(graph: FoldedScorer) -> dict[str, Layer]:
+def weighted(folded: Folded) -> dict[str, Layer]:
     """Every convolution and linear layer, by its name in the scorer."""
     return {
         name: module
-        for name, module in graph.named_modules()
+        for name, module in folded.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
 
 
-def small_layers(graph: FoldedScorer) -> dict[str, Layer]:
+def small_layers(folded: Folded) -> dict[str, Layer]:
     """Layers that can be stored small, by their names in the scorer.
 
     A transformer's encoder, or all of a convolutional tower.
     """
-    return {f"tower.{name}": layer for name, layer in graph.tower.small_layers().items()}
+    return {f"tower.{name}": layer for name, layer in folded.tower.small_layers().items()}
 
 
-def known_types(graph: FoldedScorer) -> tuple[str, ...]:
+def known_types(folded: Folded) -> tuple[str, ...]:
     """Types that a small layer of this scorer can be stored in."""
-    return ("float32", *graph.tower.small_types)
+    return ("float32", *folded.tower.small_types)
 
 
-def uniform_types(graph: FoldedScorer, stored: str) -> dict[str, str]:
+def uniform_types(folded: Folded, stored: str) -> dict[str, str]:
     """Every small layer in one type, everything else float32."""
-    return dict.fromkeys(weighted(graph), "float32") | dict.fromkeys(small_layers(graph), stored)
+    return dict.fromkeys(weighted(folded), "float32") | dict.fromkeys(small_layers(folded), stored)
 
 
 def types_of(bench: Workbench, precision: str, *, activations: Activations) -> dict[str, str]:
@@ -96,17 +96,17 @@ def types_of(bench: Workbench, precision: str, *, activations: Activations) -> d
     Raises:
         ExportError: As `int8_types`.
     """
-    dynamic = bench.graph.tower.arithmetic == "dynamic"
+    dynamic = bench.folded.tower.arithmetic == "dynamic"
     if precision == "auto":
-        return uniform_types(bench.graph, "float16")
+        return uniform_types(bench.folded, "float16")
     if dynamic and precision == "int8":
         return int8_types(bench, activations=activations)
     if dynamic and precision in PRECISIONS:
-        return uniform_types(bench.graph, "int4" if precision == "int4" else "int8")
+        return uniform_types(bench.folded, "int4" if precision == "int4" else "int8")
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     return {
         name: "float32" if name.startswith("head.") else tower[precision]
-        for name in weighted(bench.graph)
+        for name in weighted(bench.folded)
     }
 
 
@@ -120,10 +120,10 @@ def int8_types(bench: Workbench, *, activations: Activations = "tensor") -> dict
     Raises:
         ExportError: If there are no photos, or int8 would spoil every layer.
     """
-    types = uniform_types(bench.graph, "int8")
+    types = uniform_types(bench.folded, "int8")
     errors = _errors(bench.smoothing(activations))
     spoilt = {n for n, e in errors.items() if e > SPOILT}
-    if len(spoilt) == len(small_layers(bench.graph)):
+    if len(spoilt) == len(small_layers(bench.folded)):
         raise ExportError(
             "int8 would spoil every layer of this tower on these photos: export it as fp16"
         )
@@ -154,9 +154,9 @@ def prepare_mixed(
     Raises:
         ExportError: If a type is unknown, there are no photos, or blocks do not divide a layer.
     """
-    layers = small_layers(bench.graph)
+    layers = small_layers(bench.folded)
     for name, kind in types.items():
-        known = known_types(bench.graph) if name in layers else ("float32", "float16")
+        known = known_types(bench.folded) if name in layers else ("float32", "float16")
         if kind not in known:
             raise ExportError(f"layer {name} cannot be stored as {kind}: {', '.join(known)}")
     rounded, errors = evened(bench, activations)
@@ -164,12 +164,10 @@ def prepare_mixed(
     small = {n: types.get(n, "float32") for n in layers if types.get(n) in ("int8", "int4")}
     if small:
         _round_in_step(rounded, small, bench.calibration, int4_block, steps, activations)
-    return Mixed(graph=rounded, types=dict(types), steps=steps, errors=errors)
+    return Mixed(folded=rounded, types=dict(types), steps=steps, errors=errors)
 
 
-def evened(
-    bench: Workbench, activations: Activations | None
-) -> tuple[FoldedScorer, dict[str, float]]:
+def evened(bench: Workbench, activations: Activations | None) -> tuple[Folded, dict[str, float]]:
     """A copy with its channels evened out for a kind of arithmetic, and int8's errors by layer.
 
     Args:
@@ -180,7 +178,7 @@ def evened(
     Raises:
         ExportError: If there are no photos, or int8 activations are asked of a convolutional tower.
     """
-    even = copy.deepcopy(bench.graph)
+    even = copy.deepcopy(bench.folded)
     if activations is None:
         return even, {}
     found = bench.smoothing(activations)
@@ -194,19 +192,19 @@ def _errors(found: Smoothing) -> dict[str, float]:
 
 
 def _round_in_step(
-    graph: FoldedScorer,
+    folded: Folded,
     small: Mapping[str, str],
     calibration: Sequence[Views],
     block: int | None,
     steps: dict[str, Tensor],
     activations: Activations | None,
 ) -> None:
-    layers = small_layers(graph)
+    layers = small_layers(folded)
     exact = activations is None
     # A transformer's means, all that integer arithmetic takes from photos, are known from fewer of
     # them than GPTQ's second moments.
-    few = graph.tower.arithmetic == "dynamic" and "int4" not in small.values()
-    pixels = pixels_of(graph, _views(graph, calibration, 0.5 if few else 1.0))
+    few = folded.tower.arithmetic == "dynamic" and "int4" not in small.values()
+    pixels = pixels_of(folded, _views(folded, calibration, 0.5 if few else 1.0))
 
     spreads = Spreads()
 
@@ -221,7 +219,7 @@ def _round_in_step(
         else:
             module.weight.copy_(round_weight(module.weight))
 
-    round_in_step(graph.tower, {name: layers[name] for name in small}, pixels, choose)
+    round_in_step(folded.tower, {name: layers[name] for name in small}, pixels, choose)
 
 
 def _int4(
@@ -240,9 +238,9 @@ def _int4(
     return codes.to(weight.dtype) * wide
 
 
-def _views(graph: FoldedScorer, calibration: Sequence[Views], share: float) -> Views:
+def _views(folded: Folded, calibration: Sequence[Views], share: float) -> Views:
     # As many photos at once as their widest tensors fit in memory, or a share of those; one view
     # of each.
-    floats = graph.tower.live_numbers(int(np.prod(calibration[0].shape[1:3])))
+    floats = folded.tower.live_numbers(int(np.prod(calibration[0].shape[1:3])))
     count = max(1, int(share * _BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

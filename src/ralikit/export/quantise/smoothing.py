@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ralikit.errors import ExportError
 from ralikit.export.quantise.int8 import round_weight
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.model.towers.channels import Channels, divide_channels
 from ralikit.progress import tell
 from ralikit.runtimes import Views
@@ -62,13 +62,13 @@ class Place:
     photo: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
 
 
-def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
+def watch(folded: Folded, calibration: Sequence[Views]) -> list[Place]:
     """Run a rewritten transformer over photos and note what its layers read.
 
     Photo by photo, so that memory does not grow with their number but for the sampled rows.
 
     Args:
-        graph: From `ralikit.model.rewrite.lean`.
+        folded: From `ralikit.model.rewrite.lean`.
         calibration: Views of photos, each (V, S, S, 3) uint8.
 
     Raises:
@@ -78,14 +78,14 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
 
     if not calibration:
         raise ExportError("rounding activations needs calibration photos, and there are none")
-    if graph.tower.arithmetic == "static":
-        raise ExportError(f"a {graph.tower.kind} tower is not a transformer")
-    found = [Place(channels) for channels in graph.tower.channels_to_even()]
+    if folded.tower.arithmetic == "static":
+        raise ExportError(f"a {folded.tower.kind} tower is not a transformer")
+    found = [Place(channels) for channels in folded.tower.channels_to_even()]
     rows: list[list[Tensor]] = [[] for _ in found]
     low: list[list[Tensor]] = [[] for _ in found]
     high: list[list[Tensor]] = [[] for _ in found]
     handles = [
-        graph.tower.get_submodule(place.channels.readers[-1]).register_forward_pre_hook(
+        folded.tower.get_submodule(place.channels.readers[-1]).register_forward_pre_hook(
             _noting(max(2, _ROWS // len(calibration)), rows[i], low[i], high[i])
         )
         for i, place in enumerate(found)
@@ -94,7 +94,7 @@ def watch(graph: FoldedScorer, calibration: Sequence[Views]) -> list[Place]:
         with torch.inference_mode():
             for index, views in enumerate(calibration):
                 tell("what the layers read", index / len(calibration))
-                graph.tower(pixels_of(graph, np.ascontiguousarray(views[:1])))
+                folded.tower(pixels_of(folded, np.ascontiguousarray(views[:1])))
     finally:
         for handle in handles:
             handle.remove()
@@ -136,24 +136,24 @@ class Smoothing:
     errors: dict[str, float]
 
 
-def divide(graph: FoldedScorer, scales: Mapping[str, Tensor]) -> None:
+def divide(folded: Folded, scales: Mapping[str, Tensor]) -> None:
     """Divide channels in place by known scales; scores do not change.
 
     Args:
-        graph: A rewritten transformer; its weights are changed.
+        folded: A rewritten transformer; its weights are changed.
         scales: From `smooth` on an equal graph.
     """
-    for channels in graph.tower.channels_to_even():
+    for channels in folded.tower.channels_to_even():
         scale = scales.get(channels.readers[0])
         if scale is not None:
-            divide_channels(graph.tower, channels, scale)
+            divide_channels(folded.tower, channels, scale)
 
 
-def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activations) -> Smoothing:
+def smooth(folded: Folded, seen: Sequence[Place], *, activations: Activations) -> Smoothing:
     """Divide channels in place, each place by the strength that loses least; scores do not change.
 
     Args:
-        graph: A rewritten transformer; its weights are changed.
+        folded: A rewritten transformer; its weights are changed.
         seen: From `watch` on the same graph.
         activations: What shares a scale where the file runs.
     """
@@ -163,12 +163,12 @@ def smooth(graph: FoldedScorer, seen: Sequence[Place], *, activations: Activatio
         for index, place in enumerate(seen):
             tell("evening out channels", index / len(seen))
             names = place.channels.readers
-            readers = [_linear(graph.tower, name) for name in names]
+            readers = [_linear(folded.tower, name) for name in names]
             wanted = place.rows @ torch.cat([reader.weight for reader in readers]).T
             scale = _best_scale(place, readers, wanted, activations)
             if scale is not None:
                 scales[names[0]] = scale
-                divide_channels(graph.tower, place.channels, scale)
+                divide_channels(folded.tower, place.channels, scale)
                 place = _divided(place, scale)
             parts = torch.split(wanted, [len(reader.weight) for reader in readers], dim=1)
             for name, reader, part in zip(names, readers, parts, strict=True):

@@ -21,30 +21,30 @@ from torch import nn
 
 from ralikit.export.quantise.equalising import channel_moments, pixels_of
 from ralikit.export.quantise.structure import ChannelGroup, channel_groups, trace
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 _LEVELS = 255
 
 
-def split_first_channels(graph: FoldedScorer, calibration: Sequence[Views]) -> FoldedScorer:
+def split_first_channels(folded: Folded, calibration: Sequence[Views]) -> Folded:
     """A copy whose first channels are carried twice; layers keep their names.
 
     Args:
-        graph: A folded scorer with a convolutional tower, equalised.
+        folded: A folded scorer with a convolutional tower, equalised.
         calibration: Views of calibration photos, each (V, S, S, 3) uint8; they give the steps.
     """
-    graph = copy.deepcopy(graph)
-    traced = trace(graph.tower)
+    folded = copy.deepcopy(folded)
+    traced = trace(folded.tower)
     chosen = _narrow(channel_groups(traced))
     if not chosen:
-        return graph
-    moments = channel_moments(traced, (pixels_of(graph, views) for views in calibration))
+        return folded
+    moments = channel_moments(traced, (pixels_of(folded, views) for views in calibration))
     for group in chosen:
         peak = max(float(moments[node.name].peak.max()) for node in group.nodes)
         span = group.ceiling if group.ceiling is not None else 2.0 * peak
         _double(group, quarter=span / _LEVELS / 4.0)
-    return graph
+    return folded
 
 
 def _narrow(groups: list[ChannelGroup]) -> list[ChannelGroup]:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from ralikit.export.quantise.activation_grid import Grid
+from ralikit.export.quantise.activation_grid import ActivationGrid
 from ralikit.export.quantise.structure import is_add, is_mean, is_relu
 
 # Steps move by less than 1 / _PARTS, and results stay about 1 / (2 _PARTS) of a step from halfway.
@@ -30,8 +30,11 @@ _PARTS = 256
 
 
 def without_ties(
-    traced: fx.GraphModule, names: dict[fx.Node, str], grids: dict[str, Grid], pixels: Tensor
-) -> dict[str, Grid]:
+    traced: fx.GraphModule,
+    names: dict[fx.Node, str],
+    grids: dict[str, ActivationGrid],
+    pixels: Tensor,
+) -> dict[str, ActivationGrid]:
     """A tower's grids, those of sums, their operands and means moved so that nothing is halfway.
 
     Args:
@@ -41,9 +44,9 @@ def without_ties(
         pixels: What the tower is given, (1, 3, S, S): how many values a mean takes depends on it.
     """
     counts = _positions(traced, pixels)
-    moved: dict[str, Grid] = {}
+    moved: dict[str, ActivationGrid] = {}
 
-    def known(source: object) -> Grid | None:
+    def known(source: object) -> ActivationGrid | None:
         return moved.get(names.get(source, "")) if isinstance(source, fx.Node) else None
 
     for node in traced.graph.nodes:
@@ -65,7 +68,7 @@ def without_ties(
     return moved
 
 
-def grid_to_add(grid: Grid, other: Grid) -> Grid:
+def grid_to_add(grid: ActivationGrid, other: ActivationGrid) -> ActivationGrid:
     """The grid of a tensor that will be added to one on `other`: a ratio of small numbers.
 
     A step far below the other's is widened to a 256th of it: the sum's own rounding hides that.
@@ -75,7 +78,9 @@ def grid_to_add(grid: Grid, other: Grid) -> Grid:
     return _with_step(grid, float(step))
 
 
-def grid_of_sum(grid: Grid, first: Grid, second: Grid) -> Grid:
+def grid_of_sum(
+    grid: ActivationGrid, first: ActivationGrid, second: ActivationGrid
+) -> ActivationGrid:
     """The grid of the sum of two tensors: no sum of two of their values is halfway.
 
     Where the operands' steps have no ratio of small numbers (see `grid_to_add`: each of them took
@@ -88,7 +93,7 @@ def grid_of_sum(grid: Grid, first: Grid, second: Grid) -> Grid:
     return _odd(grid, large.step / ratio.denominator)
 
 
-def grid_of_mean(grid: Grid, source: Grid, count: int) -> Grid:
+def grid_of_mean(grid: ActivationGrid, source: ActivationGrid, count: int) -> ActivationGrid:
     """The grid of the mean of `count` values on `source`: no mean of them is halfway.
 
     Float32 takes the means of up to some thousands of values closely enough for that.
@@ -112,18 +117,18 @@ def _positions(traced: fx.GraphModule, pixels: Tensor) -> dict[fx.Node, int]:
     return found
 
 
-def _ratio(one: Grid, other: Grid) -> Fraction:
+def _ratio(one: ActivationGrid, other: ActivationGrid) -> Fraction:
     # The smaller step in terms of the larger, above 0.
     small, large = sorted((one.step, other.step))
     return max(Fraction(small / large).limit_denominator(_PARTS), Fraction(1, _PARTS))
 
 
-def _odd(grid: Grid, unit: float) -> Grid:
+def _odd(grid: ActivationGrid, unit: float) -> ActivationGrid:
     # An odd multiple of a whole share of the unit, the share small enough to move the step little.
     share = max(1, math.ceil(_PARTS * unit / grid.step))
     odd = 2 * round((grid.step * share / unit - 1) / 2) + 1
     return _with_step(grid, odd * unit / share)
 
 
-def _with_step(grid: Grid, step: float) -> Grid:
+def _with_step(grid: ActivationGrid, step: float) -> ActivationGrid:
     return replace(grid, step=float(np.float32(step)))

@@ -21,7 +21,7 @@ _SHRINK = (1.0, 0.95, 0.9, 0.85, 0.8)
 _ROUNDS = 30
 
 
-class Grid(Protocol):
+class WeightGrid(Protocol):
     """What each entry of a weight, seen as (C_out, n), may be."""
 
     def codes(self, values: Tensor, column: int) -> Tensor:
@@ -62,18 +62,18 @@ class LinearGrid:
         return self._by_block[column * self.steps.shape[1] // self.columns].to(like.dtype)
 
     def codes(self, values: Tensor, column: int) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         codes = torch.round(values / self._step(column, values)).clamp_(-self.limit, self.limit)
         if self.peaks is not None:
             codes = torch.where(self.peaks == column, self.limit * values.sign(), codes)
         return codes
 
     def values(self, codes: Tensor, column: int) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         return codes * self._step(column, codes)
 
     def nearest(self, weight: Tensor) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         parts = weight.view(*self.steps.shape, -1)
         rounded = torch.round(parts / self.steps[..., None].to(weight.dtype))
         return rounded.clamp_(-self.limit, self.limit).view_as(weight)
@@ -98,18 +98,18 @@ class PaletteGrid:
         return ((self._entries[:, 1:] + self._entries[:, :-1]) / 2).contiguous()
 
     def codes(self, values: Tensor, column: int) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         del column  # a palette is the same for all columns
         return self.nearest(values)
 
     def values(self, codes: Tensor, column: int) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         del column
         places = codes.view(len(self.tables), -1).long()
         return self._entries.gather(1, places).to(codes.dtype).view_as(codes)
 
     def nearest(self, weight: Tensor) -> Tensor:
-        """See `Grid`."""
+        """See `WeightGrid`."""
         groups = weight.reshape(len(self.tables), -1).to(self._middles.dtype)
         places = torch.searchsorted(self._middles, groups.contiguous())
         return places.view_as(weight).to(weight.dtype)
@@ -174,6 +174,6 @@ def _k_means(values: Array, size: int) -> Array:
     return centres.astype(np.float16).astype(np.float64)
 
 
-def nearest(weight: Tensor, grid: Grid) -> Tensor:
+def nearest(weight: Tensor, grid: WeightGrid) -> Tensor:
     """Codes of the nearest entries, (C_out, n)."""
     return grid.nearest(weight.detach().float())

@@ -15,7 +15,7 @@ from ralikit.export.cache import cached
 from ralikit.export.quantise import smoothing
 from ralikit.export.quantise.int8 import Int8Plan, prepare_int8
 from ralikit.export.quantise.smoothing import Activations, Place, Smoothing
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 LARGE = 50e6
@@ -33,13 +33,13 @@ class Workbench:
             once, when a precision first needs photos.
 
     Attributes:
-        graph: The scorer.
+        folded: The scorer.
     """
 
     def __init__(
-        self, graph: FoldedScorer, photos: Sequence[Views] | Callable[[], Sequence[Views]] = ()
+        self, folded: Folded, photos: Sequence[Views] | Callable[[], Sequence[Views]] = ()
     ) -> None:
-        self.graph = graph
+        self.folded = folded
         self._photos = photos
 
     @cached_property
@@ -54,7 +54,7 @@ class Workbench:
         Raises:
             ExportError: If there are no photos, or the tower has no fixed graph.
         """
-        return prepare_int8(self.graph, self.calibration)
+        return prepare_int8(self.folded, self.calibration)
 
     def smoothing(self, activations: Activations) -> Smoothing:
         """How a transformer's channels are evened out for a kind of arithmetic.
@@ -76,19 +76,19 @@ class Workbench:
     @cached_property
     def _places(self) -> list[Place]:
         # One pass over the photos serves every kind of arithmetic.
-        return smoothing.watch(self.graph, self.calibration)
+        return smoothing.watch(self.folded, self.calibration)
 
     def _smoothed(self, activations: Activations) -> Smoothing:
         def make() -> dict[str, NDArray[np.float64]]:
-            graph = copy.deepcopy(self.graph)
+            graph = copy.deepcopy(self.folded)
             found = smoothing.smooth(graph, self._places, activations=activations)
             arrays = {f"scale/{name}": s.numpy() for name, s in found.scales.items()}
             return arrays | {f"error/{name}": np.array(e) for name, e in found.errors.items()}
 
-        if sum(p.numel() for p in self.graph.parameters()) < LARGE:
+        if sum(p.numel() for p in self.folded.parameters()) < LARGE:
             made = make()
         else:  # minutes: an export that was interrupted goes on from here
-            weights = [p.detach().numpy() for p in self.graph.parameters()]
+            weights = [p.detach().numpy() for p in self.folded.parameters()]
             parts = {"graph": _digest(weights), "photos": _digest(self.calibration)}
             made = cached("smoothing", {**parts, "activations": activations}, make, code=__name__)
         return Smoothing(

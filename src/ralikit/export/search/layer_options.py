@@ -40,7 +40,7 @@ def layer_options(
         for name, kinds in choices.kinds.items()
     }
     photos = gate.bench.calibration[: PHOTOS_LARGE if gate.large else PHOTOS]
-    shifts = sensitivities(choices.graph, photos, candidates, tell=tell)
+    shifts = sensitivities(choices.folded, photos, candidates, tell=tell)
     work = _multiplications(choices, photos[0])
     options: dict[str, list[Option]] = {}
     for name, layer in layers.items():
@@ -67,7 +67,7 @@ def _multiplications(choices: Choices, photo: Views) -> dict[str, float]:
 
         return hook
 
-    graph = choices.graph
+    graph = choices.folded
     handles = [m.register_forward_hook(count(n)) for n, m in choices.layers.items()]
     with torch.inference_mode():
         run_hooked(graph.tower, pixels_of(graph, photo), handles)

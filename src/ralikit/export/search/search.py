@@ -133,7 +133,7 @@ def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | No
         with telling(tell):
             layers = layer_options(ready, asked.target.load(), tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
-        if asked.target.plans_whole and ready.graph.tower.arithmetic == "static":
+        if asked.target.plans_whole and ready.folded.tower.arithmetic == "static":
             # The smallest file loses less that way than any mix of its size.
             points = [_whole_point(layers), *points]
         search = _Search(asked, ready, points, budgets, path, tell=tell)

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.kinds import Candidate
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 
 def sensitivities(
-    graph: FoldedScorer,
+    folded: Folded,
     photos: Sequence[Views],
     candidates: Mapping[str, Mapping[str, Candidate]],
     *,
@@ -33,7 +33,7 @@ def sensitivities(
     """The score's shift on every photo, for every candidate of every layer.
 
     Args:
-        graph: The scorer that candidates are to be chosen for; it is not changed.
+        folded: The scorer that candidates are to be chosen for; it is not changed.
         photos: Their views, each (V, S, S, 3) uint8.
         candidates: By layer name in the scorer, and type.
         tell: Told the share done.
@@ -46,8 +46,8 @@ def sensitivities(
     }
     means: dict[tuple[str, str], list[tuple[int, Tensor, Tensor]]] = {}
     for index, views in enumerate(photos):
-        for name, inputs, slope in _slopes(graph, views, list(candidates)):
-            layer = graph.get_submodule(name)
+        for name, inputs, slope in _slopes(folded, views, list(candidates)):
+            layer = folded.get_submodule(name)
             for kind, candidate in candidates[name].items():
                 change = _change(layer, candidate, inputs)
                 shifts[name][kind][index] = float((slope * change).sum())
@@ -67,9 +67,7 @@ def sensitivities(
     return shifts
 
 
-def _slopes(
-    graph: FoldedScorer, views: Views, names: Sequence[str]
-) -> list[tuple[str, Tensor, Tensor]]:
+def _slopes(folded: Folded, views: Views, names: Sequence[str]) -> list[tuple[str, Tensor, Tensor]]:
     # Input of each layer and the score's slope at its output, for one photo.
     inputs: dict[str, Tensor] = {}
     outputs: dict[str, Tensor] = {}
@@ -81,15 +79,15 @@ def _slopes(
 
         return hook
 
-    handles = [graph.get_submodule(n).register_forward_hook(keep(n)) for n in names]
+    handles = [folded.get_submodule(n).register_forward_hook(keep(n)) for n in names]
     try:
         with torch.enable_grad():
-            pixels = pixels_of(graph, views).requires_grad_()
-            each = graph.tower(pixels)
-            if graph.view_pool == "embedding":
-                score = graph.head(each.mean(dim=0, keepdim=True)).sum()
+            pixels = pixels_of(folded, views).requires_grad_()
+            each = folded.tower(pixels)
+            if folded.view_pool == "embedding":
+                score = folded.head(each.mean(dim=0, keepdim=True)).sum()
             else:
-                score = graph.head(each).mean()
+                score = folded.head(each).mean()
             slopes = torch.autograd.grad(score, [outputs[n] for n in names], allow_unused=True)
     finally:
         for handle in handles:

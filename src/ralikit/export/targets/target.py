@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ralikit.export.quantise.kinds import Choices
     from ralikit.export.quantise.workbench import Workbench
     from ralikit.model.bundle import Bundle
-    from ralikit.model.folded import FoldedScorer
+    from ralikit.model.folded import Folded
     from ralikit.runtimes import Runtime, Views
 
 AUTO = "auto"
@@ -167,9 +167,9 @@ class Request:
     types: Mapping[str, str] | None = None
 
     @property
-    def graph(self) -> FoldedScorer:
+    def folded(self) -> Folded:
         """The folded scorer, float32, in evaluation mode."""
-        return self.bench.graph
+        return self.bench.folded
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -197,17 +197,17 @@ class Converter(Protocol):
 
         Returns:
             One entry for every convolution and linear layer of the folded scorer, by its name in
-            ``FoldedScorer.named_modules()``, e.g. ``{"tower.stem": "int8", "head.basis":
+            ``Folded.named_modules()``, e.g. ``{"tower.stem": "int8", "head.basis":
             "float32"}``. A file that lacks one, or stores one otherwise than promised, is refused.
         """
         ...
 
-    def structure(self, path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+    def structure(self, path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, Any]:
         """What else the file's facts say of it.
 
         Args:
             path: The converted file.
-            graph: The scorer it was made from.
+            folded: The scorer it was made from.
             photos: Views of photos to run it on.
         """
         ...

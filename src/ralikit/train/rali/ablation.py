@@ -18,7 +18,7 @@ from ralikit.config import to_mapping
 from ralikit.data.metas import MetaSpec, require_images
 from ralikit.errors import UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
-from ralikit.metrics.agreement import Agreement, Difference, agreement, compare
+from ralikit.metrics.agreement import Agreement, Difference, agreement, paired_difference
 from ralikit.model.bundle import TOWER, Bundle
 from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
@@ -101,7 +101,7 @@ def run_grid(
             differences={}
             if row.name == first
             else {
-                name: compare(
+                name: paired_difference(
                     scores[first][name],
                     scores[row.name][name],
                     mos[name],

@@ -31,12 +31,12 @@ GROWTH = 2e5
 
 def grown(request: Request, factor: float) -> Request:
     """The same scores, with values `factor` times larger behind the tower's mean over positions."""
-    tower = request.graph.tower
+    tower = request.folded.tower
     assert isinstance(tower.projection, nn.Linear)
     with torch.no_grad():
         tower.projection.weight.mul_(factor)
         tower.projection.bias.mul_(factor)
-        request.graph.head.project.weight.div_(factor)
+        request.folded.head.project.weight.div_(factor)
     return request
 
 
@@ -44,7 +44,7 @@ def reach(request: Request) -> float:
     """The largest value of the tower's embeddings on a few photos."""
     with torch.no_grad():
         pixels = torch.cat([torch.from_numpy(v) for v in made_photos(3)]).permute(0, 3, 1, 2)
-        embeddings = request.graph.tower(pixels * request.graph.gain + request.graph.offset)
+        embeddings = request.folded.tower(pixels * request.folded.gain + request.folded.offset)
     return float(embeddings.abs().max())
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ralikit.export.quantise.gptq import compensated, spread
 from ralikit.export.quantise.weight_grids import (
-    Grid,
+    WeightGrid,
     linear_grid,
     nearest,
     palette_grid,
@@ -22,7 +22,7 @@ from ralikit.model.towers.mobilenet_v2 import MobileNetV2
 PRECISIONS = ("int8", "pal6", "pal4", "int4")
 
 
-def restored(codes: Tensor, grid: Grid) -> Tensor:
+def restored(codes: Tensor, grid: WeightGrid) -> Tensor:
     return torch.stack([grid.values(codes[:, i], i) for i in range(codes.shape[1])], dim=1)
 
 
@@ -76,7 +76,7 @@ def test_compensation_serves_the_output_not_the_weight(kind: str) -> None:
     x = base @ torch.randn(3, 12, generator=generator)
     x += 0.1 * torch.randn(500, 12, generator=generator)
     w = weight(10, 12)
-    grid: Grid = (
+    grid: WeightGrid = (
         linear_grid(w, bits=4, block=None)
         if kind == "linear"
         else palette_grid(w, bits=4, group=None)
@@ -94,7 +94,7 @@ def test_compensation_in_blocks_is_compensation_column_by_column(kind: str) -> N
     n = 300
     x = torch.randn(900, n, generator=generator) @ torch.randn(n, n, generator=generator)
     w, gram = weight(20, n), (x.T @ x).double()
-    grid: Grid = (
+    grid: WeightGrid = (
         linear_grid(w, bits=4, block=30)
         if kind == "linear"
         else palette_grid(w, bits=4, group=None)
@@ -122,10 +122,10 @@ def test_photos_make_up_for_most_of_the_loss(precision: str) -> None:
     torch.set_num_threads(1)
     request = tiny_request(precision)
     photos = made_photos(8, seed=7)
-    exact = np.array(torch_scores(request.graph, photos))
+    exact = np.array(torch_scores(request.folded, photos))
     drift = {}
     for name, calibration in (("with", made_photos(24, seed=8)), ("without", [])):
-        graph, _ = compress(request.graph, plan(request.graph, precision), calibration)
+        graph, _ = compress(request.folded, plan(request.folded, precision), calibration)
         drift[name] = np.abs(np.array(torch_scores(graph, photos)) - exact).mean()
     assert drift["with"] < drift["without"]
 
@@ -133,7 +133,7 @@ def test_photos_make_up_for_most_of_the_loss(precision: str) -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_graph_computes_with_the_values_to_be_restored(precision: str) -> None:
     request = tiny_request(precision)
-    graph, stored = compress(request.graph, plan(request.graph, precision), made_photos(4))
+    graph, stored = compress(request.folded, plan(request.folded, precision), made_photos(4))
     modules = dict(graph.named_modules())
     assert stored
     for name, weight in stored.items():

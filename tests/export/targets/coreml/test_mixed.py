@@ -22,8 +22,8 @@ from ralikit.export.targets.coreml.activations import input_scale, rounded
 from ralikit.export.targets.coreml.precisions import SCHEMES
 from ralikit.export.targets.coreml.schemes import Stored, plan
 from ralikit.export.targets.target import Request
-from ralikit.model.folded import FoldedScorer, with_outputs
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded, with_outputs
+from ralikit.model.rewrite import rewrite
 from ralikit.model.towers.clip import Clip
 from ralikit.runtimes.coreml import CoreMlRuntime
 from ralikit.runtimes.mil import Program, open_package
@@ -37,21 +37,21 @@ MIX = {
 }
 
 
-def scorer() -> FoldedScorer:
+def scorer() -> Folded:
     torch.manual_seed(3)
     tower = Clip(size=32, patch=8, width=64, depth=2, heads=2, hidden=128, dim=6)
     for parameter in tower.parameters():
         if parameter.dim() > 1:
             nn.init.normal_(parameter, std=0.15)
     info = tiny_bundle().info
-    graph = FoldedScorer(
+    folded = Folded(
         tower,
         make_head(dim=6),
         mean=info.preprocess.mean,
         std=info.preprocess.std,
         view_pool="embedding",
     )
-    return lean(graph.eval().requires_grad_(False))
+    return rewrite(folded.eval().requires_grad_(False))
 
 
 def request(precision: str) -> Request:
@@ -66,9 +66,9 @@ def request(precision: str) -> Request:
 def shift(path: Path) -> float:
     """Error of a package's embeddings over their spread between photos."""
     runtime, photos = CoreMlRuntime(path), made_photos(6)
-    graph = with_outputs(scorer(), ("score", "embedding"))
+    folded = with_outputs(scorer(), ("score", "embedding"))
     with torch.inference_mode():
-        expected = np.concatenate([graph(torch.from_numpy(v))[1].numpy() for v in photos])
+        expected = np.concatenate([folded(torch.from_numpy(v))[1].numpy() for v in photos])
     return embedding_shift(
         np.concatenate([runtime.outputs(v)["embedding"] for v in photos]), expected
     )

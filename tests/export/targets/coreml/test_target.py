@@ -63,7 +63,7 @@ def scores(path: Path, photos: list[np.ndarray], *, round_fp16: bool = False) ->
 @pytest.mark.parametrize("precision", DRIFT)
 def test_the_package_scores_like_the_graph(package: Packages, precision: str) -> None:
     photos = made_photos(6)
-    expected = torch_scores(tiny_request(precision).graph, photos)
+    expected = torch_scores(tiny_request(precision).folded, photos)
     assert np.ptp(expected) > 0.5
     got = scores(package(precision), photos, round_fp16=True)
     assert np.abs(np.subtract(got, expected)).max() <= DRIFT[precision]
@@ -73,7 +73,7 @@ def test_the_package_scores_like_the_graph(package: Packages, precision: str) ->
 def test_every_layer_of_the_tower_has_the_type_and_the_head_is_float32(
     package: Packages, precision: str, tower: str
 ) -> None:
-    graph = tiny_request(precision).graph
+    graph = tiny_request(precision).folded
     layers = {name for name, m in graph.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)}
     found = coreml.layers(package(precision))
     assert set(found) == layers
@@ -92,7 +92,7 @@ def test_compression_leaves_the_delicate_layers_alone(package: Packages, precisi
     for layer in ("tower.stem", "tower.blocks.0.depthwise", "tower.blocks.1.depthwise"):
         assert found[layer] == "float16"
     assert found["head.project"] == "float32"
-    assert found == coreml.promises(tiny_request(precision).graph, precision)
+    assert found == coreml.promises(tiny_request(precision).folded, precision)
 
 
 def test_fewer_bits_take_less_room(package: Packages) -> None:
@@ -192,7 +192,7 @@ def test_a_graph_that_does_not_convert_is_one_sentence(tmp_path: Path) -> None:
             return determinants.repeat(1, 2)
 
     request = tiny_request("fp16")
-    request.graph.tower = Strange()  # type: ignore[assignment]
+    request.folded.tower = Strange()  # type: ignore[assignment]
     with pytest.raises(ExportError, match="coremltools cannot convert this graph"):
         coreml.convert(request, tmp_path / "x.mlpackage")
 

@@ -30,8 +30,8 @@ from ralikit.export.targets.coreml.lint import lint, lint_block
 from ralikit.export.targets.target import Request
 from ralikit.export.verify import verify
 from ralikit.model.bundle import Bundle
-from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded
+from ralikit.model.rewrite import rewrite
 from ralikit.model.towers.base import Tower
 from ralikit.runtimes import Views
 from ralikit.runtimes.mil import Program, Ranges, open_package
@@ -89,7 +89,7 @@ class TinyViT(Tower):
 
 def request(precision: str) -> Request:
     info = tiny_bundle().info
-    graph = FoldedScorer(
+    folded = Folded(
         TinyViT(),
         make_head(dim=DIM),
         mean=info.preprocess.mean,
@@ -97,7 +97,7 @@ def request(precision: str) -> Request:
         view_pool="embedding",
     )
     made = tiny_request(precision)
-    bench = Workbench(graph.eval().requires_grad_(False), made.bench.calibration)
+    bench = Workbench(folded.eval().requires_grad_(False), made.bench.calibration)
     return replace(made, bench=bench)
 
 
@@ -177,11 +177,11 @@ def test_a_convolutional_tower_has_no_findings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
-@pytest.mark.parametrize("rewrite", [lean, lambda graph: graph])
+@pytest.mark.parametrize("prepare", [rewrite, lambda folded: folded])
 def test_the_neural_engines_layout_computes_the_same(
-    kind: str, rewrite: Callable[[FoldedScorer], FoldedScorer]
+    kind: str, prepare: Callable[[Folded], Folded]
 ) -> None:
-    graph = rewrite(tiny_scorer(kind))
+    graph = prepare(tiny_scorer(kind))
     other = neural_engine(graph)
     photos = [torch.from_numpy(views) for views in tiny_photos(kind, 3)]
     pixels = torch.cat([graph.pixels(views) for views in photos])  # several views at once

@@ -23,7 +23,7 @@ from torch import Tensor, fx, nn
 from ralikit.errors import ExportError
 from ralikit.export.gate.gate import runtime_scores
 from ralikit.export.quantise import int8
-from ralikit.export.quantise.activation_grid import Grid, best_grid, grid_between
+from ralikit.export.quantise.activation_grid import ActivationGrid, best_grid, grid_between
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.gptq import compensated, spread
 from ralikit.export.quantise.int8 import (
@@ -53,7 +53,7 @@ def plan() -> Int8Plan:
 
 
 def _file(plan: Int8Plan, path: Path) -> Path:
-    path.write_bytes(quantise(target.to_model(plan.graph, SHAPE), plan).SerializeToString())
+    path.write_bytes(quantise(target.to_model(plan.folded, SHAPE), plan).SerializeToString())
     target.write_facts(path, tiny_facts())
     return path
 
@@ -65,7 +65,7 @@ def file(plan: Int8Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def simulated(plan: Int8Plan, views: Views) -> float:
     """The plan in torch: rounded weights, every stored tensor rounded to its grid."""
-    traced = trace(plan.graph.tower)
+    traced = trace(plan.folded.tower)
     names = int8._names(traced)
 
     class Rounded(fx.Interpreter):
@@ -76,8 +76,8 @@ def simulated(plan: Int8Plan, views: Views) -> float:
             return result
 
     with torch.no_grad():
-        embedding = Rounded(traced).run(pixels_of(plan.graph, views))
-        return float(plan.graph.head(embedding.mean(dim=0, keepdim=True)))
+        embedding = Rounded(traced).run(pixels_of(plan.folded, views))
+        return float(plan.folded.head(embedding.mean(dim=0, keepdim=True)))
 
 
 def test_the_file_computes_what_was_planned(file: Path, plan: Int8Plan) -> None:
@@ -95,7 +95,7 @@ def test_the_file_stays_near_the_float_scorer(file: Path) -> None:
 
 def test_no_sum_and_no_mean_is_halfway_between_two_steps(plan: Int8Plan) -> None:
     # Kernels round such values differently; layers behind them amplify it.
-    traced = trace(plan.graph.tower)
+    traced = trace(plan.folded.tower)
     names = int8._names(traced)
     nearest = {}
     for node in traced.graph.nodes:
@@ -176,7 +176,7 @@ def test_targets_share_one_plan() -> None:
 
 
 def test_planned_weights_are_whole_multiples_of_their_steps(plan: Int8Plan) -> None:
-    for module in plan.graph.tower.modules():
+    for module in plan.folded.tower.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             steps = weight_steps(module.weight).view(-1, *[1] * (module.weight.dim() - 1))
             whole = module.weight / steps
@@ -212,7 +212,7 @@ def test_the_best_grid_gives_up_rare_ends_for_finer_steps() -> None:
     values = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
     values[0] = 12.0
 
-    def error(grid: Grid) -> float:
+    def error(grid: ActivationGrid) -> float:
         rounded = round_activation(torch.from_numpy(values), grid).numpy()
         return float(np.square(rounded - values).mean())
 
@@ -249,6 +249,6 @@ def test_mean_embeddings_survive(plan: Int8Plan) -> None:
     with torch.no_grad():
         for views in CALIBRATION:
             exact.append(scorer.tower(pixels_of(scorer, views)).mean(0))
-            rounded.append(plan.graph.tower(pixels_of(plan.graph, views)).mean(0))
+            rounded.append(plan.folded.tower(pixels_of(plan.folded, views)).mean(0))
     shift = torch.stack(exact).mean(0) - torch.stack(rounded).mean(0)
     assert float(shift.abs().max()) < 0.05 * float(torch.stack(exact).std(0).mean())

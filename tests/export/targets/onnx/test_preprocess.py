@@ -16,7 +16,7 @@ from ralikit.cli import app
 from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import BundleError, ParityError, UsageError
 from ralikit.export.targets.onnx import preprocess as onnx_preprocess
-from ralikit.export.targets.onnx.preprocess import compare, export_preprocess, to_model
+from ralikit.export.targets.onnx.preprocess import differences, export_preprocess, to_model
 from ralikit.files import read_json
 from ralikit.model.bundle import Bundle
 from ralikit.photo.decode import decode
@@ -132,7 +132,7 @@ def test_a_graph_that_is_off_is_refused_and_leaves_nothing(
 ) -> None:
     other = to_model(SETTINGS["bilinear"])
     with pytest.raises(ParityError, match=r"levels off on a photo of \d+ x \d+"):
-        compare(other, Preprocess(size=31, shortest_edge=31, resample="bicubic"))
+        differences(other, Preprocess(size=31, shortest_edge=31, resample="bicubic"))
 
     def wrong(_preprocess: Preprocess) -> onnx.ModelProto:
         # The right filter in the wrong order of anchors.

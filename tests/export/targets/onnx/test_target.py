@@ -19,7 +19,7 @@ from ralikit.export.targets.onnx.quant import halve_weights, weight_types
 from ralikit.export.targets.target import Request
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes.onnx import OnnxRuntime
 
 SHAPE = (2, 64, 64, 3)
@@ -27,7 +27,7 @@ SHAPE = (2, 64, 64, 3)
 
 @pytest.fixture(scope="module")
 def model(gate: Gate) -> onnx.ModelProto:
-    return target.to_model(gate.graph, SHAPE)
+    return target.to_model(gate.folded, SHAPE)
 
 
 def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -58,7 +58,7 @@ def test_nothing_of_this_computer_is_inside(model: onnx.ModelProto) -> None:
 
 
 def test_the_same_bytes_twice(gate: Gate, model: onnx.ModelProto) -> None:
-    again = target.to_model(gate.graph, SHAPE)
+    again = target.to_model(gate.folded, SHAPE)
     assert again.SerializeToString(deterministic=True) == model.SerializeToString(
         deterministic=True
     )
@@ -81,7 +81,7 @@ def test_fp16_computes_in_float32_on_the_rounded_weights(
 ) -> None:
     import copy
 
-    rounded: FoldedScorer = copy.deepcopy(gate.graph)
+    rounded: Folded = copy.deepcopy(gate.folded)
     for module in rounded.tower.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.weight.data = module.weight.data.half().float()
@@ -119,7 +119,7 @@ def test_an_unknown_precision_is_refused(bundle: Bundle, gate: Gate, tmp_path: P
 
 
 def _request(bundle: Bundle, gate: Gate, precision: str) -> Request:
-    return Request(bundle=bundle, bench=Workbench(gate.graph), precision=precision)
+    return Request(bundle=bundle, bench=Workbench(gate.folded), precision=precision)
 
 
 def test_a_vision_transformer_exports_in_float_and_int8_says_no(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_vision_transformer_exports_in_float_and_int8_says_no(tmp_path: Path) 
 
     torch.manual_seed(0)
     tower = Clip(size=32, patch=16, width=32, depth=2, heads=2, hidden=64, dim=6).eval()
-    graph = FoldedScorer(
+    graph = Folded(
         tower, make_head(), mean=(0.5,) * 3, std=(0.5,) * 3, view_pool="embedding"
     ).eval()
     views = np.random.default_rng(0).integers(0, 256, size=(2, 32, 32, 3), dtype=np.uint8)

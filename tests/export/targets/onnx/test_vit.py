@@ -39,13 +39,13 @@ def test_every_precision_converts_and_scores_elsewhere(
     precision: str, smaller: float, standin: Bundle, gate: Gate, tmp_path: Path
 ) -> None:
     done = export(standin, target="onnx", precision=precision, out=tmp_path, gate=gate)
-    whole = sum(4 * p.numel() for p in gate.graph.parameters())
+    whole = sum(4 * p.numel() for p in gate.folded.parameters())
     assert done.size < smaller * whole + 60_000  # the facts are a tiny model's largest part
     session = ort.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
     views = gate.photos.views[0]
     score, embedding = session.run(["score", "embedding"], {"image": views})
     assert abs(float(score[0]) - gate.reference[0]) < 0.5
-    assert np.shape(embedding) == (1, gate.graph.tower.dim)
+    assert np.shape(embedding) == (1, gate.folded.tower.dim)
     assert done.parity.shift is not None
     assert done.parity.shift > 0
 
@@ -56,18 +56,18 @@ def test_int8_is_integer_arithmetic_on_every_encoder_layer(
     done = export(standin, target="onnx", precision="int8", out=tmp_path, gate=gate)
     model = onnx.load_model(done.path)
     kinds = [node.op_type for node in model.graph.node]
-    assert kinds.count("MatMulInteger") == len(layer_types.small_layers(gate.graph))
+    assert kinds.count("MatMulInteger") == len(layer_types.small_layers(gate.folded))
     # query, key and value read one rounded tensor
     assert kinds.count("DynamicQuantizeLinear") < kinds.count("MatMulInteger")
     assert done.facts["layers"]["tower.patches"] == "float32"
 
 
 def test_a_weight_of_another_size_or_type_is_refused(standin: Bundle, gate: Gate) -> None:
-    types = layer_types.uniform_types(gate.graph, "int8")
+    types = layer_types.uniform_types(gate.folded, "int8")
     plan = layer_types.prepare_mixed(gate.bench, types)
     size = standin.info.preprocess.size
-    model = store(target.to_model(plan.graph, (1, size, size, 3)), plan, integers=True)
-    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(gate.graph).items()}
+    model = store(target.to_model(plan.folded, (1, size, size, 3)), plan, integers=True)
+    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(gate.folded).items()}
     check_sizes(model, sizes)
     with pytest.raises(ExportError, match=r"holds \d+ values in the converted file, not 7"):
         check_sizes(model, sizes | {"tower.blocks.0.mlp.up": 7})

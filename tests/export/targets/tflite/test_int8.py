@@ -37,7 +37,7 @@ def plan() -> Int8Plan:
 
 @pytest.fixture(scope="module")
 def converted(plan: Int8Plan) -> bytes:
-    return tflite.to_graph(plan.graph, SHAPE).pack()
+    return tflite.to_graph(plan.folded, SHAPE).pack()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_the_photos_bytes_are_the_first_layers_input(int8: Path, plan: Int8Plan)
 
 def test_stored_weights_are_the_planned_ones(int8: Path, plan: Int8Plan) -> None:
     graph = Graph.read(int8)
-    planned = dict(plan.graph.named_modules())
+    planned = dict(plan.folded.named_modules())
     for op in graph.weighted():
         name = graph.name(int(op.outputs[0]))
         if name.startswith("head."):
@@ -119,7 +119,7 @@ def test_a_dead_channel_keeps_its_bias(plan: Int8Plan, converted: bytes) -> None
 
 def test_stored_biases_are_the_planned_ones(int8: Path, plan: Int8Plan) -> None:
     graph = Graph.read(int8)
-    planned = dict(plan.graph.named_modules())
+    planned = dict(plan.folded.named_modules())
     for op in graph.weighted():
         name = graph.name(int(op.outputs[0]))
         if name.startswith("head."):

@@ -21,7 +21,7 @@ from ralikit.export.targets.tflite.layout import laid_out
 from ralikit.export.targets.tflite.lint import gpu_findings, stored_types
 from ralikit.export.targets.tflite.store import Codes, codes_of
 from ralikit.model.facts import Facts, read_facts
-from ralikit.model.rewrite import lean
+from ralikit.model.rewrite import rewrite
 from ralikit.runtimes.litert import LiteRtRuntime
 from ralikit.runtimes.litert_engine import Interpreted
 
@@ -107,7 +107,7 @@ def test_float16_that_overflows_refuses_what_is_meant_for_it(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("factor", [1.0, 1e4])
 def test_the_largest_value_is_found_wherever_it_is(factor: float) -> None:
-    scorer = laid_out(lean(tiny_scorer("clip")))
+    scorer = laid_out(rewrite(tiny_scorer("clip")))
     down = scorer.get_submodule("tower.blocks.1.mlp.down")
     assert isinstance(down, nn.Linear)
     down.weight.mul_(factor)

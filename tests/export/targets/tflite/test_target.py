@@ -97,7 +97,7 @@ def test_a_convolutional_tower_takes_a_type_for_every_layer(
     tmp_path: Path, reference: list[float]
 ) -> None:
     request = tiny_request("auto")
-    types = dict.fromkeys(layer_types.weighted(request.graph), "int8")
+    types = dict.fromkeys(layer_types.weighted(request.folded), "int8")
     types |= {n: "float32" for n in types if n.startswith("head.")}
     types |= {"tower.stem": "float32", "tower.blocks.1.depthwise": "float16"}
     path = tmp_path / "auto.tflite"

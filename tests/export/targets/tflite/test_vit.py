@@ -23,8 +23,8 @@ from ralikit.export.targets.tflite.lint import lint, stored_types
 from ralikit.export.targets.tflite.names import layers_of, name_layers
 from ralikit.export.targets.tflite.store import store, stored_codes
 from ralikit.model.facts import facts_of
-from ralikit.model.folded import FoldedScorer
-from ralikit.model.rewrite import lean
+from ralikit.model.folded import Folded
+from ralikit.model.rewrite import rewrite
 from ralikit.runtimes.litert import LiteRtRuntime
 
 BOTH = ("score", "embedding")
@@ -46,12 +46,12 @@ def fp32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scorer() -> FoldedScorer:
-    return lean(tiny_scorer("clip"))
+def scorer() -> Folded:
+    return rewrite(tiny_scorer("clip"))
 
 
-def linear(graph: FoldedScorer, name: str) -> nn.Linear:
-    module = graph.get_submodule(name)
+def linear(folded: Folded, name: str) -> nn.Linear:
+    module = folded.get_submodule(name)
     assert isinstance(module, nn.Linear)
     return module
 
@@ -64,7 +64,7 @@ def reference(kind: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.array(scores)
 
 
-def test_score_and_embedding_are_torchs_in_plain_litert(fp32: Path, scorer: FoldedScorer) -> None:
+def test_score_and_embedding_are_torchs_in_plain_litert(fp32: Path, scorer: Folded) -> None:
     run = Interpreter(model_path=str(fp32), num_threads=1).get_signature_runner()
     wanted = reference("clip")
     for views, score in zip(PHOTOS, wanted, strict=True):
@@ -111,7 +111,7 @@ def test_every_precision_is_stored_as_promised_and_runs_in_one_piece(
     assert ({"int8", "int4"} & direct != set()) == (precision in ("int8", "int4"))
 
 
-def test_stored_numbers_are_the_rounded_ones(scorer: FoldedScorer, fp32: Path) -> None:
+def test_stored_numbers_are_the_rounded_ones(scorer: Folded, fp32: Path) -> None:
     types = layer_types.uniform_types(scorer, "float32") | {
         "tower.blocks.0.mlp.up": "int8",
         "tower.blocks.0.mlp.down": "int4",
@@ -121,7 +121,7 @@ def test_stored_numbers_are_the_rounded_ones(scorer: FoldedScorer, fp32: Path) -
     plan = layer_types.prepare_mixed(
         Workbench(scorer, calibration), types, int4_block=None, activations="token"
     )
-    graph = tflite.to_graph(plan.graph, (1, 56, 56, 3))
+    graph = tflite.to_graph(plan.folded, (1, 56, 56, 3))
     tflite_mixed.write(graph, plan, dynamic=True)
     graph = Graph(graph.pack())
     assert stored_types(graph) == types
@@ -129,7 +129,7 @@ def test_stored_numbers_are_the_rounded_ones(scorer: FoldedScorer, fp32: Path) -
         tensor = next(
             int(op.inputs[1]) for op in graph.weighted() if graph.name(op.outputs[0]) == name
         )
-        wanted = linear(plan.graph, name).weight.numpy()
+        wanted = linear(plan.folded, name).weight.numpy()
         np.testing.assert_allclose(stored_codes(graph, tensor).expanded(), wanted, atol=1e-6)
     # Another rounding than the one that is planned for is refused.
     other = copy.deepcopy(plan)
@@ -149,7 +149,7 @@ def test_a_weight_off_its_grid_is_refused(fp32: Path) -> None:
         store(Graph.read(fp32), {"tower.blocks.7.mlp.up": "int8"})
 
 
-def test_a_layer_that_is_not_in_the_file_is_an_error(fp32: Path, scorer: FoldedScorer) -> None:
+def test_a_layer_that_is_not_in_the_file_is_an_error(fp32: Path, scorer: Folded) -> None:
     graph, changed = Graph.read(fp32), copy.deepcopy(scorer)
     name_layers(graph, layers_of(changed))
     linear(changed, "tower.blocks.1.attention.key").weight[3, 3] += 0.01
@@ -157,7 +157,7 @@ def test_a_layer_that_is_not_in_the_file_is_an_error(fp32: Path, scorer: FoldedS
         name_layers(Graph.read(fp32), layers_of(changed))
 
 
-def test_layers_of_equal_weights_are_told_apart_by_their_biases(scorer: FoldedScorer) -> None:
+def test_layers_of_equal_weights_are_told_apart_by_their_biases(scorer: Folded) -> None:
     twins = copy.deepcopy(scorer)
     first, last = (linear(twins, f"tower.blocks.{i}.mlp.down") for i in (0, 1))
     last.weight.copy_(first.weight)

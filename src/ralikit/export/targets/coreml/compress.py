@@ -33,7 +33,7 @@ from ralikit.export.quantise.weight_grids import (
 from ralikit.export.targets.coreml.activations import input_scale, rounded
 from ralikit.export.targets.coreml.precisions import Scheme
 from ralikit.export.targets.coreml.schemes import Stored
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 
 Array = NDArray[Any]
@@ -43,12 +43,12 @@ _TOKENS = 1 << 13
 
 
 def compress(
-    graph: FoldedScorer, plan: Mapping[str, Scheme], calibration: Sequence[Views]
-) -> tuple[FoldedScorer, dict[str, Stored]]:
+    folded: Folded, plan: Mapping[str, Scheme], calibration: Sequence[Views]
+) -> tuple[Folded, dict[str, Stored]]:
     """Compress a scorer's tower.
 
     Args:
-        graph: The folded scorer; it is not changed.
+        folded: The folded scorer; it is not changed.
         plan: How to store each layer, by name in the scorer
             (`ralikit.export.targets.coreml.schemes.plan`).
         calibration: Views of photos, each (V, S, S, 3) uint8; without them every weight goes to its
@@ -61,7 +61,7 @@ def compress(
     Raises:
         ExportError: If blocks or groups do not divide a layer, or int8 activations lack photos.
     """
-    compressed = copy.deepcopy(graph)
+    compressed = copy.deepcopy(folded)
     chosen = {name: _layer(compressed, name) for name in plan}
     if not calibration:
         if any(scheme.activations < 16 for scheme in plan.values()):
@@ -70,8 +70,8 @@ def compress(
             name: _store(module, plan[name], name, None) for name, module in chosen.items()
         }
     few = all(scheme.bits == 8 for scheme in plan.values())
-    views = _some_views(graph, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
-    pixels = pixels_of(graph, views)
+    views = _some_views(folded, calibration, tokens=_TOKENS // 2 if few else _TOKENS)
+    pixels = pixels_of(folded, views)
     spreads = Spreads()
     stored: dict[str, Stored] = {}
 
@@ -143,10 +143,10 @@ def scheme_grid(weight: Tensor, scheme: Scheme, name: str) -> LinearGrid | Palet
     return palette_grid(weight, bits=scheme.bits, group=part)
 
 
-def _some_views(graph: FoldedScorer, calibration: Sequence[Views], *, tokens: int) -> Views:
+def _some_views(folded: Folded, calibration: Sequence[Views], *, tokens: int) -> Views:
     # One view of every photo, another each time, as many as fit: the widest layer of a small tower
     # holds 100 bytes for every byte of a view, a transformer's is four times its width a token.
-    patches = graph.tower.patch_count
+    patches = folded.tower.patch_count
     pixels = int(np.prod(calibration[0].shape[1:3]))
     count = max(1, _PIXELS // pixels if patches is None else tokens // patches)
     return np.stack([views[i % len(views)] for i, views in enumerate(calibration[:count])])

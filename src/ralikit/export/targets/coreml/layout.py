@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import copy
 
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 
 
-def neural_engine(graph: FoldedScorer) -> FoldedScorer:
+def neural_engine(folded: Folded) -> Folded:
     """A copy in this layout, with the original's own weights.
 
     Args:
-        graph: A folded scorer with a transformer, lean or not (see `ralikit.model.rewrite`); it is
+        folded: A folded scorer with a transformer, lean or not (see `ralikit.model.rewrite`); it is
             not changed.
 
     Raises:
         TypeError: If its tower is no transformer.
     """
-    other = copy.copy(graph)
-    other._modules = dict(graph._modules)  # a shallow copy shares the table itself
-    other.tower = graph.tower.channels_first()
+    other = copy.copy(folded)
+    other._modules = dict(folded._modules)  # a shallow copy shares the table itself
+    other.tower = folded.tower.channels_first()
     return other.eval().requires_grad_(False)

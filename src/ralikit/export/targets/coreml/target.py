@@ -40,7 +40,7 @@ from ralikit.export.targets.coreml.schemes import Stored, chosen_layers, plan
 from ralikit.export.targets.target import AUTO, Request
 from ralikit.files import size_bytes, to_json
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_outputs
+from ralikit.model.folded import Folded, with_outputs
 from ralikit.runtimes import Views
 from ralikit.runtimes.mil.package import open_package, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
@@ -76,17 +76,17 @@ def convert(request: Request, path: Path) -> None:
     ct = coremltools(_JOB)
     if request.precision == AUTO and request.types is None:
         raise ExportError("auto stores layers in types chosen beforehand, and none were given")
-    schemes = plan(request.graph, request.precision, _chosen(request))
-    graph: FoldedScorer = request.graph
+    schemes = plan(request.folded, request.precision, _chosen(request))
+    folded: Folded = request.folded
     stored: dict[str, Stored] = {}
     if schemes:
-        graph, stored = compress.compress(graph, schemes, request.bench.calibration)
+        folded, stored = compress.compress(folded, schemes, request.bench.calibration)
     if request.layout == "neural-engine":
-        graph = neural_engine(graph)
+        folded = neural_engine(folded)
         stored = {name: weight.pointwise() for name, weight in stored.items()}
     try:
         with quiet_logs():
-            model = _convert(ct, request, graph, stored, schemes)
+            model = _convert(ct, request, folded, stored, schemes)
             model.save(str(path))
     except _CONVERTER_ERRORS as error:
         summary = " ".join(str(error).split())
@@ -100,7 +100,7 @@ def convert(request: Request, path: Path) -> None:
 
 def types_of(bench: Workbench, precision: str) -> dict[str, str]:
     """See `ralikit.export.targets.target.Converter`."""
-    return promises(bench.graph, precision)
+    return promises(bench.folded, precision)
 
 
 def choices(bench: Workbench) -> Choices:
@@ -110,7 +110,7 @@ def choices(bench: Workbench) -> Choices:
     engine waits for weights.
     """
     kinds: dict[str, dict[str, Kind]] = {}
-    for short, layer in chosen_layers(bench.graph.tower).items():
+    for short, layer in chosen_layers(bench.folded.tower).items():
         name, shape = f"tower.{short}", layer.weight.flatten(1).shape
         kinds[name] = {}
         for kind, scheme in BY_TYPE.items():
@@ -118,26 +118,26 @@ def choices(bench: Workbench) -> Choices:
                 size = scheme.size(*shape)
                 make = on_grid(partial(compress.scheme_grid, scheme=scheme, name=name))
                 kinds[name][kind] = Kind(make, size, size / (2 * layer.weight.numel()))
-    return Choices(bench.graph, kinds)
+    return Choices(bench.folded, kinds)
 
 
-def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+def structure(path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, Any]:
     """Nothing beyond the layers: what a package computes is watched while it is evaluated."""
-    del path, graph, photos
+    del path, folded, photos
     return {}
 
 
-def promises(graph: FoldedScorer, precision: str) -> dict[str, str]:
+def promises(folded: Folded, precision: str) -> dict[str, str]:
     """Stored type of every convolution and linear layer under a precision, by name.
 
     For ``auto`` the types are in `Request.types`, and this is what it starts from: float16.
     """
     wanted = {
         name: "float32" if name.startswith("head.") or precision == "fp32" else "float16"
-        for name, module in graph.named_modules()
+        for name, module in folded.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
-    return wanted | {name: s.stored for name, s in plan(graph, precision).items()}
+    return wanted | {name: s.stored for name, s in plan(folded, precision).items()}
 
 
 def layers(path: Path) -> dict[str, str]:
@@ -174,7 +174,7 @@ def _chosen(request: Request) -> Mapping[str, str] | None:
 def _convert(
     ct: Any,
     request: Request,
-    scorer: FoldedScorer,
+    scorer: Folded,
     stored: dict[str, Stored],
     schemes: dict[str, Scheme],
 ) -> Any:
@@ -182,8 +182,8 @@ def _convert(
 
     restart_names()
     example = torch.zeros(request.shape)
-    graph = with_outputs(scorer, request.outputs)
-    exported = torch.export.export(graph, (example,)).run_decompositions({})
+    folded = with_outputs(scorer, request.outputs)
+    exported = torch.export.export(folded, (example,)).run_decompositions({})
     minimum_ios = max((scheme.minimum_ios for scheme in schemes.values()), default=16)
     pipeline = ct.PassPipeline.DEFAULT
     names = pipeline.passes
@@ -266,7 +266,7 @@ def _describe(request: Request, path: Path) -> None:
     for feature in description.output:
         feature.shortDescription = _OUTPUTS[feature.name]
     description.metadata.userDefined.pop(_DATE, None)
-    description.metadata.userDefined[NAMES] = to_json(constant_names(request.graph), indent=None)
+    description.metadata.userDefined[NAMES] = to_json(constant_names(request.folded), indent=None)
     _drop_dates(package.spec.mlProgram)
     write_spec(package)
     settle(path)
@@ -295,7 +295,7 @@ def _check(path: Path, request: Request, stored: dict[str, Stored]) -> None:
     names = read_names(package.metadata, where=str(path))
     block = load_block(package)
     found, sizes = stored_types(block, names), stored_sizes(block, names)
-    for name, kind in (request.types or promises(request.graph, request.precision)).items():
+    for name, kind in (request.types or promises(request.folded, request.precision)).items():
         if found.get(name) != kind:
             state = f"is stored as {found[name]}" if name in found else "is missing"
             raise ExportError(
@@ -320,7 +320,7 @@ def _promised_bytes(request: Request, stored: dict[str, Stored]) -> int:
     small = {f"{name}.weight" for name in stored}
     rest = sum(
         value.numel() * (4 if name.startswith("head.") else width)
-        for name, value in (*request.graph.named_parameters(), *request.graph.named_buffers())
+        for name, value in (*request.folded.named_parameters(), *request.folded.named_buffers())
         if name not in small
     )
     return rest + sum(weight.size for weight in stored.values())

@@ -28,7 +28,7 @@ def store(model: onnx.ModelProto, plan: Mixed, *, integers: bool) -> onnx.ModelP
     """Store every layer of a transformer as planned.
 
     Args:
-        model: The float32 model of `plan.graph`.
+        model: The float32 model of `plan.folded`.
         plan: Types, and weights on their grids.
         integers: Whether int8 layers compute with integers, or only store their weights so.
 

@@ -29,7 +29,7 @@ from ralikit.files import publish, size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import KEY, SCHEMA, dump_facts
 from ralikit.photo.views import Filter, Preprocess, make_views
-from ralikit.probes import golden_photos
+from ralikit.probes import probe_photos
 from ralikit.runtimes.onnx import ERRORS
 
 KIND = "preprocess"
@@ -81,7 +81,7 @@ def export_preprocess(bundle: Bundle, out: Path, *, overwrite: bool = False) -> 
     path = out / f"{info.name}-{KIND}.onnx"
     with publish(path, overwrite=overwrite) as draft:
         model = to_model(info.preprocess)
-        photos, levels, share = compare(model, info.preprocess)
+        photos, levels, share = differences(model, info.preprocess)
         facts = {
             "schema": SCHEMA,
             "kind": KIND,
@@ -97,7 +97,7 @@ def export_preprocess(bundle: Bundle, out: Path, *, overwrite: bool = False) -> 
     )
 
 
-def compare(model: onnx.ModelProto, preprocess: Preprocess) -> tuple[int, int, float]:
+def differences(model: onnx.ModelProto, preprocess: Preprocess) -> tuple[int, int, float]:
     """Run a graph on photos of many shapes and compare it with `make_views`.
 
     Returns:
@@ -138,7 +138,7 @@ def _photos() -> list[Pixels]:
     rng = np.random.default_rng(7)
     shapes = ((61, 83), (83, 61), (700, 500), (3, 700), (700, 3), (1, 1), (5, 7))
     noise = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
-    return [*(golden.pixels for golden in golden_photos()), *noise]
+    return [*(golden.pixels for golden in probe_photos()), *noise]
 
 
 def to_model(preprocess: Preprocess) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise.activation_grid import Grid
+from ralikit.export.quantise.activation_grid import ActivationGrid
 from ralikit.export.quantise.equalising import WEIGHT_LEVELS as LEVELS
 from ralikit.export.quantise.int8 import Int8Plan
 
@@ -59,7 +59,7 @@ def quantise(model: onnx.ModelProto, plan: Int8Plan) -> onnx.ModelProto:
     """Put the tower on integer kernels, from the pixels to the embedding; the head stays float32.
 
     Args:
-        model: The float model of `plan.graph`.
+        model: The float model of `plan.folded`.
         plan: Rounded weights and the grids between layers.
 
     Raises:
@@ -69,7 +69,7 @@ def quantise(model: onnx.ModelProto, plan: Int8Plan) -> onnx.ModelProto:
     edit.read_pixels(plan.pixels)
     grids = {f"{_TOWER}{name}": grid for name, grid in plan.grids.items()}
     names: dict[str, str] = {}  # tensor -> layer it comes from
-    stored: dict[str, Grid] = {edit.pixels: plan.pixels}  # what a DequantizeLinear gives
+    stored: dict[str, ActivationGrid] = {edit.pixels: plan.pixels}  # what a DequantizeLinear gives
     for node in list(edit.nodes):
         output = node.output[0]
         if node.op_type in _LAYERS and node.input[1].startswith(_TOWER):
@@ -188,7 +188,7 @@ class Edit:
         self.nodes.insert(at + 1, mul)
         self.reroute(cast, wide)
 
-    def int8_convolution(self, node: onnx.NodeProto, grid: Grid) -> None:
+    def int8_convolution(self, node: onnx.NodeProto, grid: ActivationGrid) -> None:
         """Give a convolution int8 weights and an int32 bias in the units of its products."""
         name = node.input[1]
         weight = self.constant(name).astype(np.float32)
@@ -229,7 +229,7 @@ class Edit:
         ]
         return last
 
-    def read_pixels(self, grid: Grid) -> None:
+    def read_pixels(self, grid: ActivationGrid) -> None:
         """Let the first layer read the photo's bytes: no cast, no scaling in float.
 
         Raises:
@@ -247,7 +247,7 @@ class Edit:
         self.nodes.insert(1, tensor)
         self.reroute(old, self.pixels)
 
-    def round_trip(self, node: onnx.NodeProto, grid: Grid) -> str:
+    def round_trip(self, node: onnx.NodeProto, grid: ActivationGrid) -> str:
         """Round what a node gives to a grid; everything after reads the rounded tensor.
 
         A ReLU or ReLU6 that the grid's ends perform is left out.
@@ -284,7 +284,9 @@ class Edit:
         )
         return self._model
 
-    def _dequantise(self, small: str, grid: Grid, *, name: str, output: str) -> onnx.NodeProto:
+    def _dequantise(
+        self, small: str, grid: ActivationGrid, *, name: str, output: str
+    ) -> onnx.NodeProto:
         self._constants[f"{name}_step"] = np.array(grid.step, dtype=np.float32)
         self._constants[f"{name}_zero"] = np.array(grid.zero, dtype=np.uint8)
         return helper.make_node(
@@ -294,7 +296,7 @@ class Edit:
             name=f"DequantizeLinear_{name}",
         )
 
-    def _clips(self, node: onnx.NodeProto, grid: Grid) -> bool:
+    def _clips(self, node: onnx.NodeProto, grid: ActivationGrid) -> bool:
         if node.op_type == "Relu":
             return True
         low, high = (float(self.constant(name)) for name in node.input[1:3])

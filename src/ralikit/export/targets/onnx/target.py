@@ -34,7 +34,7 @@ from ralikit.export.targets.onnx.quant import (
 from ralikit.export.targets.target import AUTO, Request
 from ralikit.extras import require
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_outputs
+from ralikit.model.folded import Folded, with_outputs
 from ralikit.runtimes import Views
 
 ACTIVATIONS: Activations = "tensor"
@@ -76,23 +76,23 @@ def convert(request: Request, path: Path) -> None:
 
 
 def _converted(request: Request) -> onnx.ModelProto:
-    dynamic = request.graph.tower.arithmetic == "dynamic"
+    dynamic = request.folded.tower.arithmetic == "dynamic"
     mixed = dynamic and request.precision in layer_types.PRECISIONS
     if mixed or request.precision == AUTO:
         return _mixed(request)
     shape, outputs = request.shape, request.outputs
     if request.precision == "fp32":
-        return to_model(request.graph, shape, outputs=outputs)
+        return to_model(request.folded, shape, outputs=outputs)
     if request.precision == "fp16":
-        return halve_weights(to_model(request.graph, shape, outputs=outputs))
+        return halve_weights(to_model(request.folded, shape, outputs=outputs))
     if request.precision == "int8-weights":
-        rounded = prepare_weights(request.graph, request.bench.calibration)
+        rounded = prepare_weights(request.folded, request.bench.calibration)
         return quantise_weights(to_model(rounded, shape, outputs=outputs))
     if request.precision == "int8":
         plan = request.bench.int8_plan
-        return quantise(to_model(plan.graph, shape, outputs=outputs), plan)
+        return quantise(to_model(plan.folded, shape, outputs=outputs), plan)
     raise ExportError(
-        f"ONNX has no precision {request.precision!r} for a {request.graph.tower.kind} tower; "
+        f"ONNX has no precision {request.precision!r} for a {request.folded.tower.kind} tower; "
         "it has fp32, fp16, int8-weights, int8"
     )
 
@@ -100,14 +100,14 @@ def _converted(request: Request) -> onnx.ModelProto:
 def _mixed(request: Request) -> onnx.ModelProto:
     # int8 alone rounds activations; 8-bit and 4-bit weights beside it keep float arithmetic.
     types = request.types or types_of(request.bench, request.precision)
-    dynamic = request.graph.tower.arithmetic == "dynamic"
+    dynamic = request.folded.tower.arithmetic == "dynamic"
     integers = dynamic and request.precision in ("int8", AUTO) and "int8" in types.values()
     plan = layer_types.prepare_mixed(
         request.bench, types, activations=ACTIVATIONS if integers else None
     )
-    model = to_model(plan.graph, request.shape, outputs=request.outputs)
+    model = to_model(plan.folded, request.shape, outputs=request.outputs)
     model = store(model, plan, integers=integers)
-    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.graph).items()}
+    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.folded).items()}
     check_sizes(model, sizes)
     return model
 
@@ -117,16 +117,16 @@ def layers(path: Path) -> dict[str, str]:
     return weight_types(onnx.load_model(path))
 
 
-def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+def structure(path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, Any]:
     """Facts of a file's structure, and of what runtimes that compute in float16 would meet.
 
     Args:
         path: The converted file.
-        graph: The scorer it was made from.
+        folded: The scorer it was made from.
         photos: Views of photos to run it on.
     """
     operators = len(onnx.load_model(path).graph.node)
-    return {"operators": operators, "activations": reach(graph, photos[:PHOTOS]).facts()}
+    return {"operators": operators, "activations": reach(folded, photos[:PHOTOS]).facts()}
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ def tools() -> dict[str, str]:
 
 
 def to_model(
-    graph: FoldedScorer,
+    folded: Folded,
     shape: tuple[int, int, int, int],
     *,
     outputs: tuple[str, ...] = ("score",),
@@ -153,7 +153,7 @@ def to_model(
     Weights keep their names in the scorer, e.g. ``tower.stem.weight``.
 
     Args:
-        graph: The folded scorer, in evaluation mode.
+        folded: The folded scorer, in evaluation mode.
         shape: Of the input, (V, S, S, 3).
         outputs: Its outputs, by name.
 
@@ -166,7 +166,7 @@ def to_model(
     with _quiet():
         try:
             program = torch.onnx.export(
-                with_outputs(graph, outputs),
+                with_outputs(folded, outputs),
                 (example,),
                 input_names=["image"],
                 output_names=list(outputs),

@@ -36,7 +36,7 @@ def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
         ExportError: If there are no photos, or a type is unknown.
     """
     if not set(types.values()) & {"int8", "int4"}:
-        return layer_types.Mixed(graph=request.graph, types=dict(types), steps={}, errors={})
+        return layer_types.Mixed(folded=request.folded, types=dict(types), steps={}, errors={})
     return layer_types.prepare_mixed(
         request.bench,
         types,
@@ -47,7 +47,7 @@ def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
 
 def computes(request: Request) -> bool:
     """Whether integer layers compute with integers, or are only stored as such."""
-    dynamic = request.graph.tower.arithmetic == "dynamic"
+    dynamic = request.folded.tower.arithmetic == "dynamic"
     return dynamic and request.precision != "int8-weights"
 
 
@@ -55,7 +55,7 @@ def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
     """Store a converted float graph's layers as planned, and check every code against the plan.
 
     Args:
-        graph: The converted `plan.graph`, its layers named; changed in place.
+        graph: The converted `plan.folded`, its layers named; changed in place.
         plan: From `rounded`.
         dynamic: Whether integer layers compute with integers.
 
@@ -64,7 +64,7 @@ def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
     """
     steps = {name: value.numpy() for name, value in plan.steps.items()}
     store(graph, plan.types, steps=steps, dynamic=dynamic)
-    of_transformer = plan.graph.tower.arithmetic == "dynamic"
+    of_transformer = plan.folded.tower.arithmetic == "dynamic"
     if of_transformer and set(plan.types.values()) != {"float32"}:
         store_positions(graph)
     check_codes(graph, plan)
@@ -76,7 +76,7 @@ def check_codes(graph: Graph, plan: layer_types.Mixed) -> None:
     Raises:
         ExportError: If a stored weight stands for other values.
     """
-    modules = dict(plan.graph.named_modules())
+    modules = dict(plan.folded.named_modules())
     for tensor in range(len(graph.main.tensors)):
         name = graph.name(tensor).removesuffix(".weight")
         kind = plan.types.get(name)

@@ -14,23 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.model.towers.block import Attention
 
 
-def laid_out(graph: FoldedScorer) -> FoldedScorer:
+def laid_out(folded: Folded) -> Folded:
     """A copy in this layout, with the original's own weights; what it does not know stays as it is.
 
     Args:
-        graph: A folded scorer, lean or not (see `ralikit.model.rewrite`); it is not changed.
+        folded: A folded scorer, lean or not (see `ralikit.model.rewrite`); it is not changed.
     """
-    shared = {id(t): t for t in (*graph.parameters(), *graph.buffers())}
-    graph = copy.deepcopy(graph, shared)
-    for parent in list(graph.modules()):
+    shared = {id(t): t for t in (*folded.parameters(), *folded.buffers())}
+    folded = copy.deepcopy(folded, shared)
+    for parent in list(folded.modules()):
         for name, child in list(parent.named_children()):
             if type(child) in _LAID_OUT:
                 setattr(parent, name, _LAID_OUT[type(child)](child))
-    return graph.eval()
+    return folded.eval()
 
 
 class _Norm(nn.Module):

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise.activation_grid import Grid, best_grid
+from ralikit.export.quantise.activation_grid import ActivationGrid, best_grid
 from ralikit.export.quantise.equalising import WEIGHT_LEVELS, pixels_of
 from ralikit.export.quantise.int8 import Int8Plan
 from ralikit.export.targets.tflite.graph import CONVOLUTIONS, Graph
-from ralikit.model.folded import FoldedScorer
+from ralikit.model.folded import Folded
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 
@@ -53,7 +53,7 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
     """Put a planned tower on integer kernels, from the pixels to the embedding.
 
     Args:
-        graph: The converted float graph of `plan.graph`, its layers named.
+        graph: The converted float graph of `plan.folded`, its layers named.
         plan: The rounded weights and the grids, from `prepare_int8`.
         calibration: Views of the photos, for the grid of the embedding.
 
@@ -65,7 +65,7 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
     layers = [n for op in graph.weighted() if (n := graph.name(op.outputs[0])).startswith(_TOWER)]
     grids = {_TOWER + name: grid for name, grid in plan.grids.items()}
     if layers:
-        grids.setdefault(layers[-1], _embedding_grid(plan.graph, calibration))
+        grids.setdefault(layers[-1], _embedding_grid(plan.folded, calibration))
     missing = sorted(set(layers) - set(grids))
     if missing or not layers:
         raise ExportError(f"int8 has no range for {', '.join(missing) or 'any layer'}")
@@ -92,7 +92,7 @@ def static(graph: Graph, plan: Int8Plan, calibration: Sequence[Views]) -> Graph:
     return result
 
 
-def _range(grid: Grid) -> dict[str, Any]:
+def _range(grid: ActivationGrid) -> dict[str, Any]:
     return {"min": np.array([[grid.low]]), "max": np.array([[grid.high]])}
 
 
@@ -110,13 +110,13 @@ def _weight_range(graph: Graph, op: Any, step: float) -> dict[str, Any]:
     return {"min": -peak, "max": peak}
 
 
-def _embedding_grid(scorer: FoldedScorer, calibration: Sequence[Views]) -> Grid:
+def _embedding_grid(scorer: Folded, calibration: Sequence[Views]) -> ActivationGrid:
     with torch.inference_mode():
         seen = [scorer.tower(pixels_of(scorer, views)).numpy() for views in calibration]
     return best_grid(np.concatenate(seen))
 
 
-def _read_pixels(graph: Graph, grid: Grid) -> None:
+def _read_pixels(graph: Graph, grid: ActivationGrid) -> None:
     # The photo's bytes are the first layer's input already, but for int8's offset of 128: the cast
     # to float, the scaling and the rounding before it become one change of type.
     first = next(graph.weighted())

@@ -30,7 +30,7 @@ from ralikit.export.targets.tflite.lint import gpu_findings, stored_types
 from ralikit.export.targets.tflite.names import layers_of, name_layers
 from ralikit.export.targets.tflite.tidy import tidy
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import FoldedScorer, with_outputs
+from ralikit.model.folded import Folded, with_outputs
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
@@ -60,14 +60,14 @@ def convert(request: Request, path: Path) -> None:
             layer of the tower.
     """
     TFLITE.precision(request.precision)
-    by_layer = request.precision == AUTO or request.graph.tower.arithmetic == "dynamic"
+    by_layer = request.precision == AUTO or request.folded.tower.arithmetic == "dynamic"
     graph = _mixed(request) if by_layer else _convolutional(request)
     path.write_bytes(graph.pack())
 
 
 def _mixed(request: Request) -> Graph:
     plan = mix.rounded(request, request.types or types_of(request.bench, request.precision))
-    graph = to_graph(with_outputs(plan.graph, request.outputs), request.shape)
+    graph = to_graph(with_outputs(plan.folded, request.outputs), request.shape)
     mix.write(graph, plan, dynamic=mix.computes(request))
     return graph
 
@@ -75,22 +75,22 @@ def _mixed(request: Request) -> Graph:
 def _convolutional(request: Request) -> Graph:
     from ralikit.export.targets.tflite import quant
 
-    def converted(scorer: FoldedScorer) -> Graph:
+    def converted(scorer: Folded) -> Graph:
         return to_graph(with_outputs(scorer, request.outputs), request.shape)
 
     if request.precision == "fp32":
-        return converted(request.graph)
+        return converted(request.folded)
     if request.precision == "fp16":
-        return quant.half(converted(request.graph))
+        return quant.half(converted(request.folded))
     if request.precision == "int8-weights":
         return quant.weights_only(
-            converted(prepare_weights(request.graph, request.bench.calibration))
+            converted(prepare_weights(request.folded, request.bench.calibration))
         )
     if request.precision == "int8":
         int8 = request.bench.int8_plan
-        return quant.static(converted(int8.graph), int8, request.bench.calibration)
+        return quant.static(converted(int8.folded), int8, request.bench.calibration)
     raise ExportError(
-        f"{request.precision} is for vision transformers; a {request.graph.tower.kind} tower "
+        f"{request.precision} is for vision transformers; a {request.folded.tower.kind} tower "
         "exports to TFLite as fp32, fp16, int8-weights or int8"
     )
 
@@ -100,12 +100,12 @@ def layers(path: Path) -> dict[str, str]:
     return stored_types(Graph.read(path))
 
 
-def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[str, Any]:
+def structure(path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, Any]:
     """Facts of a file's structure, and of what phones that compute in float16 would meet.
 
     Args:
         path: The converted file.
-        graph: The scorer it was made from.
+        folded: The scorer it was made from.
         photos: Views of photos to run it on.
 
     Returns:
@@ -113,7 +113,7 @@ def structure(path: Path, graph: FoldedScorer, photos: Sequence[Views]) -> dict[
         anything computes.
     """
     file = Graph.read(path)
-    largest = reach(laid_out(graph), photos[:PHOTOS])
+    largest = reach(laid_out(folded), photos[:PHOTOS])
     return {
         "operators": len(file.operators),
         "gpu_delegate": gpu_findings(file),
@@ -135,7 +135,7 @@ def tools() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _TOOLS}
 
 
-def to_graph(scorer: FoldedScorer, shape: tuple[int, int, int, int]) -> Graph:
+def to_graph(scorer: Folded, shape: tuple[int, int, int, int]) -> Graph:
     """Convert a scorer to a float32 graph with NHWC convolutions and layers named as in torch.
 
     Args:
@@ -159,7 +159,7 @@ def to_graph(scorer: FoldedScorer, shape: tuple[int, int, int, int]) -> Graph:
 class _Named(nn.Module):
     """The scorer with a named output: what the caller sees in the file's signature."""
 
-    def __init__(self, scorer: FoldedScorer) -> None:
+    def __init__(self, scorer: Folded) -> None:
         super().__init__()
         self.scorer = scorer
 
