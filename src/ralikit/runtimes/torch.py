@@ -35,7 +35,6 @@ class TorchRuntime:
         self.name = f"torch {torch.__version__}"
         self.note = ""
         self._graph = graph or fold(bundle)
-        self.many: Many | None = self.run_many
         self._shape = self.facts.shape
         self._root = bundle.root
 
@@ -57,6 +56,11 @@ class TorchRuntime:
         with torch.inference_mode():
             given = with_functions(self._graph, _OUTPUTS)(torch.tensor(views))
         return {name: o.numpy() for name, o in zip(_OUTPUTS, given, strict=True)}
+
+    @property
+    def many(self) -> Many:
+        """`run_many`."""
+        return self.run_many
 
     def run_many(self, photos: Sequence[Views]) -> list[float]:
         """Score several photos' views in one call; errors as in `run`."""
