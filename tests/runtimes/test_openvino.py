@@ -29,6 +29,7 @@ def test_the_score_is_onnx_runtimes(facts: dict[str, Any], tmp_path: Path) -> No
     views = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     runtime = OpenVinoRuntime(path, threads=1)
     assert runtime.run(views) == pytest.approx(OnnxRuntime(path).run(views), abs=1e-5)
+    assert {k: v.item() for k, v in runtime.outputs(views).items()} == {"score": runtime.run(views)}
     assert runtime.facts.written == facts
     wrongs: list[Any] = [views[:2], views.astype(np.float32)]
     for wrong in wrongs:

@@ -35,7 +35,7 @@ class ModelFacts:
 
     Attributes:
         name: The model's name.
-        bundle: Hash of the bundle it was made from.
+        bundle: Hash of the bundle it was made from, or "".
         tower: Kind of its image tower, or "".
         weights: ``"trained"`` or ``"random"``.
         licence: Licence of its weights, in a sentence.
@@ -45,7 +45,7 @@ class ModelFacts:
     """
 
     name: str
-    bundle: str
+    bundle: str = ""
     tower: str = ""
     weights: str = "trained"
     licence: str = ""

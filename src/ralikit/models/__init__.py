@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from ralikit.model.bundle import Bundle
+from ralikit.errors import BundleError, UsageError
+from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
+from ralikit.runtimes import usual_backend
 
 DEFAULT = "mini"
 """The model that is meant where nobody names one."""
@@ -39,8 +40,6 @@ def bundled_path(name: str = DEFAULT) -> Path:
 
 def bundled_names() -> tuple[str, ...]:
     """Names of the models that come with this installation, sorted."""
-    from ralikit.model.bundle import MANIFEST
-
     return tuple(sorted(p.parent.name for p in Path(__file__).parent.glob(f"*/{MANIFEST}")))
 
 
@@ -50,8 +49,6 @@ def bundled(name: str = DEFAULT) -> Bundle:
     Raises:
         BundleError: If it is not part of this installation, or was altered.
     """
-    from ralikit.model.bundle import read_bundle
-
     return read_bundle(bundled_path(name))
 
 
@@ -80,10 +77,6 @@ def resolve(ref: str | Path | None) -> Model:
         UsageError: If there is none, or its folder is of no known kind.
         BundleError: If this installation lacks the default one.
     """
-    from ralikit.errors import BundleError, UsageError
-    from ralikit.model.bundle import MANIFEST
-    from ralikit.runtimes import usual_backend
-
     path = locate(ref)
     if ref is None and not (path / MANIFEST).is_file():
         raise BundleError(f"this installation has no bundled model ({path}); name one")
@@ -110,6 +103,4 @@ def open_bundle(ref: str | Path | None) -> Bundle:
     Raises:
         BundleError: If it is no bundle, of another schema, incomplete or altered.
     """
-    from ralikit.model.bundle import read_bundle
-
     return read_bundle(locate(ref))

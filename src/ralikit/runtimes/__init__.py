@@ -47,16 +47,21 @@ class Runtime(Protocol):
         name: Runtime and version, e.g. ``"onnxruntime 1.31.1"``.
         facts: What the artifact says of itself.
         note: A caveat a user must see, e.g. that Core ML was evaluated off a Mac; or "".
-        observer: Shows the graph's activations; None where the runtime shows none.
-        many: Scores several photos' views in one call, errors as in `run`; None where a call takes
-            one photo.
     """
 
     name: str
     facts: Facts
     note: str
-    observer: Observer | None
-    many: Many | None
+
+    @property
+    def observer(self) -> Observer | None:
+        """Shows the graph's activations; None where the runtime shows none."""
+        ...
+
+    @property
+    def many(self) -> Many | None:
+        """Scores several photos' views in one call; None where a call takes one photo."""
+        ...
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale."""

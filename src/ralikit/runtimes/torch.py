@@ -34,8 +34,7 @@ class TorchRuntime:
         )
         self.name = f"torch {torch.__version__}"
         self.note = ""
-        self._graph = folded or fold(bundle)
-        self.many: Many | None = self.run_many
+        self._folded = folded or fold(bundle)
         self._shape = self.facts.shape
         self._root = bundle.root
 
@@ -48,20 +47,25 @@ class TorchRuntime:
         """
         check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
-            score = float(self._graph(torch.tensor(views)))
+            score = float(self._folded(torch.tensor(views)))
         return checked_score(score, where=self._root)
 
     def outputs(self, views: Views) -> Outputs:
         """The score and the embedding of one photo, (1,) and (1, D); errors as in `run`."""
         check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
-            given = with_outputs(self._graph, _OUTPUTS)(torch.tensor(views))
+            given = with_outputs(self._folded, _OUTPUTS)(torch.tensor(views))
         return {name: o.numpy() for name, o in zip(_OUTPUTS, given, strict=True)}
+
+    @property
+    def many(self) -> Many:
+        """`run_many`."""
+        return self.run_many
 
     def run_many(self, photos: Sequence[Views]) -> list[float]:
         """Score several photos' views in one call; errors as in `run`."""
         for views in photos:
             check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
-            scores = self._graph.many(torch.from_numpy(np.stack(photos)))
+            scores = self._folded.many(torch.from_numpy(np.stack(photos)))
         return [checked_score(float(score), where=self._root) for score in scores]
