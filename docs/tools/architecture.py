@@ -190,9 +190,10 @@ def rank_of(room: str) -> int:
     raise KeyError(f"{room} has no floor in docs/tools/architecture.py")
 
 
-def package_of(module: str, known: Mapping[str, Path]) -> str:
-    """The folder that a module's file lies in, as a package name."""
-    return module if known[module].name == "__init__.py" else module.rpartition(".")[0]
+def folder_of(module: str, known: Mapping[str, Path]) -> str:
+    """The folder that a module's file lies in; of those in ralikit's own folder, the room."""
+    folder = module if known[module].name == "__init__.py" else module.rpartition(".")[0]
+    return room_of(module) if folder == PACKAGE else folder.removeprefix(f"{PACKAGE}.")
 
 
 def rings(edges: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -259,17 +260,14 @@ def figures(src: Path) -> list[str]:
     known = modules(src)
     arrows = read_arrows(src)
     live = [arrow for arrow in arrows if not arrow.typing]
-    folders = {
-        (package_of(a.source, known), package_of(a.target, known))
-        for a in live
-        if package_of(a.source, known) != package_of(a.target, known)
-    }
+    pairs = {(folder_of(a.source, known), folder_of(a.target, known)) for a in live}
+    folders = {pair for pair in pairs if pair[0] != pair[1]}
     rooms = between_rooms(arrows)
     at_start = {(a.source, a.target) for a in live if not a.lazy}
     any_time = {(a.source, a.target) for a in live}
     chain = longest_chain(at_start)
     return [
-        f"modules: {len(known)}; folders: {len({package_of(m, known) for m in known})}; "
+        f"modules: {len(known)}; folders: {len({folder_of(m, known) for m in known})}; "
         f"rooms: {len({room_of(m) for m in known})}",
         f"imports of one module by another: {len(any_time)}, of them only inside functions: "
         f"{len(any_time - at_start)}; for types alone: {sum(a.typing for a in arrows)}",
