@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support_docs import ROOT, script
 
 architecture = script("docs/tools/architecture.py")
@@ -14,19 +13,11 @@ ALLOWED: dict[tuple[str, str], str] = {}
 """Arrows between rooms that may run up, each with its reason. They must be inside functions."""
 
 # TODO: empty this once calibration photos and the degrader no longer need the teachers' answers.
-TODAY: set[tuple[str, str]] = {
-    ("ralikit.export.gate.calibration_photos", "ralikit.train.teacher.answers"),
-    ("ralikit.export.gate.calibration_photos", "ralikit.train.teacher.prompts"),
-    ("ralikit.photo.degrade", "ralikit.train.teacher.answers"),
-    ("ralikit.photo.degrade", "ralikit.train.teacher.prompts"),
-}
-"""Imports that ran up when this test was written. It passes without them as well as with them."""
 
 
 def arrows() -> list[Any]:
-    return [
-        arrow for arrow in architecture.read_arrows(ROOT / "src") if pair_of(arrow) not in TODAY
-    ]
+    found: list[Any] = architecture.read_arrows(ROOT / "src")
+    return found
 
 
 def pair_of(arrow: Any) -> tuple[str, str]:
@@ -77,8 +68,6 @@ def test_types_alone_look_up_no_further_than_the_code() -> None:
 
 
 def test_the_picture_is_the_codes() -> None:
-    if TODAY & {pair_of(arrow) for arrow in architecture.read_arrows(ROOT / "src")}:
-        pytest.skip("drawn once the last arrows that run up are gone")
     drawn = (ROOT / "docs/images/architecture.svg").read_text(encoding="utf-8")
     assert drawn == architecture.draw(architecture.read_arrows(ROOT / "src")), (
         "run: python docs/tools/architecture.py --svg docs/images/architecture.svg"

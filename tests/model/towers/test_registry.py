@@ -106,12 +106,8 @@ def test_a_made_up_tower_folds_and_is_rewritten(made_up: Bundle) -> None:
     assert isinstance(rewritten.tower, Tiles)
     assert plain.normalises
     assert not rewritten.normalises
-<<<<<<< HEAD
     assert isinstance(plain.tower, Tiles)
     assert float((plain.tower.gate - 1).abs().max()) > 0.1
-=======
-    assert float((plain.tower.get_parameter("gate") - 1).abs().max()) > 0.1
->>>>>>> h-towers
     assert float((rewritten.tower.gate - 1).abs().max()) == 0
     scores = [float(plain(_photo(seed))) for seed in range(3)]
     assert np.ptp(scores) > 1e-4
