@@ -12,8 +12,6 @@ architecture = script("docs/tools/architecture.py")
 ALLOWED: dict[tuple[str, str], str] = {}
 """Arrows between rooms that may run up, each with its reason. They must be inside functions."""
 
-# TODO: empty this once calibration photos and the degrader no longer need the teachers' answers.
-
 
 def arrows() -> list[Any]:
     found: list[Any] = architecture.read_arrows(ROOT / "src")

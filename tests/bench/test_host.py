@@ -21,7 +21,7 @@ from ralikit.errors import RalikitError, UsageError
 from ralikit.model.bundle import BundleInfo, TowerSpec, read_bundle, write_bundle
 from ralikit.photo.views import Preprocess
 from ralikit.report.bench import describe
-from ralikit.runtimes import Many, Outputs, RanBy, Views
+from ralikit.runtimes import Many, Outputs, Runtime, Views
 from ralikit.runtimes.torch import TorchRuntime
 
 
@@ -85,7 +85,7 @@ def test_photos_in_one_call_score_as_one_by_one(bundle: Path) -> None:
     alone = [runtime.run(views) for views in photos]
     assert len(set(alone)) == 3
     np.testing.assert_allclose(runtime.run_many(photos), alone, atol=1e-5)
-    runtime._graph.view_pool = "score"
+    runtime._folded.view_pool = "score"
     alone = [runtime.run(views) for views in photos]
     np.testing.assert_allclose(runtime.run_many(photos), alone, atol=1e-5)
     with pytest.raises(UsageError, match="takes uint8 views of shape"):
@@ -114,7 +114,7 @@ def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
 
 
 class _OneByOne:
-    def __init__(self, inner: RanBy, calls: list[int]) -> None:
+    def __init__(self, inner: Runtime, calls: list[int]) -> None:
         self.facts, self.name, self.note = inner.facts, inner.name, inner.note
         self.observer = inner.observer
         self.many: Many | None = None

@@ -135,11 +135,11 @@ def test_scores_equal_the_described_arithmetic(tmp_path: Path, kind: Any) -> Non
         expected = released.double()(pixels).numpy()
         embeddings = load_tower(bundle).double()(pixels).numpy()
         folded = fold(bundle)
-        folded = [float(folded(view[None])) for view in views]
+        scores = [float(folded(view[None])) for view in views]
     assert np.ptp(expected) > 0.3
     np.testing.assert_allclose(bundle.head().score(embeddings), expected, atol=1e-5, rtol=0)
     # The graph computes in float32, which these wild random weights amplify.
-    np.testing.assert_allclose(folded, expected, atol=5e-5, rtol=0)
+    np.testing.assert_allclose(scores, expected, atol=5e-5, rtol=0)
 
 
 def test_a_photo_scores_as_the_published_processor_makes_it(tmp_path: Path) -> None:

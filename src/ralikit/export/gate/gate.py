@@ -138,7 +138,7 @@ class Gate:
         """The folded, rewritten scorer."""
         return self.bench.folded
 
-    def parity_of(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
+    def compare(self, runtime: Runtime, *, tell: Tell | None = None) -> Parity:
         """Run a converted file on every photo and compare it with the reference.
 
         Raises:

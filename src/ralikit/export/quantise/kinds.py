@@ -68,7 +68,7 @@ class Choices:
     @property
     def layers(self) -> dict[str, Layer]:
         """The layers, by name in the scorer."""
-        weighted = layer_types.weighted(self.graph)
+        weighted = layer_types.weighted(self.folded)
         return {name: weighted[name] for name in self.kinds}
 
 

@@ -215,6 +215,6 @@ def test_tools_name_their_versions() -> None:
 
 def test_the_weight_names_survive_an_odd_tower() -> None:
     """Underscores inside names do not turn into dots: the table is written, not guessed."""
-    graph = replace(tiny_request("fp16")).graph
+    graph = replace(tiny_request("fp16")).folded
     graph.tower.odd_name = nn.Linear(2, 2)
     assert constant_names(graph)["p_tower_odd_name_weight"] == "tower.odd_name.weight"

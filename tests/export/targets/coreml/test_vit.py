@@ -120,7 +120,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 )
 def test_it_scores_like_torch(package: Packages, precision: str, drift: float) -> None:
     photos = made_photos(4)
-    expected = torch_scores(request(precision).graph, photos)
+    expected = torch_scores(request(precision).folded, photos)
     assert np.ptp(expected) > 0.2
     program = Program.load(open_package(package(precision)))
     got = [
@@ -207,7 +207,7 @@ def test_a_package_in_the_neural_engines_layout(kind: str, precision: str, tmp_p
     assert kinds["layer_norm"] == Counter(step.kind for step in first.steps)["layer_norm"]
     assert kinds["reshape"] <= 2
     photos = tiny_photos(kind, 4)
-    truth = plain.graph.tower(plain.graph.pixels(torch.from_numpy(np.concatenate(photos))))
+    truth = plain.folded.tower(plain.folded.pixels(torch.from_numpy(np.concatenate(photos))))
     spread = float((truth - truth.mean(0)).norm() / len(photos) ** 0.5)
     shifts = [_shift(program, photos, truth.numpy()) / spread for program in (first, second)]
     assert shifts[1] <= 1.2 * shifts[0] + 0.02

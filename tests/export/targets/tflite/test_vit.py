@@ -133,7 +133,7 @@ def test_stored_numbers_are_the_rounded_ones(scorer: Folded, fp32: Path) -> None
         np.testing.assert_allclose(stored_codes(graph, tensor).expanded(), wanted, atol=1e-6)
     # Another rounding than the one that is planned for is refused.
     other = copy.deepcopy(plan)
-    linear(other.graph, "tower.blocks.0.mlp.up").weight.mul_(1.001)
+    linear(other.folded, "tower.blocks.0.mlp.up").weight.mul_(1.001)
     with pytest.raises(ExportError, match=r"blocks\.0\.mlp\.up is stored as other weights"):
         tflite_mixed.check_codes(graph, other)
     with pytest.raises(ExportError, match="is stored as float32 where int8 was promised"):
