@@ -35,7 +35,7 @@ from ralikit.export.quantise.int8 import (
     weight_steps,
 )
 from ralikit.export.quantise.structure import is_add, is_mean, trace
-from ralikit.export.quantise.weight_grids import int8_grid
+from ralikit.export.quantise.weight_grids import LinearGrid
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.quant import kernel_types, quantise
@@ -235,7 +235,8 @@ def test_compensated_rounding_loses_less_of_what_the_layer_gives() -> None:
     weight = torch.randn(16, 40, generator=generator)
     steps = 8 * weight_steps(weight)  # coarse, so that rounding matters
     near = torch.round(weight / steps[:, None]) * steps[:, None]
-    codes = compensated(weight, int8_grid(weight, steps), spread((x.T @ x / len(x)).double()))
+    grid = LinearGrid(steps=steps[:, None], columns=40, limit=127)
+    codes = compensated(weight, grid, spread((x.T @ x / len(x)).double()))
     fed = codes.float() * steps[:, None]
     whole = fed / steps[:, None]
     assert float((whole - whole.round()).abs().max()) < 1e-4
