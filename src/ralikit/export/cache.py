@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -26,6 +27,7 @@ Arrays = dict[str, NDArray[np.float64]]
 
 _KEPT = 200
 _PACKAGE = "ralikit"
+_DOTTED = re.compile(rf"{_PACKAGE}(\.\w+)+")
 
 
 def cache_root() -> Path:
@@ -56,7 +58,7 @@ def cached(
 
 
 @lru_cache
-def code_hash(module: str) -> str:
+def code_hash(module: str, *, root: Path = Path(__file__).parents[1]) -> str:
     """A hash over the sources of a module, all of ralikit that it imports, torch and numpy.
 
     A release's number is not enough for whoever changes the sources; and imports are followed,
@@ -64,12 +66,13 @@ def code_hash(module: str) -> str:
 
     Args:
         module: Dotted name.
+        root: Folder of the package.
     """
     sources: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in sources or (path := _source(name)) is None:
+        if name in sources or (path := _source(name, root)) is None:
             continue
         text = path.read_bytes()
         sources[name] = sha256_bytes(text)
@@ -79,15 +82,18 @@ def code_hash(module: str) -> str:
 
 
 def _imported(source: bytes) -> Iterator[str]:
-    # `from a import b`: b may be a module or a name in a.
+    # `from a import b`: b may be a module or a name in a. Registries name what they import late.
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE):
             yield str(node.module)
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and _DOTTED.fullmatch(str(node.value)):
+            yield str(node.value)
+            yield str(node.value).rpartition(".")[0]
 
 
-def _source(name: str) -> Path | None:
-    base = Path(__file__).parents[1].joinpath(*name.split(".")[1:])
+def _source(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split(".")[1:])
     found = (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
     return next(found, None)
 

@@ -16,7 +16,8 @@ from ralikit.errors import ExportError, UsageError
 from ralikit.export import targets
 from ralikit.export.gate.gate import Gate
 from ralikit.export.options import ExportOptions
-from ralikit.export.pipeline import export, order
+from ralikit.export.order import order
+from ralikit.export.pipeline import export
 from ralikit.export.targets.target import Checker, Converter
 from ralikit.export.verify import verify
 from ralikit.model.bundle import Bundle

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ralikit.errors import BundleError, UsageError
 from ralikit.export.gate.gate import open_gate
 from ralikit.export.options import ExportOptions
-from ralikit.export.pipeline import export, order, precisions_of
+from ralikit.export.order import order, precisions_of
+from ralikit.export.pipeline import export
 from ralikit.export.quantise import layer_types
 from ralikit.export.targets import named
 from ralikit.export.targets.coreml.layout import neural_engine

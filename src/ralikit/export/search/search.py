@@ -12,17 +12,15 @@ from ralikit.export.gate.gate import Gate
 from ralikit.export.gate.limits import Limits
 from ralikit.export.gate.parity import Parity
 from ralikit.export.options import PLAIN, ExportOptions
+from ralikit.export.order import Order, order, with_precision
 from ralikit.export.pipeline import (
     Exported,
-    Order,
     Proven,
     convert,
     each,
     gate_for,
-    order,
     prove,
     publish,
-    with_precision,
 )
 from ralikit.export.search.frontier import Budgets, Option, Point, choose, frontier, table
 from ralikit.export.search.layer_options import layer_options

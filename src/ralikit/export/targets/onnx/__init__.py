@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ralikit.export.gate import limits
-from ralikit.export.targets.target import Precision, Target, automatic
+from ralikit.export.targets.common import FLOATS_AND_INTEGERS, int4
+from ralikit.export.targets.target import Target, automatic
 
 ONNX = Target(
     name="onnx",
@@ -11,27 +11,7 @@ ONNX = Target(
     modules=("onnx", "onnxscript"),
     extra="export",
     job="Export to ONNX",
-    precisions=(
-        Precision(name="fp32", stored="float32", computed="float32", limits=limits.FP32),
-        Precision(name="fp16", stored="float16", computed="float32", limits=limits.FP16),
-        Precision(
-            name="int8-weights",
-            stored="int8",
-            computed="float32",
-            calibrated=True,
-            limits=limits.INT8_WEIGHTS,
-        ),
-        Precision(name="int8", stored="int8", computed="int8", calibrated=True, limits=limits.INT8),
-        Precision(
-            name="int4",
-            stored="int4",
-            computed="float32",
-            calibrated=True,
-            asks_tower=True,
-            limits=limits.NARROW,
-        ),
-        automatic(),
-    ),
+    precisions=(*FLOATS_AND_INTEGERS, int4(computed="float32"), automatic()),
     plans_whole=True,
     converter="ralikit.export.targets.onnx.target",
     checker="ralikit.export.targets.onnx.checks",

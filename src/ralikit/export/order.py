@@ -1,0 +1,119 @@
+"""What is asked for, looked up: a format, a precision and options that one bundle can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ralikit.errors import UsageError
+from ralikit.export import targets as registry
+from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
+from ralikit.export.targets.target import Precision, Target
+from ralikit.model.bundle import Bundle
+from ralikit.model.towers import tower_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """One file that is asked for, and can be had: made by `order`.
+
+    Attributes:
+        bundle: The model.
+        target: Its format.
+        precision: One of the target's.
+        out: Folder to publish into.
+        options: What else is asked of it.
+        what: Names it in errors.
+    """
+
+    bundle: Bundle
+    target: Target
+    precision: Precision
+    out: Path
+    options: ExportOptions
+    what: str
+
+    @property
+    def file(self) -> Path:
+        """Where it shall be, e.g. ``mini-int8.onnx``; another layout is part of the name."""
+        layout = "" if self.options.layout == LAYOUTS[0] else f"-{self.options.layout}"
+        name = f"{self.bundle.info.name}-{self.precision.name}{layout}{self.target.suffix}"
+        return self.out / name
+
+    @property
+    def random(self) -> bool:
+        """Whether the weights are random, and the embedding is what a file is judged by."""
+        return self.bundle.info.tower.weights == "random"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the file gives: what is asked for, and whatever it is judged by."""
+        judged = self.random and "embedding" in self.target.outputs
+        return OUTPUTS if judged else self.options.outputs
+
+
+def order(
+    bundle: Bundle, *, target: str, precision: str, out: Path, options: ExportOptions = PLAIN
+) -> Order:
+    """Look up what is asked for, so that what cannot end well is refused before any work.
+
+    Raises:
+        UsageError: If there is no such target, or it lacks the precision, an output, the layout, or
+            rules for a phone's GPU where `gpu` asks for them.
+        MissingExtraError: If its libraries are not installed.
+    """
+    found = registry.named(target)
+    found.require()
+    _check_gpu(found, options)
+    _check_layout(found, bundle, options.layout)
+    has = precisions_of(found, bundle)
+    if precision not in has:
+        raise UsageError(
+            f"{target} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
+            f"{', '.join(has)}"
+        )
+    lacking = [output for output in options.outputs if output not in found.outputs]
+    if lacking:
+        raise UsageError(f"{target} files give {', '.join(found.outputs)}, not {lacking[0]!r}")
+    return Order(
+        bundle=bundle,
+        target=found,
+        precision=found.precision(precision),
+        out=out,
+        options=options,
+        what=f"{bundle.info.name} as {target}, {precision}",
+    )
+
+
+def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
+    """Names of the precisions that a target has for a bundle's tower."""
+    small = tower_class(bundle.info.tower.kind).small_types
+    return tuple(p.name for p in target.precisions if not p.asks_tower or p.stored in small)
+
+
+def _check_gpu(target: Target, options: ExportOptions) -> None:
+    if options.gpu and not target.gpu_rules:
+        able = ", ".join(t.name for t in registry.TARGETS if t.gpu_rules)
+        raise UsageError(
+            f"--gpu is for {able}: {target.name} has no rules for a phone's GPU to check"
+        )
+
+
+def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
+    if layout == LAYOUTS[0]:
+        return
+    if layout not in target.layouts:
+        able = ", ".join(t.name for t in registry.TARGETS if layout in t.layouts)
+        raise UsageError(
+            f"--layout {layout} is for {able}: {target.name} lays a transformer out itself"
+        )
+    kind = bundle.info.tower.kind
+    if not tower_class(kind).lies_otherwise:
+        raise UsageError(
+            f"--layout {layout} is for transformers: a {kind} tower lies that way already"
+        )
+
+
+def with_precision(asked: Order, name: str) -> Order:
+    """The same order in another precision of its target; errors still name the one asked for."""
+    return replace(asked, precision=asked.target.precision(name))

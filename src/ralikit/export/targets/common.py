@@ -1,0 +1,36 @@
+"""Precisions that mean the same in several targets."""
+
+from __future__ import annotations
+
+from ralikit.export.gate import limits
+from ralikit.export.targets.target import Precision
+
+FLOATS_AND_INTEGERS = (
+    Precision(name="fp32", stored="float32", computed="float32", limits=limits.FP32),
+    Precision(name="fp16", stored="float16", computed="float32", limits=limits.FP16),
+    Precision(
+        name="int8-weights",
+        stored="int8",
+        computed="float32",
+        calibrated=True,
+        limits=limits.INT8_WEIGHTS,
+    ),
+    Precision(name="int8", stored="int8", computed="int8", calibrated=True, limits=limits.INT8),
+)
+"""float32; float16 and int8 as storage; int8 throughout the tower."""
+
+
+def int4(*, computed: str) -> Precision:
+    """4-bit weights in blocks, for the wide layers of transformers.
+
+    Args:
+        computed: Type that they are multiplied in.
+    """
+    return Precision(
+        name="int4",
+        stored="int4",
+        computed=computed,
+        calibrated=True,
+        asks_tower=True,
+        limits=limits.NARROW,
+    )
