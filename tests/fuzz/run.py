@@ -1,0 +1,147 @@
+"""Fuzz the readers of strangers' bytes for a while; each in a process of its own.
+
+    python tests/fuzz/run.py --seconds 300
+    python tests/fuzz/run.py pictures pickles --seconds 3600 --engine atheris
+
+Every input is read, or refused in one sentence, within ten seconds and 4 GB. Anything else is a
+fault: the input is kept in tests/fuzz/found and the exit code is 1. Mended ones move to
+tests/fuzz/corpus/READER, where the test suite reads them again. With atheris installed
+(`pip install atheris`), coverage leads the mutations; without it they are drawn at random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+
+HERE = Path(__file__).parent
+FOUND = HERE / "found"
+sys.path.insert(0, str(HERE.parent))
+
+from support_fuzz import READERS, Reader, attempt, corpus, mutations  # noqa: E402
+
+INPUT_S = 10
+MEMORY = 4 << 30
+
+
+def main() -> None:
+    """Share the seconds among the readers, print a table, end with 1 where a fault was found."""
+    known = [reader.name for reader in READERS]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("readers", nargs="*", help=f"of {', '.join(known)}; all without")
+    parser.add_argument("--seconds", type=float, default=300.0, help="for all of them together")
+    parser.add_argument("--engine", choices=("random", "atheris"), default="random")
+    parser.add_argument("--seed", type=int, default=None, help="of the random engine")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if unknown := set(arguments.readers) - set(known):
+        parser.error(f"there is no reader {sorted(unknown)[0]!r}; there are {', '.join(known)}")
+    seed = secrets.randbits(31) if arguments.seed is None else arguments.seed
+    if arguments.child:
+        reader = next(r for r in READERS if r.name == arguments.child)
+        run = _atheris if arguments.engine == "atheris" else _random
+        run(reader, arguments.seconds, seed)
+        return
+    chosen = arguments.readers or known
+    share = arguments.seconds / len(chosen)
+    faults = 0
+    print(f"{'reader':12} {'inputs':>9} {'refused':>9}  {share:.0f} s each, seed {seed}")
+    for name in chosen:
+        words = [name, "--child", name, "--seconds", str(share), "--seed", str(seed)]
+        child = subprocess.run(
+            [sys.executable, __file__, *words, "--engine", arguments.engine],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # native libraries' complaints; ours is kept in a file
+            text=True,
+            check=False,
+        )
+        last = child.stdout.strip().rpartition("\n")[2]
+        counts = json.loads(last) if last.startswith("{") else {}
+        print(f"{name:12} {counts.get('inputs', '?'):>9} {counts.get('refused', '?'):>9}")
+        if child.returncode:
+            faults += 1
+            print(f"  FAULT, exit {child.returncode}: see {FOUND / name}")
+    sys.exit(1 if faults else 0)
+
+
+class _Watched:
+    """Reads inputs under a limit of time and memory; the one at work is on disk if it kills us."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.inputs, self.refused = reader, 0, 0
+        self._folder = FOUND / reader.name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._current = self._folder / f"current-{os.getpid()}"
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        signal.signal(signal.SIGALRM, _too_long)
+
+    def __call__(self, data: bytes) -> None:
+        self._current.write_bytes(data)
+        signal.alarm(INPUT_S)
+        try:
+            self.refused += attempt(self.reader, data) is not None
+        except BaseException:
+            kept = self._folder / hashlib.sha256(data).hexdigest()[:16]
+            kept.write_bytes(data)
+            kept.with_suffix(".txt").write_text(traceback.format_exc())
+            raise
+        finally:
+            signal.alarm(0)
+        self.inputs += 1
+
+    def report(self) -> None:
+        self._current.unlink(missing_ok=True)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+        print(json.dumps({"inputs": self.inputs, "refused": self.refused}), flush=True)
+
+
+def _too_long(_number: int, _frame: FrameType | None) -> None:
+    raise TimeoutError(f"one input took more than {INPUT_S} s")
+
+
+def _random(reader: Reader, seconds: float, seed: int) -> None:
+    begun = {**reader.seeds(), **corpus(reader)}
+    watched, end = _Watched(reader), time.monotonic() + seconds
+    for _, data in mutations(begun, seed=seed):
+        if time.monotonic() > end:
+            break
+        watched(data)
+    watched.report()
+
+
+def _atheris(reader: Reader, seconds: float, seed: int) -> None:
+    import atheris  # no dependency of ralikit: whoever has it uses it
+
+    begun = {**reader.seeds(), **corpus(reader)}
+    folder = FOUND / f"seeds-{reader.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, data in enumerate(begun.values()):
+        (folder / str(index)).write_bytes(data)
+    atheris.instrument_all()
+    watched, end = _Watched(reader), time.monotonic() + seconds
+
+    def one(data: bytes) -> None:
+        if time.monotonic() > end:
+            watched.report()
+            os._exit(0)
+        watched(data)
+
+    words = [sys.argv[0], str(folder), f"-seed={seed or 1}", f"-timeout={2 * INPUT_S}"]
+    atheris.Setup([*words, "-rss_limit_mb=0"], one)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
