@@ -1,4 +1,4 @@
-"""File names as text that no terminal, table or parser stumbles over."""
+"""Names, and what files say, as text that no terminal, table or parser stumbles over."""
 
 from __future__ import annotations
 
@@ -16,6 +16,13 @@ def printable(name: str | os.PathLike[str]) -> str:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that stands for no byte
         text = str(name)
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """Text with control characters, newlines and lone surrogates written out."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -26,8 +33,7 @@ def shown(text: str, *, most: int = 120) -> str:
         text: Anything, lone surrogates too.
         most: Characters shown before it is cut.
     """
-    cut = text if len(text) <= most else text[:most] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return one_line(text if len(text) <= most else text[:most] + "…")
 
 
 def listed(names: Iterable[object], *, most: int = 8) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import BundleError, RalikitError
-from ralikit.files import read_json
+from ralikit.files import is_file, read_json
 from ralikit.importers.found import what_begins
 from ralikit.importers.torch_file import read_torch
 from ralikit.printable import listed, shown
@@ -77,17 +77,10 @@ def shards(index: Path, *, present: bool = True) -> list[Path]:
     if len(names) > _SHARDS:
         raise BundleError(f"{index} names {len(names):,} shards; at most {_SHARDS:,} are read")
     missing = [n for n in names if Path(n).name != n]
-    missing += [n for n in names if present and not _is_file(index.parent / n)]
+    missing += [n for n in names if present and not is_file(index.parent / n)]
     if missing:
         raise BundleError(f"{index.parent} lacks {listed(missing)}, which {index.name} names")
     return [index.parent / name for name in names]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long
-        return False
 
 
 def _read_safe(path: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,18 @@ import numpy as np
 
 from ralikit.config import from_mapping, renamed, to_mapping
 from ralikit.errors import BundleError, RalikitError, UsageError
-from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json
+from ralikit.files import (
+    is_file,
+    parse_json,
+    publish,
+    read_json,
+    sha256_bytes,
+    sha256_path,
+    to_json,
+)
 from ralikit.model.head import Head
 from ralikit.photo.views import Preprocess
+from ralikit.printable import shown
 
 SCHEMA = 1
 MANIFEST = "ralikit.json"
@@ -30,6 +40,11 @@ class Scale:
     minimum: float = 1.0
     maximum: float = 5.0
     meaning: str = "mean opinion score (MOS): 1 bad, 2 poor, 3 fair, 4 good, 5 excellent"
+
+    def __post_init__(self) -> None:
+        ends = (self.minimum, self.maximum)
+        if not all(math.isfinite(end) for end in ends) or not self.minimum < self.maximum:
+            raise UsageError(f"a scale goes from a minimum to a larger maximum, not {ends}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +89,30 @@ class BundleInfo:
     provenance: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     notice: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise UsageError(f"temperature must be above 0, not {self.temperature}")
+        if self.tie_width is not None and not (math.isfinite(self.tie_width)):
+            raise UsageError(f"tie_width must be a number, not {self.tie_width}")
+
+
+_LONGEST_NAME = 100
+
+
+def check_name(name: str) -> None:
+    """Refuse a model's name that no file can have, or that a terminal stumbles over.
+
+    Raises:
+        UsageError: If it is empty, long, of several folders, or not printable.
+    """
+    if not name or len(name) > _LONGEST_NAME or set(name) & set("/\\") or name in (".", ".."):
+        raise UsageError(
+            f"a model's name has 1 to {_LONGEST_NAME} characters and no / or \\, not {shown(name)!r}"
+        )
+    if not name.isprintable():
+        raise UsageError(f"a model's name is printable text, not {shown(name)!r}")
 
 
 @dataclass(frozen=True)
@@ -140,7 +179,7 @@ def read_bundle(root: Path) -> Bundle:
         raise BundleError(str(error)) from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else None
-        raise BundleError(f"{path} has schema {found!r}, this version reads {SCHEMA}")
+        raise BundleError(f"{path} has schema {shown(repr(found))}, this version reads {SCHEMA}")
     files = raw.get("files")
     if not isinstance(files, dict) or not {TOWER, HEAD} <= set(files):
         raise BundleError(f"{path} must list {TOWER} and {HEAD} with their hashes")
@@ -150,8 +189,8 @@ def read_bundle(root: Path) -> Bundle:
         raise BundleError(str(error)) from error
     for name, digest in files.items():
         file = root / name
-        if Path(name).name != name or not file.is_file():
-            raise BundleError(f"{root} lacks {name!r}, which its {MANIFEST} lists")
+        if Path(name).name != name or not is_file(file):
+            raise BundleError(f"{root} lacks {shown(name)!r}, which its {MANIFEST} lists")
         if sha256_path(file) != digest:
             raise BundleError(f"{file} was altered: its hash is not the one in {MANIFEST}")
     return Bundle(root=root, info=info, files=dict(files))
@@ -199,6 +238,7 @@ def write_bundle(
     return read_bundle(root)
 
 
+_AXES = 32
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
 
 
@@ -216,7 +256,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
         (length,) = struct.unpack_from("<Q", data)
         if length > len(data) - 8:
             raise ValueError("its table is cut off")
-        table = json.loads(data[8 : 8 + length])
+        table = parse_json(data[8 : 8 + length])
         body = memoryview(data)[8 + length :]
         tensors = {}
         for name, entry in table.items():
@@ -224,13 +264,17 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
                 continue
             begin, end = entry["data_offsets"]
             if not 0 <= begin <= end <= len(body):
-                raise ValueError(f"{name} lies outside the file")
+                raise ValueError(f"{shown(name)} lies outside the file")
+            shape = entry["shape"]
+            if len(shape) > _AXES or any(type(extent) is not int or extent < 0 for extent in shape):
+                raise ValueError(f"{shown(name)} has a shape that no array has")
             array = np.frombuffer(body[begin:end], dtype=_DTYPES[entry["dtype"]])
-            tensors[name] = array.reshape(entry["shape"])
+            tensors[name] = array.reshape(shape)
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise BundleError(f"{path} is not a valid safetensors file: {error}") from error
+    except (*(ValueError, LookupError, TypeError), *(AttributeError, struct.error)) as error:
+        reason = shown(str(error))
+        raise BundleError(f"{path} is not a valid safetensors file: {reason}") from error
     return tensors
 
 
