@@ -11,25 +11,13 @@ from __future__ import annotations
 import pickletools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import IO, Any
 
 from ralikit.importers.budget import Budget, Refusal
 from ralikit.printable import shown
 
 Name = tuple[str, str]
 Maker = Callable[[tuple[Any, ...]], Any]
-
-
-class Stream(Protocol):
-    """Bytes read in order; asked for more than there are, it gives what there is."""
-
-    def read(self, count: int, /) -> bytes:
-        """The next bytes."""
-        ...
-
-    def readline(self) -> bytes:
-        """The next line, with its end."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -106,7 +94,7 @@ class _Stack:
 class Interpreter:
     """Reads one pickle's opcodes as data; the stream then stands behind it."""
 
-    def __init__(self, stream: Stream, vocabulary: Vocabulary, budget: Budget) -> None:
+    def __init__(self, stream: IO[bytes], vocabulary: Vocabulary, budget: Budget) -> None:
         self.stream, self.vocabulary, self.budget = stream, vocabulary, budget
         self.stack = _Stack()
         self.memo: dict[int, Any] = {}

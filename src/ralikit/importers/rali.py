@@ -217,12 +217,13 @@ def _check_basis(path: Path, head: Head) -> None:
 
 def _shape(path: Path, name: str) -> tuple[int, ...]:
     """Shape of an array of a .npz file; none of its numbers are unpacked."""
+    read_format: Any = np.lib.format  # without types
     readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
+        (1, 0): read_format.read_array_header_1_0,
+        (2, 0): read_format.read_array_header_2_0,
     }
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as part:
-        version = np.lib.format.read_magic(part)
+        version = read_format.read_magic(part)
         if version not in readers:
             raise ValueError(f"{name} is of numpy's format {version}")
         shape, _, dtype = readers[version](part)

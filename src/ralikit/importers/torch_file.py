@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from ralikit.importers.opcodes import (
     Made,
     Maker,
     Name,
-    Stream,
     Vocabulary,
     make,
     of,
@@ -52,10 +51,14 @@ _TYPES = {
     "BoolStorage": "bool",
 }
 # Types that may stand in a checkpoint, but in no weights of a tower or head.
-_OTHER_STORAGES = ("ComplexFloatStorage", "ComplexDoubleStorage", "QInt8Storage", "QUInt8Storage")
-_OTHER_STORAGES += ("QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage")
-_OTHER_TYPES = ("complex64", "complex128", "qint8", "quint8", "qint32", "uint16", "uint32")
-_OTHER_TYPES += ("uint64", "float8_e4m3fn", "float8_e5m2")
+_OTHER_STORAGES = frozenset(
+    {"ComplexFloatStorage", "ComplexDoubleStorage", "QInt8Storage", "QUInt8Storage"}
+    | {"QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage"}
+)
+_OTHER_TYPES = frozenset(
+    {"complex64", "complex128", "qint8", "quint8", "qint32", "uint16", "uint32", "uint64"}
+    | {"float8_e4m3fn", "float8_e5m2"}
+)
 _UTILS = "torch._utils"
 _UNREAD = {
     "_rebuild_sparse_tensor": "sparse",
@@ -233,7 +236,7 @@ def _legacy(stream: mmap.mmap, budget: Budget) -> Any:
     vocabulary = _vocabulary(budget, stored)
 
     def part() -> Any:
-        return Interpreter(_Mapped(stream), vocabulary, budget).run()
+        return Interpreter(cast(IO[bytes], stream), vocabulary, budget).run()
 
     if part() != _MAGIC:
         raise Refusal("it is a bare pickle, not a torch file")
@@ -253,14 +256,6 @@ def _legacy(stream: mmap.mmap, budget: Budget) -> Any:
         storage.place = stream.tell()
         stream.seek(storage.place + count * _item(storage.type))
     return value
-
-
-class _Mapped:
-    """A mapped file as a stream."""
-
-    def __init__(self, whole: mmap.mmap) -> None:
-        self.read: Callable[[int], bytes] = whole.read
-        self.readline: Callable[[], bytes] = whole.readline
 
 
 class _Once:
@@ -406,6 +401,3 @@ class _Opener:
         begin = np.ndarray((end - storage.place,), np.uint8, self.numbers, storage.place)
         flat = torch.frombuffer(begin, dtype=dtype)
         return flat.as_strided(view.size, view.stride, view.offset)
-
-
-__all__ = ["ADVICE", "Stream", "Unread", "read_torch"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -109,7 +110,8 @@ def check_name(name: str) -> None:
     """
     if not name or len(name) > _LONGEST_NAME or set(name) & set("/\\") or name in (".", ".."):
         raise UsageError(
-            f"a model's name has 1 to {_LONGEST_NAME} characters and no / or \\, not {shown(name)!r}"
+            f"a model's name has 1 to {_LONGEST_NAME} characters and no / or \\, "
+            f"not {shown(name)!r}"
         )
     if not name.isprintable():
         raise UsageError(f"a model's name is printable text, not {shown(name)!r}")
@@ -140,6 +142,21 @@ class Bundle:
     def scorer(self) -> Path | None:
         """The ONNX file that scores without torch, where the bundle carries one."""
         return self.root / SCORER if SCORER in self.files else None
+
+    def tower_numbers(self) -> int:
+        """How many numbers the tower's weights are, read off their table alone.
+
+        Raises:
+            BundleError: If the file is not whole or not safetensors.
+        """
+        path = self.root / TOWER
+        try:
+            with path.open("rb") as stream:
+                table, _ = _read_table(stream.read(8), stream.read)
+            tensors = (entry for name, entry in table.items() if name != _NOTES)
+            return sum(math.prod(entry["shape"]) for entry in tensors)
+        except _NOT_SAFETENSORS as error:
+            raise _unreadable(path, error) from error
 
     def head(self) -> Head:
         """Read PCA and basis.
@@ -253,29 +270,46 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """
     try:
         data = path.read_bytes()
-        (length,) = struct.unpack_from("<Q", data)
-        if length > len(data) - 8:
-            raise ValueError("its table is cut off")
-        table = parse_json(data[8 : 8 + length])
-        body = memoryview(data)[8 + length :]
-        tensors = {}
-        for name, entry in table.items():
-            if name == "__metadata__":
-                continue
-            begin, end = entry["data_offsets"]
-            if not 0 <= begin <= end <= len(body):
-                raise ValueError(f"{shown(name)} lies outside the file")
-            shape = entry["shape"]
-            if len(shape) > _AXES or any(type(extent) is not int or extent < 0 for extent in shape):
-                raise ValueError(f"{shown(name)} has a shape that no array has")
-            array = np.frombuffer(body[begin:end], dtype=_DTYPES[entry["dtype"]])
-            tensors[name] = array.reshape(shape)
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except (*(ValueError, LookupError, TypeError), *(AttributeError, struct.error)) as error:
-        reason = shown(str(error))
-        raise BundleError(f"{path} is not a valid safetensors file: {reason}") from error
-    return tensors
+        table, begins = _read_table(data[:8], lambda count: data[8 : 8 + count])
+        body = memoryview(data)[begins:]
+        return {
+            name: _read_tensor(name, entry, body) for name, entry in table.items() if name != _NOTES
+        }
+    except _NOT_SAFETENSORS as error:
+        raise _unreadable(path, error) from error
+
+
+_NOTES = "__metadata__"
+_LONGEST_TABLE = 100 * 2**20  # safetensors' own limit
+_NOT_SAFETENSORS = (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error)
+
+
+def _unreadable(path: Path, error: Exception) -> BundleError:
+    if isinstance(error, OSError):
+        return BundleError(f"cannot read {path}: {error.strerror or error}")
+    return BundleError(f"{path} is not a valid safetensors file: {shown(str(error))}")
+
+
+def _read_table(begin: bytes, read: Callable[[int], bytes]) -> tuple[dict[str, Any], int]:
+    """A safetensors file's table, and where its numbers begin, bytes."""
+    (length,) = struct.unpack("<Q", begin)
+    if length > _LONGEST_TABLE:
+        raise ValueError(f"its table is cut off, or longer than {_LONGEST_TABLE:,} bytes")
+    text = read(length)
+    if len(text) != length:
+        raise ValueError("its table is cut off")
+    table: dict[str, Any] = parse_json(text)
+    return table, 8 + length
+
+
+def _read_tensor(name: str, entry: Any, body: memoryview) -> np.ndarray[Any, Any]:
+    begin, end = entry["data_offsets"]
+    if not 0 <= begin <= end <= len(body):
+        raise ValueError(f"{shown(name)} lies outside the file")
+    shape = entry["shape"]
+    if len(shape) > _AXES or any(type(extent) is not int or extent < 0 for extent in shape):
+        raise ValueError(f"{shown(name)} has a shape that no array has")
+    return np.frombuffer(body[begin:end], dtype=_DTYPES[entry["dtype"]]).reshape(shape)
 
 
 def write_safetensors(
@@ -285,7 +319,7 @@ def write_safetensors(
 ) -> None:
     """Write named arrays in sorted order: the same tensors give the same bytes."""
     names = {np.dtype(v): k for k, v in _DTYPES.items()}
-    table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    table: dict[str, Any] = {_NOTES: dict(sorted(metadata.items()))} if metadata else {}
     chunks, offset = [], 0
     for name, array in sorted(tensors.items()):
         chunk = np.ascontiguousarray(array).tobytes()

@@ -32,6 +32,7 @@ ONNX = Target(
         ),
         automatic(),
     ),
+    largest=2**31 - 1,  # protobuf's messages; weights beside the file would be no single artifact
     plans_whole=True,
     converter="ralikit.export.targets.onnx.target",
     checker="ralikit.export.targets.onnx.checks",
