@@ -1,4 +1,4 @@
-"""Every CLIP, SigLIP and SigLIP2 that transformers' own save_pretrained writes loads and is equal."""
+"""Every CLIP, SigLIP and SigLIP2 that transformers' save_pretrained writes loads and is equal."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_an_index_that_points_elsewhere_is_refused(tmp_path: Path) -> None:
     for name in ("../elsewhere.safetensors", "x" * 3000, "a\0b", "\\ud800"):
         index = json.dumps({"weight_map": {"a": name}}).replace("\\\\u", "\\u")
         (tmp_path / "model.safetensors.index.json").write_text(index)
-        with pytest.raises(BundleError, match="lacks|half a character"):
+        with pytest.raises(BundleError, match=r"lacks|half a character"):
             load_hf_tower(tmp_path)
 
 

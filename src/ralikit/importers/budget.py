@@ -33,7 +33,7 @@ class Budget:
     _steps: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
     _numbers: int = field(default=0, init=False)
-    _began: float = field(default_factory=time.monotonic, init=False)
+    _began: float = field(default_factory=lambda: time.monotonic(), init=False)
 
     @property
     def left(self) -> int:

@@ -9,6 +9,7 @@ so the bundle's temperature is its reciprocal.
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -203,7 +204,7 @@ def _check_basis(path: Path, head: Head) -> None:
         shapes = tuple(_shape(path, name) for name in ("vectors", "scores"))
     except (
         *(OSError, ValueError, LookupError, EOFError, SyntaxError, RecursionError, MemoryError),
-        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, tokenize.TokenError),
     ) as error:
         reason = shown(str(error)) or type(error).__name__
         raise BundleError(
