@@ -8,6 +8,7 @@ import json
 import lzma
 import pickle
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -21,7 +22,6 @@ import torch
 from sklearn.decomposition import PCA
 
 from ralikit.errors import BundleError
-from ralikit.importers import budget as budgets
 from ralikit.importers.budget import MB, Budget, Refusal
 from ralikit.importers.rali import _check_basis, _state
 from ralikit.importers.tensors import arrays, unusual
@@ -139,7 +139,7 @@ def test_numbers_and_seconds_are_counted(tmp_path: Path, monkeypatch: pytest.Mon
     joblib.dump(_fitted(), path)
     _refused(lambda: read_pca(path, budget=Budget(elements=10)), "more than 10 numbers")
     clock = iter(range(0, 10_000, 100))
-    monkeypatch.setattr(budgets.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     late = Budget()
     for _ in range(1023):
         late.step()
@@ -159,7 +159,7 @@ def test_shapes_of_a_pca_are_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_checkpoint_is_read_as_it_was_saved(tmp_path: Path, zipped: bool) -> None:
     path, module = tmp_path / "ckpt.pt", torch.nn.BatchNorm1d(3)
-    kept = {
+    kept: dict[str, Any] = {
         "state_dict": module.state_dict(),
         "half": torch.randn(3, 2).bfloat16(),
         "turned": torch.arange(6).reshape(2, 3).t(),

@@ -16,7 +16,7 @@ from typing import Any
 
 import onnx
 import torch
-from google.protobuf.message import EncodeError
+from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.ranges import PHOTOS, reach
