@@ -25,7 +25,8 @@ from ralikit.errors import BundleError
 from ralikit.importers.budget import MB, Budget, Refusal
 from ralikit.importers.rali import _check_basis, _state
 from ralikit.importers.tensors import arrays, unusual
-from ralikit.importers.torch_file import Unread, read_torch
+from ralikit.importers.torch_file import read_torch
+from ralikit.importers.torch_names import Unread
 from ralikit.importers.unpickle import read_pca
 from ralikit.model.head import Head
 

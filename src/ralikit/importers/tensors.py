@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
-from ralikit.importers.torch_file import Unread
+from ralikit.importers.torch_names import Unread
 from ralikit.printable import shown
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import io
 import mmap
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -18,115 +18,21 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ralikit.errors import BundleError
-from ralikit.importers import numpy_names
 from ralikit.importers.budget import MB, Budget, Refusal
 from ralikit.importers.found import what_begins
-from ralikit.importers.opcodes import (
-    Global,
-    Interpreter,
-    Made,
-    Maker,
-    Name,
-    Vocabulary,
-    make,
-    of,
+from ralikit.importers.opcodes import Interpreter, Made, of
+from ralikit.importers.torch_names import (
+    ADVICE,
+    Storage,
+    View,
+    item_size,
+    referred,
+    vocabulary,
 )
 from ralikit.printable import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-ADVICE = "save tensors alone: torch.save({'state_dict': model.state_dict()}, 'ckpt.pt')"
-
-_TYPES = {
-    "FloatStorage": "float32",
-    "DoubleStorage": "float64",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-    "IntStorage": "int32",
-    "ShortStorage": "int16",
-    "CharStorage": "int8",
-    "ByteStorage": "uint8",
-    "BoolStorage": "bool",
-}
-# Types that may stand in a checkpoint, but in no weights of a tower or head.
-_OTHER_STORAGES = frozenset(
-    {"ComplexFloatStorage", "ComplexDoubleStorage", "QInt8Storage", "QUInt8Storage"}
-    | {"QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage"}
-)
-_OTHER_TYPES = frozenset(
-    {"complex64", "complex128", "qint8", "quint8", "qint32", "uint16", "uint32", "uint64"}
-    | {"float8_e4m3fn", "float8_e5m2"}
-)
-_UTILS = "torch._utils"
-_UNREAD = {
-    "_rebuild_sparse_tensor": "sparse",
-    "_rebuild_qtensor": "quantised",
-    "_rebuild_meta_tensor_no_storage": "meta",
-    "_rebuild_nested_tensor": "nested",
-    "_rebuild_wrapper_subclass": "subclassed",
-    "_rebuild_device_tensor_from_numpy": "foreign",
-}
-_BUILTINS = ("builtins", "__builtin__")
-_INERT: frozenset[Name] = frozenset(
-    {("argparse", "Namespace"), ("types", "SimpleNamespace"), ("torch", "device")}
-    | {("torch.serialization", "_get_layout"), ("torch", "Generator")}
-    | {(m, "complex") for m in _BUILTINS}
-    | {(m, "bytearray") for m in _BUILTINS}
-    | {
-        (module, f"{kind}Path")
-        for module in ("pathlib", "pathlib._local")
-        for kind in ("Posix", "Windows", "PurePosix", "PureWindows", "")
-    }
-)
-_MENTIONED: frozenset[Name] = frozenset(
-    {("torch", name) for name in (*_TYPES, *_OTHER_STORAGES, *_TYPES.values(), *_OTHER_TYPES)}
-    | {("torch.storage", "UntypedStorage"), ("torch", "Tensor"), ("torch.nn.parameter", "Buffer")}
-    | {("torch.nn.parameter", "Parameter"), ("torch", "per_tensor_affine")}
-    | {("torch", "per_channel_affine"), ("torch", "strided"), ("torch", "sparse_coo")}
-    | {(module, name) for module in _BUILTINS for name in ("int", "float", "list", "dict", "set")}
-)
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A tensor of a kind that no weights of a tower or head are of, e.g. ``"sparse"``."""
-
-    kind: str
-
-
-@dataclass(eq=False)
-class _Storage:
-    """Numbers of one type, somewhere in the file."""
-
-    type: str
-    count: int
-    place: int | None = None
-
-
-@dataclass(frozen=True)
-class _View:
-    """A tensor: a view of a storage."""
-
-    storage: _Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        count, reach = 1, self.offset
-        for extent, step in zip(self.size, self.stride, strict=True):
-            count *= extent
-            reach += (extent - 1) * step
-        low = min((self.offset, *self.size, *self.stride))
-        if low < 0 or (count and reach >= self.storage.count):
-            raise Refusal("a tensor in it lies outside its storage")
-
-    @property
-    def count(self) -> int:
-        """How many numbers it has."""
-        return int(np.prod(self.size, dtype=object))
 
 
 def read_torch(path: Path, *, budget: Budget | None = None) -> dict[str, Any]:
@@ -190,20 +96,20 @@ def _zipped(stream: io.BufferedReader, budget: Budget) -> Any:
             raise Refusal("its numbers are big-endian; save it again on a little-endian machine")
         program = _entry(archive, entries[pickles[0]], budget)
 
-    def stored(reference: Any) -> _Storage:
-        storage, key = _referred(reference)
+    def stored(reference: Any) -> Storage:
+        storage, key = referred(reference)
         info = entries.get(f"{prefix}data/{key}")
         if info is None:
             raise Refusal(f"it lacks the storage {shown(key)}")
         if info.compress_type != zipfile.ZIP_STORED:
             raise Refusal("its storages are compressed, which torch.save never does; " + ADVICE)
-        if info.file_size < storage.count * _item(storage.type):
+        if info.file_size < storage.count * item_size(storage.type):
             raise Refusal(f"its storage {shown(key)} is cut off")
         storage.place = _place(stream, info)
         return storage
 
-    vocabulary = _vocabulary(budget, _Once(stored))
-    return Interpreter(io.BytesIO(program), vocabulary, budget).run()
+    words = vocabulary(budget, _Once(stored))
+    return Interpreter(io.BytesIO(program), words, budget).run()
 
 
 def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> bytes:
@@ -227,16 +133,16 @@ _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 def _legacy(stream: mmap.mmap, budget: Budget) -> Any:
     """The value of the format before zip: five pickles, then the numbers."""
-    found: dict[str, _Storage] = {}
+    found: dict[str, Storage] = {}
 
-    def stored(reference: Any) -> _Storage:
-        storage, key = _referred(reference)
+    def stored(reference: Any) -> Storage:
+        storage, key = referred(reference)
         return found.setdefault(key, storage)
 
-    vocabulary = _vocabulary(budget, stored)
+    words = vocabulary(budget, stored)
 
     def part() -> Any:
-        return Interpreter(cast(IO[bytes], stream), vocabulary, budget).run()
+        return Interpreter(cast(IO[bytes], stream), words, budget).run()
 
     if part() != _MAGIC:
         raise Refusal("it is a bare pickle, not a torch file")
@@ -254,104 +160,22 @@ def _legacy(stream: mmap.mmap, budget: Budget) -> Any:
         if count != storage.count:
             raise Refusal(f"its storage {shown(str(key))} is of another size than it says")
         storage.place = stream.tell()
-        stream.seek(storage.place + count * _item(storage.type))
+        stream.seek(storage.place + count * item_size(storage.type))
     return value
 
 
 class _Once:
     """Finds each storage once, however often it is referred to."""
 
-    def __init__(self, find: Callable[[Any], _Storage]) -> None:
+    def __init__(self, find: Callable[[Any], Storage]) -> None:
         self._find = find
-        self._found: dict[str, _Storage] = {}
+        self._found: dict[str, Storage] = {}
 
-    def __call__(self, reference: Any) -> _Storage:
-        key = _referred(reference)[1]
+    def __call__(self, reference: Any) -> Storage:
+        key = referred(reference)[1]
         if key not in self._found:
             self._found[key] = self._find(reference)
         return self._found[key]
-
-
-def _referred(reference: Any) -> tuple[_Storage, str]:
-    """A storage and its key, from ("storage", type, key, location, count, …)."""
-    _, kind, key, _, count, *_ = of(reference, tuple)
-    name = of(kind, Global).name[1]
-    count = of(count, int)
-    if count < 0:
-        raise Refusal("a storage in it has a negative size")
-    return _Storage(_TYPES.get(name, "uint8" if name == "UntypedStorage" else ""), count), str(key)
-
-
-def _item(kind: str) -> int:
-    """Bytes of a number of a type; 0 for types that are not read."""
-    sizes = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "": 0}
-    return sizes.get(kind, 1 if kind in ("int8", "uint8", "bool") else 2)
-
-
-def _vocabulary(budget: Budget, stored: Callable[[Any], _Storage]) -> Vocabulary:
-    table = numpy_names.makers(budget)
-
-    def view(args: tuple[Any, ...]) -> _View | Unread:
-        storage, offset, size, stride = args[:4]
-        return _view(storage, offset, size, stride)
-
-    def typed(args: tuple[Any, ...]) -> _View | Unread:
-        storage, offset, size, stride, _, _, dtype = args[:7]
-        name = of(dtype, Global).name[1]
-        kind = name if name in _TYPES.values() else ""
-        count = of(storage, _Storage).count // max(_item(kind), 1)
-        return _view(_Storage(kind, count, storage.place), offset, size, stride)
-
-    def subclassed(args: tuple[Any, ...]) -> Any:
-        return make(table, of(args[0], Global).name, of(args[2], tuple))
-
-    def unread(kind: str) -> Maker:
-        return lambda _: Unread(kind)
-
-    table.update(
-        {
-            (_UTILS, "_rebuild_tensor"): view,
-            (_UTILS, "_rebuild_tensor_v2"): view,
-            (_UTILS, "_rebuild_tensor_v3"): typed,
-            (_UTILS, "_rebuild_parameter"): lambda args: args[0],
-            (_UTILS, "_rebuild_parameter_with_state"): lambda args: args[0],
-            ("torch._tensor", "_rebuild_from_type_v2"): subclassed,
-            **{(_UTILS, name): unread(kind) for name, kind in _UNREAD.items()},
-            ("torch.nested._internal.nested_tensor", "_rebuild_njt"): unread("nested"),
-            ("torch", "Size"): lambda args: tuple(of(args[0], (tuple, list))),
-            ("collections", "OrderedDict"): _dict,
-            ("collections", "Counter"): _dict,
-            ("collections", "defaultdict"): lambda _: {},
-            **{(m, kind): _list for m in _BUILTINS for kind in ("set", "frozenset")},
-        }
-    )
-    return Vocabulary(
-        makers=numpy_names.with_classes(table, _INERT),
-        mentioned=numpy_names.MENTIONED | _MENTIONED,
-        only=f"tensors and plain values are read; {ADVICE}",
-        stored=stored,
-        keys=(str, int, type(None)),
-    )
-
-
-def _view(storage: Any, offset: Any, size: Any, stride: Any) -> _View | Unread:
-    found: _Storage = of(storage, _Storage)
-    if not found.type:
-        return Unread("quantised, complex or small")
-    extents = tuple(of(n, int) for n in of(size, tuple))
-    view = _View(found, of(offset, int), extents, tuple(of(n, int) for n in of(stride, tuple)))
-    return Unread("repeating") if view.count > found.count else view
-
-
-def _dict(args: tuple[Any, ...]) -> dict[Any, Any]:
-    pairs = args[0] if args else ()
-    if isinstance(pairs, Mapping):
-        return dict(pairs)
-    return {of(key, str): value for key, value in pairs}
-
-
-def _list(args: tuple[Any, ...]) -> list[Any]:
-    return list(of(args[0], list)) if args else []
 
 
 _DEPTH = 8
@@ -368,7 +192,7 @@ class _Opener:
 
     def open(self, value: Any, depth: int) -> Any:
         """The value with its tensors; what is nested deeper than a checkpoint is, stays."""
-        if isinstance(value, _View):
+        if isinstance(value, View):
             if id(value) not in self.opened:
                 self.opened[id(value)] = self._tensor(value)
             return self.opened[id(value)]
@@ -380,12 +204,12 @@ class _Opener:
                 result[key] = self.open(item, depth + 1)
         return self.opened[id(value)]
 
-    def _tensor(self, view: _View) -> Tensor:
+    def _tensor(self, view: View) -> Tensor:
         import torch
 
         storage, dtype = view.storage, getattr(torch, view.storage.type)
         # Tied weights are twice in a file's tensors and once in its bytes.
-        self.spent += view.count * _item(storage.type)
+        self.spent += view.count * item_size(storage.type)
         if self.spent > 4 * self.numbers.size + MB:
             raise Refusal(
                 f"its tensors hold more than four times the file's {self.numbers.size:,} bytes"
@@ -395,7 +219,7 @@ class _Opener:
             return torch.empty(view.size, dtype=dtype)
         if storage.place is None:
             raise Refusal("a storage in it is missing")
-        end = storage.place + storage.count * _item(storage.type)
+        end = storage.place + storage.count * item_size(storage.type)
         if end > self.numbers.size:
             raise Refusal("a storage in it is cut off")
         begin = np.ndarray((end - storage.place,), np.uint8, self.numbers, storage.place)
