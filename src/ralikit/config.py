@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ralikit.errors import UsageError
+from ralikit.printable import shown
 
 T = TypeVar("T")
 
@@ -58,14 +59,16 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], *, where: str = "setti
         UsageError: On an unknown key (the closest known one is named), one given under both its
             names, a missing one, or a value of another type.
     """
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where}: a table is expected, not {_said(values)}")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     values = _under_new_names(fields.values(), values, where=where)
     for key in values:
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
+            close = difflib.get_close_matches(str(key)[:100], fields, n=1, cutoff=0.0)
             hint = f"did you mean {close[0]!r}?" if close else "it takes no settings"
-            raise UsageError(f"{where}: unknown setting {key!r}; {hint}")
+            raise UsageError(f"{where}: unknown setting {_said(key)}; {hint}")
     filled = {k: _convert(hints[k], v, where=f"{where}.{k}") for k, v in values.items()}
     missing = [
         name
@@ -126,6 +129,14 @@ def _under_new_names(
     return {names.get(key, key): value for key, value in values.items()}
 
 
+def _said(value: object) -> str:
+    """A value as errors show it: cut, on one line."""
+    try:
+        return shown(repr(value))
+    except ValueError:  # a whole number of too many digits to be written out
+        return f"a {type(value).__name__}"
+
+
 def _convert(hint: Any, value: Any, *, where: str) -> Any:
     origin = typing.get_origin(hint)
     args = typing.get_args(hint)
@@ -145,29 +156,34 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         raise problems[0]
     if origin is typing.Literal:
         if value not in args:
-            raise UsageError(f"{where}: {value!r} is not one of {', '.join(map(repr, args))}")
+            raise UsageError(f"{where}: {_said(value)} is not one of {', '.join(map(repr, args))}")
         return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
-            raise UsageError(f"{where}: a table is expected, not {value!r}")
+            raise UsageError(f"{where}: a table is expected, not {_said(value)}")
         return from_mapping(hint, value, where=where)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise UsageError(f"{where}: a list is expected, not {value!r}")
+            raise UsageError(f"{where}: a list is expected, not {_said(value)}")
         if len(args) == 2 and args[1] is Ellipsis:
             return tuple(_convert(args[0], v, where=where) for v in value)
         if len(args) != len(value):
             raise UsageError(f"{where}: {len(args)} values are expected, not {len(value)}")
         return tuple(_convert(a, v, where=where) for a, v in zip(args, value, strict=True))
     if origin in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where}: a table is expected, not {_said(value)}")
         return dict(value)
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise UsageError(f"{where}: {_said(value)} is too large a number") from None
     if isinstance(hint, type) and isinstance(value, hint):
         if hint is int and isinstance(value, bool):
-            raise UsageError(f"{where}: int is expected, not {value!r}")
+            raise UsageError(f"{where}: int is expected, not {_said(value)}")
         return value
     name = getattr(hint, "__name__", str(hint))
-    raise UsageError(f"{where}: {name} is expected, not {value!r}")
+    raise UsageError(f"{where}: {name} is expected, not {_said(value)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ralikit.printable import one_line
+
 __all__ = [
     "BundleError",
     "DataError",
@@ -16,9 +18,15 @@ __all__ = [
 
 
 class RalikitError(Exception):
-    """Anything ralikit refuses; the command line prints it as one sentence and exits."""
+    """Anything ralikit refuses; the command line prints it as one sentence and exits.
+
+    Whatever names of files and of things inside them stand in it, its text is one printable line.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class UsageError(RalikitError, ValueError):

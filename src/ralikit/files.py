@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -42,6 +43,17 @@ def size_bytes(path: Path) -> int:
     return path.stat().st_size
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file, for names that anybody may have chosen.
+
+    A name that no file can have (too long, with NUL or half a character in it) is none's.
+    """
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def to_json(value: Any, *, indent: int | None = 2) -> str:
     """The project's JSON: sorted keys, no NaN, UTF-8 kept; the same value gives the same text."""
     text = json.dumps(value, indent=indent, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -52,14 +64,82 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        RalikitError: If the file is missing, unreadable or not JSON.
+        RalikitError: If the file is missing, unreadable or not JSON (see `parse_json`).
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RalikitError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise RalikitError(f"{path} is not valid JSON: {error}") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Plain values from a JSON text that anybody may have written.
+
+    What passes can be written again: it is not nested deeply, its numbers are finite as floats too,
+    its texts are Unicode.
+
+    Raises:
+        ValueError: If it is anything else; the message is one short sentence's end.
+    """
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole
+        )
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_plain(value)
+    return value
+
+
+_DEPTH = 64
+_TOO_DEEP = f"it is nested more than {_DEPTH} deep"
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"it has {word}, which is no number in JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"it has the number {digits[:20]}, which is too large")
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"it has a whole number of {len(digits):,} digits, which is too large")
+    return int(digits)
+
+
+_DIGITS = 300  # fewer than a float can hold
+
+
+def _check_plain(value: Any) -> None:
+    """Refuse what is nested too deeply, and texts with half of a surrogate pair in them."""
+    level, depth = [value], 0
+    while level:
+        if depth > _DEPTH:
+            raise ValueError(_TOO_DEEP)
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.keys())
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+            elif isinstance(item, str) and not item.isascii():
+                _check_text(item)
+        level, depth = inner, depth + 1
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{text[:40]!a} is not Unicode: half a character") from None
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:

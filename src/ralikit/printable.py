@@ -1,8 +1,9 @@
-"""File names as text that no terminal, table or parser stumbles over."""
+"""Names, and what files say, as text that no terminal, table or parser stumbles over."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 
 def printable(name: str | os.PathLike[str]) -> str:
@@ -11,5 +12,32 @@ def printable(name: str | os.PathLike[str]) -> str:
     ``"a\nb"`` becomes ``"a\\nb"``, a byte 0xFF that is no UTF-8 becomes ``"\\xff"``. Letters of any
     script stay. The result is valid UTF-8 on one line.
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        text = str(name)
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """Text with control characters, newlines and lone surrogates written out."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(text: str, *, most: int = 120) -> str:
+    """Text of a file that nobody vouches for, on one line: control characters written out, cut.
+
+    Args:
+        text: Anything, lone surrogates too.
+        most: Characters shown before it is cut.
+    """
+    return one_line(text if len(text) <= most else text[:most] + "…")
+
+
+def listed(names: Iterable[object], *, most: int = 8) -> str:
+    """Names joined by commas; of many, the first few and how many more there are."""
+    every = list(names)
+    first = ", ".join(shown(str(name)) for name in every[:most])
+    return first if len(every) <= most else f"{first} and {len(every) - most:,} more"

@@ -40,11 +40,29 @@ def test_safetensors_are_preferred_to_a_pickle(
     asked = _serve(monkeypatch, lambda _: tmp_path)
     (tmp_path / "model.safetensors").touch()
     assert hf_folder(tmp_path / "none", "openai/clip") == tmp_path
-    files = ("config.json", "preprocessor_config.json", "model.safetensors")
+    files = (
+        *("config.json", "preprocessor_config.json", "processor_config.json"),
+        *("model.safetensors", "model.safetensors.index.json"),
+    )
     assert asked == [("openai/clip", files)]
     (tmp_path / "model.safetensors").unlink()
+    pickled = ("pytorch_model.bin", "pytorch_model.bin.index.json")
     assert hf_folder(tmp_path / "none", "openai/clip") == tmp_path
-    assert asked[1:] == [("openai/clip", files), ("openai/clip", (*files, "pytorch_model.bin"))]
+    assert asked[1:] == [("openai/clip", files), ("openai/clip", (*files, *pickled))]
+
+
+def test_the_shards_that_an_index_names_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _serve(monkeypatch, lambda _: tmp_path)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "s-2.safetensors", "b": "s-1.safetensors"}}')
+    hf_folder(tmp_path / "none", "openai/clip")
+    assert asked[-1][1][-2:] == ("s-1.safetensors", "s-2.safetensors")
+    assert len(asked) == 2
+    index.write_text('{"weight_map": {"a": "../s-2.safetensors"}}')
+    with pytest.raises(BundleError, match=r"lacks \.\./s-2"):
+        hf_folder(tmp_path / "none", "openai/clip")
 
 
 def test_neither_folder_nor_hub_is_one_sentence(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ralikit.errors import UsageError
+from ralikit.errors import ExportError, UsageError
 from ralikit.export import targets as registry
 from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
 from ralikit.export.targets.target import Precision, Target
@@ -60,6 +61,7 @@ def order(
     Raises:
         UsageError: If there is no such target, or it lacks the precision, an output, the layout, or
             rules for a phone's GPU where `gpu` asks for them.
+        ExportError: If the file would be larger than the target's can be.
         MissingExtraError: If its libraries are not installed.
     """
     found = registry.named(target)
@@ -75,6 +77,7 @@ def order(
     lacking = [output for output in options.outputs if output not in found.outputs]
     if lacking:
         raise UsageError(f"{target} files give {', '.join(found.outputs)}, not {lacking[0]!r}")
+    _check_size(found, bundle, precision, has)
     return Order(
         bundle=bundle,
         target=found,
@@ -82,6 +85,29 @@ def order(
         out=out,
         options=options,
         what=f"{bundle.info.name} as {target}, {precision}",
+    )
+
+
+# Of precisions whose stored type says how long a number is at least; others are not foreseen.
+_BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "int4": 0.5}
+
+
+def _check_size(target: Target, bundle: Bundle, precision: str, has: Sequence[str]) -> None:
+    if target.largest is None:
+        return
+    numbers = bundle.tower_numbers()
+
+    def size(name: str) -> float:
+        return numbers * _BYTES.get(target.precision(name).stored, 0.0)
+
+    if size(precision) <= target.largest:
+        return
+    fit = [name for name in has if 0 < size(name) <= target.largest]
+    smaller = f"export it as {' or '.join(fit)}, or" if fit else "export it"
+    raise ExportError(
+        f"{bundle.info.name} as {target.name}, {precision} would have {size(precision) / 1e9:.1f} "
+        f"GB, and one {target.suffix} file holds at most {target.largest / 1e9:.1f}; {smaller} to "
+        "another target"
     )
 
 

@@ -9,6 +9,9 @@ so the bundle's temperature is its reciprocal.
 
 from __future__ import annotations
 
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +23,12 @@ from ralikit import __version__
 from ralikit.errors import BundleError, UsageError
 from ralikit.extras import require
 from ralikit.files import refuse_existing, sha256_path
+from ralikit.importers.hf_names import unwrapped
+from ralikit.importers.hf_preprocess import PREPROCESSORS
+from ralikit.importers.tensors import unusual
 from ralikit.model.bundle import Bundle, BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.model.head import Head
+from ralikit.printable import listed, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +39,7 @@ REPOSITORY = "ByteDance/Q-Insight"
 SUBFOLDER = "RALI"
 
 _CHECKPOINT, _PCA, _BASIS, _CLIP = "ckpt.pt", "pca.pkl", "basis.npz", "best"
-_NEEDED = (_CHECKPOINT, _PCA, f"{_CLIP}/config.json", f"{_CLIP}/preprocessor_config.json")
+_NEEDED = (_CHECKPOINT, _PCA, f"{_CLIP}/config.json")
 _SCORER = ("pca_scale", "pca_components", "prototypes", "proto_scores", "logit_scale")
 _LICENCE = "as the release states; not stated in its files"
 
@@ -121,6 +128,8 @@ def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise BundleError(f"{folder} is no folder; expected the release's checkpoints")
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if not any((folder / _CLIP / name).is_file() for name in PREPROCESSORS):
+        missing.append(f"{_CLIP}/{PREPROCESSORS[-1]}")
     if missing:
         nested = folder / "checkpoints"
         hint = f"; {nested} is there: pass that" if (nested / _CHECKPOINT).is_file() else ""
@@ -128,17 +137,34 @@ def _require_files(folder: Path) -> None:
 
 
 def _state(checkpoint: Mapping[str, Any], where: Path) -> dict[str, Tensor]:
-    import torch
+    """The named tensors of the scorer and its tower, without what wrappers put before names.
 
-    state = checkpoint.get("state_dict")
-    if not isinstance(state, dict):
-        raise BundleError(f"{where} has no state_dict; it has {', '.join(map(str, checkpoint))}")
-    missing = [name for name in _SCORER if f"scorer.{name}" not in state]
+    Raises:
+        BundleError: If there are none, or those of the scorer are missing.
+    """
+    inner = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(inner, dict):
+        raise BundleError(f"{where} has no state_dict: under that name it has {unusual(inner)}")
+    state = unwrapped({name: value for name, value in inner.items() if isinstance(name, str)})
+    missing = [f"scorer.{name}" for name in _SCORER if f"scorer.{name}" not in state]
+    if inner is checkpoint and len(missing) == len(_SCORER):
+        raise BundleError(
+            f"{where} has no state_dict; it has {listed(checkpoint) or 'nothing'}; save it with "
+            "torch.save({'state_dict': model.state_dict()}, 'ckpt.pt')"
+        )
     if missing:
-        raise BundleError(f"{where} lacks scorer.{', scorer.'.join(missing)}")
-    wrong = [n for n, t in state.items() if not (isinstance(n, str) and torch.is_tensor(t))]
+        raise BundleError(
+            f"{where} lacks {', '.join(missing)}; it has {listed(inner) or 'nothing'}; the "
+            "scorer's tensors are expected under scorer., the tower's under clip."
+        )
+    wrong = [
+        (name, unusual(value))
+        for name, value in state.items()
+        if name.startswith("scorer.") and unusual(value)
+    ]
     if wrong:
-        raise BundleError(f"{where}: {wrong[0]!r} is no tensor")
+        name, kind = wrong[0]
+        raise BundleError(f"{where}: {shown(name)!r} is no tensor of numbers: it is {kind}")
     return state
 
 
@@ -149,6 +175,9 @@ def _head(state: Mapping[str, Tensor], pca: FittedPca, dim: int, folder: Path) -
         raise BundleError(f"{folder / _CHECKPOINT}: scorer.pca_scale holds a zero or NaN")
     if scorer["logit_scale"].size != 1:
         raise BundleError(f"{folder / _CHECKPOINT}: scorer.logit_scale is not one number")
+    flat = [name for name in _SCORER[:-1] if scorer[name].ndim == 0]
+    if flat:
+        raise BundleError(f"{folder / _CHECKPOINT}: scorer.{flat[0]} is a single number")
     if len(pca.mean) != dim:
         raise BundleError(f"{folder / _PCA} is for {len(pca.mean)} features, the tower gives {dim}")
     # The release clamps it from below; a NaN is refused by Head.
@@ -172,13 +201,36 @@ def _check_basis(path: Path, head: Head) -> None:
     if not path.is_file():
         return
     try:
-        with np.load(path, allow_pickle=False) as basis:
-            shapes = basis["vectors"].shape, basis["scores"].shape
-    except (OSError, ValueError, KeyError) as error:
-        raise BundleError(f"{path} is no basis of vectors and scores: {error}") from error
+        shapes = tuple(_shape(path, name) for name in ("vectors", "scores"))
+    except (
+        *(OSError, ValueError, LookupError, EOFError, SyntaxError, RecursionError, MemoryError),
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, tokenize.TokenError),
+    ) as error:
+        reason = shown(str(error)) or type(error).__name__
+        raise BundleError(
+            f"{path} is no basis of vectors and scores: {reason}; it is compared with the "
+            "checkpoint alone: leave it out if it is damaged"
+        ) from error
     expected = head.centroids.shape, head.scores.shape
     if shapes != expected:
         raise BundleError(f"{path} has shapes {shapes}, the checkpoint's prototypes {expected}")
+
+
+def _shape(path: Path, name: str) -> tuple[int, ...]:
+    """Shape of an array of a .npz file; none of its numbers are unpacked."""
+    read_format: Any = np.lib.format  # without types
+    readers = {
+        (1, 0): read_format.read_array_header_1_0,
+        (2, 0): read_format.read_array_header_2_0,
+    }
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as part:
+        version = read_format.read_magic(part)
+        if version not in readers:
+            raise ValueError(f"{name} is of numpy's format {version}")
+        shape, _, dtype = readers[version](part)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds objects, not numbers")
+    return tuple(shape)
 
 
 def _check_scale(scores: NDArray[np.floating[Any]], scale: tuple[float, float]) -> None:

@@ -1,20 +1,19 @@
 """Read a fitted scikit-learn PCA from a pickle without running anything it asks for.
 
-Unpickling runs code, so nothing is unpickled here. The opcodes are read as data by an interpreter
-that can build numbers, text, lists, numpy arrays and one scikit-learn PCA; it has no way to import
-or call anything. A name outside the few below, or an opcode outside the plain ones, is refused
-where it stands. joblib's way of laying arrays raw between the opcodes is understood.
+`opcodes` reads the pickle as data; the names it may use are numpy's arrays and numbers, one
+scikit-learn PCA and joblib's way of laying arrays raw between the opcodes.
 """
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import math
-import pickletools
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,84 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
+from ralikit.importers import numpy_names
+from ralikit.importers.budget import MB, Budget, Refusal
+from ralikit.importers.found import what_begins
+from ralikit.importers.opcodes import Interpreter, Made, Name, Vocabulary, of
+from ralikit.printable import listed
 
-LIMIT = 256 * 1024 * 1024
+LIMIT = Budget().size
 """Largest pickle read, bytes, compressed or not: a 768-wide PCA has 3 MB."""
-
-Name = tuple[str, str]
 
 _ESTIMATORS: frozenset[Name] = frozenset(
     (f"sklearn.decomposition.{module}", name)
     for name, modules in (("PCA", ("_pca", "pca")), ("IncrementalPCA", ("_incremental_pca",)))
     for module in modules
 ) | {("sklearn.decomposition.incremental_pca", "IncrementalPCA")}
-_MULTIARRAY = ("numpy.core.multiarray", "numpy._core.multiarray")
-_RECONSTRUCT = frozenset((module, "_reconstruct") for module in _MULTIARRAY)
-_SCALAR = frozenset((module, "scalar") for module in _MULTIARRAY)
-_FROM_BUFFER = frozenset((m, "_frombuffer") for m in ("numpy.core.numeric", "numpy._core.numeric"))
-_DTYPE = frozenset({("numpy", "dtype")})
-_NDARRAY = frozenset({("numpy", "ndarray")})
 _JOBLIB = frozenset({("joblib.numpy_pickle", "NumpyArrayWrapper")})
-_OBJECT = frozenset(
-    {("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("__builtin__", "object")}
-    | {("builtins", "object"), ("_codecs", "encode")}
-)
-_ADMITTED = (
-    _ESTIMATORS | _RECONSTRUCT | _SCALAR | _FROM_BUFFER | _DTYPE | _NDARRAY | _JOBLIB | _OBJECT
-)
-# Numbers alone: an array of objects would be pickled again inside.
-_CODES = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
-
-
-@dataclass(frozen=True)
-class _Global:
-    """A name the pickle mentions; it is never looked up."""
-
-    name: Name
-
-
-@dataclass(eq=False)
-class _Made:
-    """Something the pickle wants made: by which name, from what, with which state."""
-
-    name: Name
-    args: tuple[Any, ...]
-    state: Any = None
-
-
-@dataclass(eq=False)
-class _Mark:
-    """The stack's mark."""
-
-
-@dataclass
-class _Stack:
-    items: list[Any] = field(default_factory=list)
-
-    def push(self, value: Any) -> None:
-        self.items.append(value)
-
-    def pop(self) -> Any:
-        if not self.items or isinstance(self.items[-1], _Mark):
-            raise _Refusal("its opcodes do not fit together")
-        return self.items.pop()
-
-    def pop_to_mark(self) -> list[Any]:
-        for index in range(len(self.items) - 1, -1, -1):
-            if isinstance(self.items[index], _Mark):
-                found = self.items[index + 1 :]
-                del self.items[index:]
-                return found
-        raise _Refusal("its opcodes do not fit together")
-
-    def top(self) -> Any:
-        if not self.items:
-            raise _Refusal("its opcodes do not fit together")
-        return self.items[-1]
-
-
-class _Refusal(Exception):  # noqa: N818 (an internal signal, turned into BundleError)
-    """Why the pickle is not read."""
+_ADVICE = "save the PCA alone: joblib.dump(pca, 'pca.pkl')"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,231 +54,142 @@ class FittedPca:
     variance: NDArray[np.float64] | None
 
 
-def read_pca(path: Path) -> FittedPca:
-    """Read a PCA or IncrementalPCA that joblib or pickle wrote.
+def read_pca(path: Path, *, budget: Budget | None = None) -> FittedPca:
+    """Read a PCA or IncrementalPCA that joblib or pickle wrote, alone or inside a dictionary.
+
+    Args:
+        path: The pickle; plain, or compressed with zlib, gzip, bz2, xz or lzma.
+        budget: What reading it may use; the usual one where None.
 
     Raises:
         BundleError: If the file is missing, too large, damaged, or asks for anything but a
             scikit-learn PCA and numeric arrays; nothing of it has run then.
     """
+    budget = budget or Budget()
     try:
-        data = _decompress(_read(path))
-        value = _Interpreter(data).run()
-        return _fitted(value)
-    except _Refusal as error:
+        data = _decompress(_read(path, budget), budget)
+        value = Interpreter(io.BytesIO(data), _vocabulary(budget), budget).run()
+        return _fitted(value, budget)
+    except Refusal as error:
         raise BundleError(f"{path} was refused and nothing in it was run: {error}") from error
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError, struct.error) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, struct.error) as error:
         raise BundleError(f"{path} is no whole pickle of a fitted PCA: {error}") from error
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, budget: Budget) -> bytes:
     try:
-        if path.stat().st_size > LIMIT:
-            raise _Refusal(f"it has more than {LIMIT // 2**20} MB")
+        if path.stat().st_size > budget.size:
+            raise Refusal(f"it has more than {budget.size // MB} MB")
         return path.read_bytes()
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _decompress(data: bytes) -> bytes:
-    if data[:1] == b"\x80":
-        return data
-    if data[:1] != b"\x78" and data[:2] != b"\x1f\x8b":
-        raise _Refusal("it is neither a pickle nor one compressed with zlib or gzip")
-    inflate = zlib.decompressobj(wbits=47)  # either of the two, by its header
-    try:
-        plain = inflate.decompress(data, LIMIT)
-    except zlib.error as error:
-        raise _Refusal(f"its compression is damaged ({error})") from error
-    if inflate.unconsumed_tail:
-        raise _Refusal(f"it unpacks to more than {LIMIT // 2**20} MB")
-    return plain
+def _zlib(data: bytes, limit: int) -> tuple[bytes, bool]:
+    inflate = zlib.decompressobj(wbits=47)  # zlib or gzip, by its header
+    return inflate.decompress(data, limit), bool(inflate.unconsumed_tail)
 
 
-class _Interpreter:
-    """Reads opcodes as data; see the module."""
-
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self.stream = io.BytesIO(data)
-        self.stack = _Stack()
-        self.memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        """The value at STOP."""
-        for name, argument in self._opcodes():
-            if name == "STOP":
-                return self.stack.pop()
-            self._step(name, argument)
-        raise _Refusal("it ends before its STOP")
-
-    def _opcodes(self) -> Iterator[tuple[str, Any]]:
-        for opcode, argument, _ in pickletools.genops(self.stream):
-            yield opcode.name, argument
-
-    def _step(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        if name in ("PROTO", "FRAME"):
-            return
-        if name in _LITERALS:
-            stack.push(argument)
-        elif name in _CONSTANTS:
-            stack.push(_CONSTANTS[name]())
-        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-            self.memo[int(argument)] = stack.top()
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = stack.top()
-        elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.push(self.memo[int(argument)])
-        elif name in _TUPLES:
-            stack.push(tuple([stack.pop() for _ in range(_TUPLES[name])][::-1]))
-        elif name in ("TUPLE", "LIST"):
-            items = stack.pop_to_mark()
-            stack.push(tuple(items) if name == "TUPLE" else items)
-        elif name in ("APPEND", "APPENDS"):
-            items = [stack.pop()] if name == "APPEND" else stack.pop_to_mark()
-            _of(stack.top(), list).extend(items)
-        elif name in ("SETITEM", "SETITEMS", "DICT"):
-            self._set_items(name)
-        elif name == "GLOBAL":
-            module, _, attribute = str(argument).partition(" ")
-            stack.push(_admit(module, attribute))
-        elif name == "STACK_GLOBAL":
-            attribute, module = stack.pop(), stack.pop()
-            stack.push(_admit(module, attribute))
-        elif name in ("REDUCE", "NEWOBJ"):
-            args, maker = _of(stack.pop(), tuple), stack.pop()
-            stack.push(_make(_of(maker, _Global).name, args))
-        elif name == "BUILD":
-            state = stack.pop()
-            made = _of(stack.top(), _Made)
-            made.state = state
-            if made.name in _JOBLIB:
-                stack.pop()
-                array = self._raw_array(_of(state, dict))
-                stack.push(array)
-                # The wrapper was memoised when it was made: later mentions mean the array.
-                self.memo.update({k: array for k, v in self.memo.items() if v is made})
-        else:
-            raise _Refusal(f"it uses the opcode {name}, which a fitted PCA does not need")
-
-    def _set_items(self, name: str) -> None:
-        if name == "SETITEM":
-            value, key = self.stack.pop(), self.stack.pop()
-            pairs = [key, value]
-        else:
-            pairs = self.stack.pop_to_mark()
-        if name == "DICT":
-            self.stack.push({})
-        target = _of(self.stack.top(), dict)
-        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            target[_of(key, str)] = value
-
-    def _raw_array(self, state: dict[str, Any]) -> NDArray[Any]:
-        """Read an array that joblib laid between the opcodes."""
-        dtype = _dtype(state["dtype"])
-        shape: tuple[int, ...] = tuple(_of(extent, int) for extent in _of(state["shape"], tuple))
-        if state.get("numpy_array_alignment_bytes") is not None:
-            (padding,) = self._take(1)
-            self._take(padding)
-        count = math.prod(shape)
-        if min(shape, default=0) < 0:
-            raise _Refusal("an array in it has a negative size")
-        data = self._take(count * dtype.itemsize)
-        return _shaped(np.frombuffer(data, dtype=dtype), shape, fortran=state.get("order") == "F")
-
-    def _take(self, count: int) -> bytes:
-        data = self.stream.read(count) if count <= self.size else b""
-        if len(data) != count:
-            raise _Refusal("an array in it is cut off")
-        return data
+def _bz2(data: bytes, limit: int) -> tuple[bytes, bool]:
+    inflate = bz2.BZ2Decompressor()
+    plain = inflate.decompress(data, limit)
+    return plain, len(plain) >= limit and not inflate.eof
 
 
-_LITERALS = frozenset(
-    {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "BINFLOAT", "FLOAT"}
-    | {"BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4"}
-    | {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
-)
-_CONSTANTS: dict[str, Any] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "MARK": _Mark,
-    "EMPTY_DICT": dict,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
+def _lzma(data: bytes, limit: int) -> tuple[bytes, bool]:
+    # A header may ask for a dictionary of 4 GB, whatever the file's size.
+    inflate = lzma.LZMADecompressor(memlimit=LIMIT)
+    plain = inflate.decompress(data, limit)
+    return plain, len(plain) >= limit and not inflate.eof
+
+
+_Inflate = Callable[[bytes, int], tuple[bytes, bool]]
+_COMPRESSED: dict[bytes, _Inflate] = {
+    b"\x78": _zlib,
+    b"\x1f\x8b": _zlib,
+    b"BZh": _bz2,
+    b"\xfd7zXZ\x00": _lzma,
+    b"\x5d\x00": _lzma,  # the older format without a header of its own
 }
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+# How pickles begin: with their protocol, or, up to 1, with a class, a mark or a container.
+_PICKLES = (b"\x80", b"ccopy_reg", b"csklearn", b"(dp", b"(lp", b"}q", b"]q")
 
 
-def _admit(module: Any, attribute: Any) -> _Global:
-    name = (_of(module, str), _of(attribute, str))
-    if name not in _ADMITTED:
-        raise _Refusal(f"it asks for {'.'.join(name)}, and only a scikit-learn PCA is read")
-    return _Global(name)
+def _decompress(data: bytes, budget: Budget) -> bytes:
+    if data.startswith(_PICKLES):
+        return data
+    for start, inflate in _COMPRESSED.items():
+        if data.startswith(start):
+            try:
+                # What it unpacks to lies beside what is read off it: both are paid.
+                plain, more = inflate(data, budget.left)
+            except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+                raise Refusal(f"its compression is damaged ({error})") from error
+            if more:
+                raise Refusal(f"it unpacks to more than {budget.size // MB} MB")
+            return plain
+    raise Refusal(f"{what_begins(data)}, not a pickle; {_ADVICE}")
 
 
-def _make(name: Name, args: tuple[Any, ...]) -> Any:
-    if name in _FROM_BUFFER:
-        data, dtype, shape, order = args
-        flat = np.frombuffer(_of(data, bytes | bytearray), dtype=_dtype(dtype))
-        return _shaped(flat, shape, fortran=order == "F")
-    if name in _SCALAR:
-        dtype, data = args
-        return np.frombuffer(_of(data, bytes), dtype=_dtype(dtype))[0]
-    if name[1] == "_reconstructor":  # pickles of protocol 0 and 1: (class, object, None)
-        return _make(_of(args[0], _Global).name, ())
-    if name[1] == "encode":  # bytes in protocol 0 to 2: (text, "latin1")
-        return _of(args[0], str).encode("latin-1")
-    if name in _ESTIMATORS | _RECONSTRUCT | _DTYPE | _JOBLIB:
-        return _Made(name, args)
-    raise _Refusal(f"it makes a {'.'.join(name)}, which a fitted PCA does not hold")
+def _vocabulary(budget: Budget) -> Vocabulary:
+    return Vocabulary(
+        makers=numpy_names.with_classes(numpy_names.makers(budget), _ESTIMATORS | _JOBLIB),
+        mentioned=numpy_names.MENTIONED,
+        only=f"a scikit-learn PCA is read; {_ADVICE}",
+        built=_built,
+    )
 
 
-def _dtype(value: Any) -> np.dtype[Any]:
-    made = _of(value, _Made)
-    code = made.args[0] if made.name in _DTYPE and made.args else None
-    if code not in _CODES:
-        raise _Refusal(f"an array in it is of type {code!r}, and only numbers are read")
-    order = made.state[1] if isinstance(made.state, tuple) and len(made.state) > 1 else "="
-    dtype: np.dtype[Any] = np.dtype(code).newbyteorder(order if order in ("<", ">") else "=")
-    return dtype
+def _built(made: Made, take: Callable[[int], bytes]) -> Any:
+    """An array that joblib laid between the opcodes; anything else stays."""
+    if made.name not in _JOBLIB:
+        return made
+    state = of(made.state, dict)
+    dtype = numpy_names.dtype_of(state["dtype"])
+    shape: tuple[int, ...] = tuple(of(extent, int) for extent in of(state["shape"], tuple))
+    if state.get("numpy_array_alignment_bytes") is not None:
+        (padding,) = take(1)
+        take(padding)
+    if min(shape, default=0) < 0:
+        raise Refusal("an array in it has a negative size")
+    data = take(math.prod(shape) * dtype.itemsize)
+    fortran = state.get("order") == "F"
+    return numpy_names.shaped(np.frombuffer(data, dtype=dtype), shape, fortran=fortran)
 
 
-def _shaped(flat: NDArray[Any], shape: tuple[int, ...], *, fortran: bool) -> NDArray[Any]:
-    return flat.reshape(shape, order="F") if fortran else flat.reshape(shape)
-
-
-def _array(value: Any) -> NDArray[np.float64]:
-    """Whatever form an array took in the pickle, as float64."""
-    if isinstance(value, _Made) and value.name in _RECONSTRUCT:
-        _, shape, dtype, fortran, data = _of(value.state, tuple)
-        flat = np.frombuffer(_of(data, bytes), dtype=_dtype(dtype))
-        value = _shaped(flat, shape, fortran=bool(fortran))
-    if not isinstance(value, np.ndarray):
-        raise _Refusal(f"an array is expected where it has a {type(value).__name__}")
-    return value.astype(np.float64)
-
-
-def _fitted(value: Any) -> FittedPca:
-    made = _of(value, _Made)
-    if made.name not in _ESTIMATORS:
-        raise _Refusal(f"it holds a {'.'.join(made.name)}, not a scikit-learn PCA")
-    state = _of(made.state, dict)
+def _fitted(value: Any, budget: Budget) -> FittedPca:
+    state = of(_estimator(value).state, dict)
     missing = [name for name in ("mean_", "components_") if state.get(name) is None]
     if missing:
-        raise _Refusal(f"its PCA was never fitted: it has no {', '.join(missing)}")
-    mean, components = _array(state["mean_"]), _array(state["components_"])
+        raise Refusal(f"its PCA was never fitted: it has no {', '.join(missing)}")
+    mean = numpy_names.array(state["mean_"], budget)
+    components = numpy_names.array(state["components_"], budget)
+    if mean.ndim != 1 or components.ndim != 2 or components.shape[1] != len(mean):
+        raise Refusal(
+            f"its mean_ has shape {mean.shape} and its components_ {components.shape}; (D,) and "
+            "(M, D) are expected"
+        )
     variance = state.get("var_")
     return FittedPca(
         mean=mean,
         components=components,
-        variance=None if variance is None else _array(variance),
+        variance=None if variance is None else numpy_names.array(variance, budget),
     )
 
 
-def _of(value: Any, kind: Any) -> Any:
-    if not isinstance(value, kind):
-        wanted = getattr(kind, "__name__", str(kind)).strip("_").lower()
-        raise _Refusal(f"a {wanted} is expected where it has a {type(value).__name__}")
+def _estimator(value: Any) -> Made:
+    """The PCA itself, or the only one of a dictionary."""
+    if isinstance(value, dict):
+        found = [v for v in value.values() if isinstance(v, Made) and v.name in _ESTIMATORS]
+        if len(found) != 1:
+            count = "no PCA" if not found else f"{len(found)} PCAs"
+            raise Refusal(
+                f"it holds a dictionary of {listed(value) or 'nothing'}, with {count} among "
+                f"them; {_ADVICE}"
+            )
+        return found[0]
+    if not isinstance(value, Made):
+        raise Refusal(f"it holds a {type(value).__name__}, not a PCA (a made object); {_ADVICE}")
+    if value.name not in _ESTIMATORS:
+        raise Refusal(f"it holds a {'.'.join(value.name)}, not a scikit-learn PCA")
     return value

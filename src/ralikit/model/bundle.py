@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import struct
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +11,35 @@ import numpy as np
 
 from ralikit.config import from_mapping, renamed, to_mapping
 from ralikit.errors import BundleError, RalikitError, UsageError
-from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json
+from ralikit.files import (
+    is_file,
+    publish,
+    read_json,
+    sha256_bytes,
+    sha256_path,
+    to_json,
+)
 from ralikit.model.head import Head
+from ralikit.model.safetensors import count_numbers, read_safetensors, write_safetensors
 from ralikit.photo.views import Preprocess
+from ralikit.printable import shown
+
+__all__ = [
+    "HEAD",
+    "MANIFEST",
+    "SCHEMA",
+    "SCORER",
+    "TOWER",
+    "Bundle",
+    "BundleInfo",
+    "Scale",
+    "TowerSpec",
+    "check_name",
+    "read_bundle",
+    "read_safetensors",
+    "write_bundle",
+    "write_safetensors",
+]
 
 SCHEMA = 1
 MANIFEST = "ralikit.json"
@@ -30,6 +55,11 @@ class Scale:
     minimum: float = 1.0
     maximum: float = 5.0
     meaning: str = "mean opinion score (MOS): 1 bad, 2 poor, 3 fair, 4 good, 5 excellent"
+
+    def __post_init__(self) -> None:
+        ends = (self.minimum, self.maximum)
+        if not all(math.isfinite(end) for end in ends) or not self.minimum < self.maximum:
+            raise UsageError(f"a scale goes from a minimum to a larger maximum, not {ends}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +105,31 @@ class BundleInfo:
     licence: str = ""
     notice: str = ""
 
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise UsageError(f"temperature must be above 0, not {self.temperature}")
+        if self.tie_width is not None and not (math.isfinite(self.tie_width)):
+            raise UsageError(f"tie_width must be a number, not {self.tie_width}")
+
+
+_LONGEST_NAME = 100
+
+
+def check_name(name: str) -> None:
+    """Refuse a model's name that no file can have, or that a terminal stumbles over.
+
+    Raises:
+        UsageError: If it is empty, long, of several folders, or not printable.
+    """
+    if not name or len(name) > _LONGEST_NAME or set(name) & set("/\\") or name in (".", ".."):
+        raise UsageError(
+            f"a model's name has 1 to {_LONGEST_NAME} characters and no / or \\, "
+            f"not {shown(name)!r}"
+        )
+    if not name.isprintable():
+        raise UsageError(f"a model's name is printable text, not {shown(name)!r}")
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -101,6 +156,14 @@ class Bundle:
     def scorer(self) -> Path | None:
         """The ONNX file that scores without torch, where the bundle carries one."""
         return self.root / SCORER if SCORER in self.files else None
+
+    def tower_numbers(self) -> int:
+        """How many numbers the tower's weights are, read off their table alone.
+
+        Raises:
+            BundleError: If the file is not whole or not safetensors.
+        """
+        return count_numbers(self.root / TOWER)
 
     def head(self) -> Head:
         """Read PCA and basis.
@@ -140,7 +203,7 @@ def read_bundle(root: Path) -> Bundle:
         raise BundleError(str(error)) from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else None
-        raise BundleError(f"{path} has schema {found!r}, this version reads {SCHEMA}")
+        raise BundleError(f"{path} has schema {shown(repr(found))}, this version reads {SCHEMA}")
     files = raw.get("files")
     if not isinstance(files, dict) or not {TOWER, HEAD} <= set(files):
         raise BundleError(f"{path} must list {TOWER} and {HEAD} with their hashes")
@@ -150,8 +213,8 @@ def read_bundle(root: Path) -> Bundle:
         raise BundleError(str(error)) from error
     for name, digest in files.items():
         file = root / name
-        if Path(name).name != name or not file.is_file():
-            raise BundleError(f"{root} lacks {name!r}, which its {MANIFEST} lists")
+        if Path(name).name != name or not is_file(file):
+            raise BundleError(f"{root} lacks {shown(name)!r}, which its {MANIFEST} lists")
         if sha256_path(file) != digest:
             raise BundleError(f"{file} was altered: its hash is not the one in {MANIFEST}")
     return Bundle(root=root, info=info, files=dict(files))
@@ -197,61 +260,3 @@ def write_bundle(
             encoding="utf-8",
         )
     return read_bundle(root)
-
-
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1"}
-
-
-def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Read named arrays; the format is a length, a JSON table and the bytes.
-
-    Written out here because the core install has no safetensors library; every offset is checked
-    against the file before use.
-
-    Raises:
-        BundleError: If the file is not whole or not safetensors.
-    """
-    try:
-        data = path.read_bytes()
-        (length,) = struct.unpack_from("<Q", data)
-        if length > len(data) - 8:
-            raise ValueError("its table is cut off")
-        table = json.loads(data[8 : 8 + length])
-        body = memoryview(data)[8 + length :]
-        tensors = {}
-        for name, entry in table.items():
-            if name == "__metadata__":
-                continue
-            begin, end = entry["data_offsets"]
-            if not 0 <= begin <= end <= len(body):
-                raise ValueError(f"{name} lies outside the file")
-            array = np.frombuffer(body[begin:end], dtype=_DTYPES[entry["dtype"]])
-            tensors[name] = array.reshape(entry["shape"])
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
-        raise BundleError(f"{path} is not a valid safetensors file: {error}") from error
-    return tensors
-
-
-def write_safetensors(
-    path: Path,
-    tensors: dict[str, np.ndarray[Any, Any]],
-    metadata: dict[str, str] | None = None,
-) -> None:
-    """Write named arrays in sorted order: the same tensors give the same bytes."""
-    names = {np.dtype(v): k for k, v in _DTYPES.items()}
-    table: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
-    chunks, offset = [], 0
-    for name, array in sorted(tensors.items()):
-        chunk = np.ascontiguousarray(array).tobytes()
-        table[name] = {
-            "dtype": names[array.dtype],
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + len(chunk)],
-        }
-        chunks.append(chunk)
-        offset += len(chunk)
-    header = json.dumps(table, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(chunks))

@@ -7,14 +7,17 @@ found); whoever reads one gets `Facts`. What stands in a file is untrusted.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ralikit.config import from_mapping, known_names, renamed, to_mapping
 from ralikit.errors import BundleError, UsageError
+from ralikit.files import parse_json
 from ralikit.model.bundle import Bundle, Scale
 from ralikit.photo.views import Preprocess
+from ralikit.printable import shown
 
 SCHEMA = 1
 KEY = "ralikit"
@@ -52,6 +55,12 @@ class ModelFacts:
     notice: str = ""
     tie_width: float | None = renamed("resolution", default=None)
     tie_width_note: str = renamed("resolution_note", default="")
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable():
+            raise UsageError(f"a model's name is printable text, not {shown(self.name)!r}")
+        if self.tie_width is not None and not math.isfinite(self.tie_width):
+            raise UsageError(f"tie_width must be a number, not {self.tie_width}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +172,7 @@ def parse_facts(text: str | None, *, where: str) -> Facts:
     if text is None:
         raise BundleError(f"{where} carries no ralikit metadata: it was not made by ralikit export")
     try:
-        facts = json.loads(text)
+        facts = parse_json(text)
     except ValueError as error:
         raise BundleError(f"{where}: its ralikit metadata is not valid JSON: {error}") from error
     return read_facts(facts, where=where)
@@ -217,7 +226,8 @@ def _outputs(values: Mapping[str, Any], *, where: str) -> tuple[str, ...]:
     # Files of the first version call them functions.
     given = values.get("outputs", values.get("functions", ["score"]))
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise BundleError(f"{where}: its metadata names its outputs as {given!r}, not as a list")
+        said = shown(repr(given))
+        raise BundleError(f"{where}: its metadata names its outputs as {said}, not as a list")
     return tuple(given)
 
 

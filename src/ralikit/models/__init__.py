@@ -11,6 +11,7 @@ from typing import Literal
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
+from ralikit.printable import shown
 from ralikit.runtimes import usual_backend
 
 DEFAULT = "mini"
@@ -61,9 +62,16 @@ def locate(ref: str | Path | None) -> Path:
     if ref is None:
         return bundled_path()
     path = Path(ref)
-    if not path.exists() and str(ref) in bundled_names():
+    if not _exists(path) and str(ref) in bundled_names():
         return bundled_path(str(ref))
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def resolve(ref: str | Path | None) -> Model:
@@ -80,12 +88,14 @@ def resolve(ref: str | Path | None) -> Model:
     path = locate(ref)
     if ref is None and not (path / MANIFEST).is_file():
         raise BundleError(f"this installation has no bundled model ({path}); name one")
-    if not path.exists():
+    if not _exists(path):
         raise UsageError(
-            f"there is no model {path}: expected a bundle folder or an exported file"
+            f"there is no model {shown(str(path))}: expected a bundle folder or an exported file"
             + "".join(f", or {name}" for name in bundled_names())
         )
     if not path.is_dir():
+        if not path.is_file():  # a pipe or a device: opening it may wait for ever
+            raise UsageError(f"{path} is neither a file nor a folder: no model can be read from it")
         return Model(path=path, kind="file")
     if (path / MANIFEST).is_file():
         return Model(path=path, kind="bundle")

@@ -27,6 +27,11 @@ Filter = Literal["bicubic", "bilinear", "lanczos"]
 _WHOLE = 1 << 23
 """Resized photos of up to this many pixels are made whole; of larger ones, only the views are."""
 
+_MOST = 1 << 26
+"""Pixels of all views of a photo, at most: 64 views of 1024 x 1024, which float32 makes 0.8 GB."""
+_LONGEST = 1 << 15
+"""Largest shortest edge, pixels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocess:
@@ -61,10 +66,18 @@ class Preprocess:
             )
         if not self.anchors:
             raise UsageError("anchors must name at least one view")
+        if self.views * self.size**2 > _MOST:
+            raise UsageError(
+                f"{self.views} views of {self.size} x {self.size} are over {_MOST:,} pixels a photo"
+            )
+        if self.shortest_edge is not None and self.shortest_edge > _LONGEST:
+            raise UsageError(f"shortest_edge is at most {_LONGEST}, not {self.shortest_edge}")
         if any(not 0.0 <= v <= 1.0 for anchor in self.anchors for v in anchor):
             raise UsageError("anchors must lie in 0..1")
         if any(not (math.isfinite(s) and s > 0) for s in self.std):
             raise UsageError("std must be positive")
+        if not all(math.isfinite(m) for m in self.mean):
+            raise UsageError("mean must be finite")
 
     @property
     def views(self) -> int:

@@ -108,10 +108,20 @@ class Backend:
         """
         if path.suffix != self.suffix:
             raise UsageError(f"{self.name} runs {self.suffix} files, not {path.name}")
+        if _waits(path):
+            raise BundleError(f"{path} is neither a file nor a folder: nothing can be read from it")
         for module in self.needs:
             require_installed(module, extra=self.extra, job=self.job)
         opener = importlib.import_module(self.module).open_file
         return cast(Runtime, opener(path, threads=threads))
+
+
+def _waits(path: Path) -> bool:
+    """Whether it is a pipe or a device, opening which may wait for ever."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 BACKENDS: tuple[Backend, ...] = (

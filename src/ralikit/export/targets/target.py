@@ -78,6 +78,7 @@ class Target:
         outputs: What its files can give.
         layouts: How its files can lay out a transformer's tokens.
         gpu_rules: Whether it has a phone GPU's rules to check.
+        largest: Bytes that one of its files can have; None: any number.
         plans_whole: Whether a convolutional tower's int8 is planned as a whole, channels evened out
             between layers: it then loses less than any mix of its size.
         converter: Name of the module that converts, a `Converter`.
@@ -93,6 +94,7 @@ class Target:
     outputs: tuple[str, ...] = OUTPUTS
     layouts: tuple[str, ...] = LAYOUTS[:1]
     gpu_rules: bool = False
+    largest: int | None = None
     plans_whole: bool = False
     converter: str
     checker: str

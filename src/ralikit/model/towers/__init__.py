@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import BundleError
+from ralikit.printable import listed, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,8 +46,9 @@ def build_tower(kind: str, config: dict[str, Any]) -> Tower:
     cls = tower_class(kind)
     try:
         return cls(**config)
-    except TypeError as error:
-        raise BundleError(f"the config does not fit a {kind} tower: {error}") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        reason = shown(" ".join(str(error).split()), most=300)
+        raise BundleError(f"the config does not fit a {kind} tower: {reason}") from error
 
 
 def load_tower(bundle: Bundle) -> Tower:
@@ -56,12 +59,30 @@ def load_tower(bundle: Bundle) -> Tower:
     """
     from ralikit.model.bundle import TOWER, read_safetensors
 
-    tower = build_tower(bundle.info.tower.kind, bundle.info.tower.config)
-    load_weights(tower, read_safetensors(bundle.root / TOWER), where=str(bundle.root / TOWER))
+    spec, path = bundle.info.tower, bundle.root / TOWER
+    return filled_tower(spec.kind, spec.config, read_safetensors(path), where=str(path))
+
+
+def filled_tower(
+    kind: str, config: dict[str, Any], tensors: Mapping[str, np.ndarray[Any, Any]], *, where: str
+) -> Tower:
+    """A tower with these weights, float32, in evaluation mode.
+
+    It takes no memory before every name and shape fits: a config may name any size.
+
+    Raises:
+        BundleError: If the kind is unknown, the config does not fit it, or a tensor is missing,
+            superfluous, misshapen or not finite.
+    """
+    import torch
+
+    with torch.device("meta"):
+        tower = build_tower(kind, config)
+    load_weights(tower, tensors, where=where)
     return tower.eval()
 
 
-def load_weights(tower: Tower, tensors: dict[str, np.ndarray[Any, Any]], *, where: str) -> None:
+def load_weights(tower: Tower, tensors: Mapping[str, np.ndarray[Any, Any]], *, where: str) -> None:
     """Copy named arrays into a tower as float32; every name and shape must match.
 
     Raises:
@@ -69,12 +90,24 @@ def load_weights(tower: Tower, tensors: dict[str, np.ndarray[Any, Any]], *, wher
     """
     import torch
 
-    state = {k: torch.from_numpy(v.astype("float32")) for k, v in tensors.items()}
-    for name, tensor in state.items():
-        if not bool(torch.isfinite(tensor).all()):
+    wanted = tower.state_dict()
+    _check_names(set(wanted), set(tensors), where=where)
+    state = {}
+    for name, array in tensors.items():
+        shape = tuple(wanted[name].shape)
+        if array.shape != shape:
+            raise BundleError(
+                f"{where} does not fit the tower: {name} has shape {array.shape}, expected {shape}"
+            )
+        state[name] = torch.from_numpy(array.astype("float32")).to(wanted[name].dtype)
+        if not bool(torch.isfinite(state[name]).all()):
             raise BundleError(f"{where}: tensor {name} holds NaN or infinity")
-    try:
-        tower.load_state_dict(state)
-    except RuntimeError as error:
-        summary = " ".join(str(error).split())
-        raise BundleError(f"{where} does not fit the tower: {summary}") from error
+    # Without memory of its own, it takes the arrays as they are.
+    tower.load_state_dict(state, assign=any(tensor.is_meta for tensor in wanted.values()))
+
+
+def _check_names(wanted: set[str], found: set[str], *, where: str) -> None:
+    problems = {"lacks": wanted - found, "has no place for": found - wanted}
+    said = [f"{verb} {listed(sorted(names))}" for verb, names in problems.items() if names]
+    if said:
+        raise BundleError(f"{where} does not fit the tower: it {' and '.join(said)}")

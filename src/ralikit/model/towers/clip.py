@@ -20,7 +20,7 @@ class Clip(Vit):
     The last block computes the class token alone: the other tokens of its output are never read.
 
     Args:
-        size: Edge of the input, pixels; a multiple of `patch`.
+        size: Edge of the input, pixels; what is left beyond whole patches is not looked at.
         patch: Edge of a patch, pixels.
         width: Width of the residual stream, C.
         depth: Number of blocks.

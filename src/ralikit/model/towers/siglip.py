@@ -24,7 +24,7 @@ class Siglip(Vit):
     """SigLIP ViT with its attention-pooling head: (B, 3, size, size) -> (B, width).
 
     Args:
-        size: Edge of the input, pixels; a multiple of `patch`.
+        size: Edge of the input, pixels; what is left beyond whole patches is not looked at.
         patch: Edge of a patch, pixels.
         width: Width of the residual stream and of the embedding.
         depth: Number of blocks.

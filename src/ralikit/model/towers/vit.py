@@ -17,7 +17,7 @@ class Vit(Tower):
     """What the two towers have in common: patches, positions, blocks and the norm after them.
 
     Args:
-        size: Edge of the input, pixels; a multiple of `patch`.
+        size: Edge of the input, pixels; what is left beyond whole patches is not looked at.
         patch: Edge of a patch, pixels.
         width: Width of the residual stream, C.
         depth: Number of blocks.
@@ -53,7 +53,16 @@ class Vit(Tower):
         bias: bool,
     ) -> None:
         super().__init__()
-        _check_shape(size=size, patch=patch, width=width, depth=depth, heads=heads)
+        _check_shape(
+            size=size,
+            patch=patch,
+            width=width,
+            depth=depth,
+            heads=heads,
+            hidden=hidden,
+            dim=dim,
+            eps=eps,
+        )
         self.dim = dim
         self._config: dict[str, Any] = {
             "size": size,
@@ -137,10 +146,27 @@ class Vit(Tower):
         return True
 
 
-def _check_shape(*, size: int, patch: int, width: int, depth: int, heads: int) -> None:
+_LARGEST = {
+    "size": 4096,
+    "patch": 4096,
+    "depth": 1000,
+    "heads": 4096,
+    "width": 2**16,
+    "hidden": 2**18,
+    "dim": 2**16,
+}
+"""Larger towers than anybody has trained: a config beyond these is damaged, or made to harm."""
+
+
+def _check_shape(*, eps: float, **counts: int) -> None:
     # A TypeError, as for any other config that does not fit the tower.
-    if min(size, patch, width, depth, heads) < 1 or size % patch or width % heads:
-        raise TypeError(
-            f"size {size}, patch {patch}, width {width}, depth {depth}, heads {heads}: size must "
-            "be a multiple of patch, width of heads, all at least 1"
-        )
+    said = ", ".join(f"{name} {value!r}" for name, value in counts.items())
+    if not all(type(value) is int and value >= 1 for value in counts.values()):
+        raise TypeError(f"{said}: whole numbers of at least 1 are expected")
+    large = [f"{k} at most {_LARGEST[k]}" for k, v in counts.items() if v > _LARGEST[k]]
+    if large:
+        raise TypeError(f"{said}: {', '.join(large)}")
+    if counts["size"] < counts["patch"] or counts["width"] % counts["heads"]:
+        raise TypeError(f"{said}: size must be at least patch, width a multiple of heads")
+    if type(eps) not in (int, float) or not 0 < eps < 1:
+        raise TypeError(f"eps {eps!r}: a number between 0 and 1 is expected")

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ralikit.errors import BundleError, RalikitError
-from ralikit.files import read_json, to_json
+from ralikit.files import is_file, read_json, to_json
+from ralikit.printable import shown
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 _MANIFEST = "Manifest.json"
@@ -104,9 +105,11 @@ def _model_path(root: Path) -> Path:
     if relative.is_absolute() or ".." in relative.parts:
         raise BundleError(f"{root}: its {_MANIFEST} points outside the package, to {entry!r}")
     model = root / "Data" / relative
+    if not is_file(model):
+        raise BundleError(
+            f"{root} is not a Core ML package: it has no model file at {shown(repr(entry))}"
+        )
     _refuse_link(model, root)
-    if not model.is_file():
-        raise BundleError(f"{root} is not a Core ML package: it has no model file at {entry!r}")
     return model
 
 

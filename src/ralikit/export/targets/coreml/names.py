@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ralikit.errors import BundleError
+from ralikit.files import parse_json
 
 NAMES = "ralikit.weights"
 """Metadata entry: the torch name of every constant that holds a weight, as JSON."""
@@ -68,7 +68,7 @@ def read_names(metadata: Mapping[str, str], *, where: str) -> dict[str, str]:
         BundleError: If it is missing or not what is written there.
     """
     try:
-        names = json.loads(metadata[NAMES])
+        names = parse_json(metadata[NAMES])
     except (KeyError, ValueError) as error:
         raise BundleError(f"{where} does not name its weights: not from ralikit export") from error
     if not isinstance(names, dict) or not all(isinstance(v, str) for v in names.values()):

@@ -12,6 +12,7 @@ ONNX = Target(
     extra="export",
     job="Export to ONNX",
     precisions=(*FLOATS_AND_INTEGERS, int4(computed="float32"), automatic()),
+    largest=2**31 - 1,  # protobuf's messages; weights beside the file would be no single artifact
     plans_whole=True,
     converter="ralikit.export.targets.onnx.target",
     checker="ralikit.export.targets.onnx.checks",

@@ -16,6 +16,7 @@ from typing import Any
 
 import onnx
 import torch
+from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.ranges import PHOTOS, reach
@@ -63,10 +64,21 @@ def convert(request: Request, path: Path) -> None:
     """Write the converted file at `path`, without facts yet.
 
     Raises:
-        ExportError: If torch cannot export the graph, int8 cannot reach every layer, or a layer of
-            the file holds another number of weights than the scorer's.
+        ExportError: If torch cannot export the graph, int8 cannot reach every layer, a layer of
+            the file holds another number of weights than the scorer's, or the graph on the way to
+            it is larger than protobuf writes.
         MissingExtraError: If onnxscript, which torch exports through, is not installed.
     """
+    try:
+        _write(request, path)
+    except EncodeError as error:
+        raise ExportError(
+            "the graph has more than 2 GB, which no single ONNX file holds; export a smaller tower "
+            "or to another target"
+        ) from error
+
+
+def _write(request: Request, path: Path) -> None:
     model = _converted(request)
     try:
         onnx.checker.check_model(model, full_check=True)
