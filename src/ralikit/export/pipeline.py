@@ -23,6 +23,7 @@ from ralikit.model.facts import facts_of
 from ralikit.model.towers import tower_class
 from ralikit.progress import Tell, named, telling
 from ralikit.runtimes import open_runtime
+from ralikit.runtimes.digest import declared
 
 Made = TypeVar("Made")
 
@@ -306,6 +307,7 @@ def convert(
     facts = {
         **facts_of(asked.bundle),
         **gate.facts(),
+        **declared(),
         "target": asked.target.name,
         "precision": precision.name,
         **({"meaning": precision.meaning} if precision.meaning else {}),
