@@ -14,6 +14,7 @@ from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.gate.limits import Limits
 from ralikit.export.gate.parity import Parity, assert_parity
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.one_thread import one_thread
 from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
 from ralikit.export.targets.target import Precision, Request, Target
 from ralikit.export.verify import verify
@@ -267,6 +268,7 @@ def exported(asked: Order, gate: Gate | None, tell: Tell | None) -> Exported:
     return publish(asked, make)
 
 
+@one_thread()
 def convert(
     asked: Order,
     gate: Gate,
@@ -322,6 +324,7 @@ def convert(
     return Draft(order=asked, path=path, facts=facts)
 
 
+@one_thread()
 def prove(
     draft: Draft, gate: Gate, *, limits: Limits | None = None, tell: Tell | None = None
 ) -> Proven:
