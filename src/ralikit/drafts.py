@@ -21,7 +21,9 @@ from ralikit.errors import RalikitError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    _LOCKS = False
+else:
+    _LOCKS = True
 
 DRAFT = ".ralikit-draft-"
 """What the names of drafts begin with."""
@@ -82,7 +84,7 @@ def only_writer(file: Path) -> Iterator[None]:
 
 def sweep(parent: Path) -> None:
     """Remove drafts that killed processes left in a folder; put back what they were replacing."""
-    if fcntl is None:
+    if not _LOCKS:
         return
     for folder in parent.glob(f"{DRAFT}*"):
         with suppress(OSError):
@@ -150,7 +152,7 @@ def _lock(folder: Path) -> int | None:
     Raises:
         BlockingIOError: If another one has it.
     """
-    if fcntl is None:
+    if not _LOCKS:
         return None
     try:
         lock = os.open(folder, os.O_RDONLY)

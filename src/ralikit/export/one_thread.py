@@ -1,7 +1,7 @@
 """Exports compute on one thread of torch, so that a file does not depend on a computer's cores.
 
-torch cuts sums by the number of its threads, and planning rounds what they give: int8 plans of 1 and
-2 threads differed. Scores that are read off photo by photo use the other cores all the same.
+torch cuts sums by the number of its threads, and planning rounds what they give: int8 plans of 1
+and 2 threads differed. Scores read photo by photo use the other cores all the same.
 """
 
 from __future__ import annotations
