@@ -16,6 +16,7 @@ from ralikit.errors import BundleError, MissingExtraError
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.coreml import OFF_DEVICE, CoreMlRuntime
+from ralikit.runtimes.digest import DIGEST_KEY
 from ralikit.runtimes.mil import open_package
 from ralikit.runtimes.mil.package import seal, write_spec
 
@@ -239,3 +240,27 @@ def test_without_coremltools_the_extra_is_named(
     monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(MissingExtraError, match=r"pip install 'ralikit\[coreml\]'"):
         open_runtime(made)
+
+
+def test_flipped_weights_and_programs_do_not_score(path: Path) -> None:
+    package = open_package(path)
+    for file in (package.weights / "weight.bin", package.model):
+        whole = file.read_bytes()
+        for at in range(0, len(whole), len(whole) // 8 + 1):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            with pytest.raises(BundleError):
+                CoreMlRuntime(path)
+        file.write_bytes(whole)
+    assert CoreMlRuntime(path).facts.digested
+
+
+def test_a_package_without_a_digest_opens_and_a_doubled_entry_does_not(path: Path) -> None:
+    package = open_package(path)
+    del package.spec.description.metadata.userDefined[DIGEST_KEY]
+    write_spec(package)
+    assert not CoreMlRuntime(path).facts.digested
+    more = type(package.spec)()
+    more.description.metadata.userDefined["ralikit"] = package.metadata["ralikit"]
+    package.model.write_bytes(package.model.read_bytes() + more.SerializeToString())
+    with pytest.raises(BundleError, match="fields twice"):
+        CoreMlRuntime(path)
