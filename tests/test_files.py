@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,69 @@ def test_a_kill_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "a.txt").exists()
+
+
+def _killed_while_replacing(target: Path) -> None:
+    # A folder's draft is whole, the old one aside, and the plug is pulled.
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from ralikit import drafts, files
+        drafts._exchanged = lambda draft, target: False  # as where folders cannot be swapped
+        plain = Path.rename
+        def rename(self, other):
+            plain(self, other)
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path.rename = rename
+        with files.publish(Path({str(target)!r}), overwrite=True) as draft:
+            draft.mkdir()
+            (draft / "f").write_text("new")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_kill_left_is_gone_with_the_next_file(tmp_path: Path) -> None:
+    test_a_kill_leaves_nothing_under_the_final_name(tmp_path)
+    (tmp_path / ".ralikit-draft-of-an-old-version").mkdir()
+    assert len(list(tmp_path.iterdir())) == 2
+    day = 86_400
+    os.utime(tmp_path / ".ralikit-draft-of-an-old-version", (0, time.time() - 2 * day))
+    write_text(tmp_path / "b.txt", "x")
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_a_living_process_keeps_its_draft(tmp_path: Path) -> None:
+    with publish(tmp_path / "a.txt") as draft:
+        draft.write_text("half")
+        write_text(tmp_path / "b.txt", "x")
+        code = "import pathlib, sys; from ralikit import drafts; drafts.sweep(pathlib.Path('.'))"
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert (tmp_path / "a.txt").read_text() == "half"
+
+
+def test_a_folder_moved_aside_by_a_killed_process_comes_back(tmp_path: Path) -> None:
+    target = tmp_path / "bundle"
+    with publish(target) as draft:
+        draft.mkdir()
+        (draft / "f").write_text("old")
+    _killed_while_replacing(target)
+    assert not target.exists()
+    write_text(tmp_path / "b.txt", "x")
+    assert (target / "f").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.txt", "bundle"]
+
+
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+
+    def too_late() -> None:
+        with publish(tmp_path / "a.txt") as draft:
+            draft.write_text("second")
+            (tmp_path / "a.txt").write_text("first")
+
+    with pytest.raises(UsageError, match="--overwrite"):
+        too_late()
+    assert (tmp_path / "a.txt").read_text() == "first"
 
 
 def test_a_folders_hash_sees_names_and_contents(tmp_path: Path) -> None:

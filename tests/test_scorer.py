@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,9 @@ from ralikit.model.bundle import read_bundle, write_bundle
 from ralikit.model.facts import facts_of
 from ralikit.models import bundled_path
 from ralikit.photo.decode import PhotoLike, decode
-from ralikit.photo.views import make_views
+from ralikit.photo.opened import Photo
+from ralikit.photo.views import Preprocess, decode_photo, make_views
+from ralikit.runtimes import Views
 from ralikit.scorer import Scorer, load
 
 
@@ -251,3 +255,46 @@ def test_a_note_of_the_decoder_reaches_the_score(scorer: Scorer) -> None:
 def test_a_written_bundle_keeps_its_scorer(tmp_path: Path) -> None:
     bundle = brightness_bundle(tmp_path / "model")
     assert read_bundle(bundle.root).scorer == bundle.root / "scorer.onnx"
+
+
+class Counting:
+    """How many threads are inside at once, and the most that were."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.002)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+def test_sixteen_threads_share_a_scorer_within_bounds(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every thread's scores are its own, two photos are decoded at once and one is scored."""
+    decoding, running = Counting(), Counting()
+    plain_decode, plain_run = decode_photo, scorer.runtime.run
+
+    def counted_decode(photo: PhotoLike, preprocess: Preprocess) -> Photo:
+        with decoding:
+            return plain_decode(photo, preprocess)
+
+    def counted_run(views: Views) -> float:
+        with running:
+            return plain_run(views)
+
+    monkeypatch.setattr("ralikit.scorer.decode_photo", counted_decode)
+    monkeypatch.setattr(scorer.runtime, "run", counted_run)
+    values = list(range(0, 256, 5))
+    with ThreadPoolExecutor(16) as pool:
+        scores = list(pool.map(lambda v: scorer.score(flat(v)).value, values))
+    assert scores == pytest.approx([1 + 4 * v / 255 for v in values], abs=1e-4)
+    assert decoding.most == 2
+    assert running.most == 1

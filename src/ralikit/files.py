@@ -6,16 +6,13 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ralikit.drafts import OLD, draft_folder, flush, rename_over, sweep
 from ralikit.errors import RalikitError, UsageError
-
-_DRAFT = ".ralikit-draft-"
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -157,11 +154,13 @@ def publish(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a path to write a file or folder to; it becomes `target` only if the block succeeds.
 
     The draft lies in `target`'s own folder, so that the final rename is atomic; whatever goes
-    wrong before it leaves nothing under the final name and removes the draft.
+    wrong before it leaves nothing under the final name and removes the draft. What a killed
+    process left there is removed first.
 
     Args:
         target: Where the finished file or folder shall be.
-        overwrite: Replace an existing one; otherwise it is an error before any work is done.
+        overwrite: Replace an existing one; otherwise it is an error before any work is done, and
+            again where one appears meanwhile.
 
     Raises:
         UsageError: If `target` exists and `overwrite` is not set.
@@ -169,38 +168,20 @@ def publish(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     target = Path(os.path.abspath(target))  # noqa: PTH100 (resolve() would follow a link at target)
     refuse_existing(target, overwrite=overwrite)
-    workdir: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        workdir = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=target.parent))
-        draft = workdir / target.name
-        yield draft
-        _flush(draft)
-        if target.is_dir() and not target.is_symlink():
-            # A folder cannot be replaced in one step: move the old one aside, then the new in.
-            old = workdir / ".old"
-            target.rename(old)
-            try:
-                draft.rename(target)
-            except OSError:
-                old.rename(target)
-                raise
-        else:
-            draft.replace(target)
+        sweep(target.parent)
+        with draft_folder(target.parent) as workdir:
+            draft = workdir / target.name
+            yield draft
+            refuse_existing(target, overwrite=overwrite)
+            flush(draft)
+            rename_over(draft, target, aside=workdir / OLD)
     except OSError as error:
         raise RalikitError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        if workdir is not None:
-            shutil.rmtree(workdir, ignore_errors=True)
 
 
 def write_text(target: Path, text: str, *, overwrite: bool = True) -> None:
     """Write a text file whole or not at all."""
     with publish(target, overwrite=overwrite) as draft:
         draft.write_text(text, encoding="utf-8")
-
-
-def _flush(path: Path) -> None:
-    for file in [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]:
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())

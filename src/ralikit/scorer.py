@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import BoundedSemaphore, Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from ralikit.runtimes import Runtime, open_runtime
 
 _AHEAD = 2
 """Photos decoded before they are needed: enough to keep inference busy, few enough for memory."""
+_DECODERS = 2
+"""Photos decoded at once by all threads that share a scorer; a large one takes 0.3 GB meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,11 @@ class _Prepared:
 
 
 class Scorer:
-    """A loaded model. Make one with `load`; it is not for several threads at once.
+    """A loaded model. Make one with `load`.
+
+    Several threads may share one: photos are then decoded two at a time and scored one at a time,
+    so that memory stays near one thread's however many there are. What scores in parallel is
+    several scorers of one thread each (docs/serving.md).
 
     Attributes:
         name: The model's name.
@@ -89,6 +96,8 @@ class Scorer:
         self.name = facts.model.name
         self.tie_width = facts.model.tie_width
         self.tie_width_note = facts.model.tie_width_note
+        self._decoding = BoundedSemaphore(_DECODERS)
+        self._running = Lock()  # an interpreter has one set of buffers, a graph one arena
 
     @property
     def resolution(self) -> float | None:
@@ -154,14 +163,17 @@ class Scorer:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _prepare(self, photo: PhotoLike) -> _Prepared:
-        opened = decode_photo(photo, self.preprocess)
-        views = make_views(opened, self.preprocess)
+        with self._decoding:
+            opened = decode_photo(photo, self.preprocess)
+            views = make_views(opened, self.preprocess)
         return _Prepared(views, opened.source, opened.width, opened.height, opened.notes)
 
     def _finish(self, prepared: _Prepared) -> Score:
         note = (self.runtime.note,) if self.runtime.note else ()
+        with self._running:
+            value = self.runtime.run(prepared.views)
         return Score(
-            value=self.runtime.run(prepared.views),
+            value=value,
             minimum=self.scale.minimum,
             maximum=self.scale.maximum,
             tie_width=self.tie_width,

@@ -17,10 +17,10 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from ralikit.errors import ExportError, ParityError, UsageError
+from ralikit.errors import ExportError, ParityError, RalikitError, UsageError
 from ralikit.export.gate import gate as gate_module
 from ralikit.export.gate.gate import Gate, open_gate, unfolded_scores
-from ralikit.export.manifest import manifest_path, publish_pair, read_manifest
+from ralikit.export.manifest import manifest_path, manifest_text, publish_pair, read_manifest
 from ralikit.export.options import ExportOptions
 from ralikit.export.pipeline import Exported, check_layers, export
 from ralikit.export.quantise import layer_types
@@ -245,15 +245,56 @@ def test_a_kill_between_the_renames_leaves_no_file_without_its_manifest(
     assert _visible(tmp_path) == ["m.onnx", "m.onnx.ralikit.json"]
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_a_kill_while_replacing_never_pairs_a_file_with_anothers_manifest(
+def _old_pair(folder: Path) -> Path:
+    file = folder / "m.onnx"
+    file.write_text("old")
+    manifest_path(file).write_text(manifest_text(file, {}, name=file.name))
+    return file
+
+
+_REPLACE = """
+from ralikit.export.manifest import manifest_text
+with publish_pair(file, overwrite=True) as (draft, manifest):
+    draft.write_text("new"); manifest.write_text(manifest_text(draft, {}, name=file.name))
+"""
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_kill_while_replacing_leaves_the_old_pair_or_the_new_one(
     tmp_path: Path, number: int
 ) -> None:
+    """Three renames: a manifest of both files, the file, its manifest alone."""
+    file = _old_pair(tmp_path)
+    _kill_while(f"after({number})\n{_REPLACE}", tmp_path)
+    assert _visible(tmp_path) == ["m.onnx", "m.onnx.ralikit.json"]
+    assert file.read_text() == ("new" if number == 2 else "old")
+    manifest = read_manifest(file)
+    assert manifest is not None
+    assert manifest["sha256"] == sha256_path(file)
+    with publish_pair(file, overwrite=True) as (draft, text):  # and the next run ends it
+        draft.write_text("third")
+        text.write_text(manifest_text(draft, {}, name=file.name))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.ralikit.json"]
+    assert json.loads(manifest_path(file).read_text()).keys() == manifest.keys()
+
+
+def test_a_file_without_a_manifest_never_gets_anothers(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_text("old")
-    manifest_path(tmp_path / "m.onnx").write_text('"old"')
-    _kill_while(f"after({number})\n{_WRITE}", tmp_path)
-    assert _visible(tmp_path) == ["m.onnx"]
-    assert (tmp_path / "m.onnx").read_text() == ("old" if number == 0 else "new")
+    _kill_while(f"after(1)\n{_REPLACE}", tmp_path)
+    assert (tmp_path / "m.onnx").read_text() == "old"
+    assert read_manifest(tmp_path / "m.onnx") is None
+
+
+def test_two_exports_of_one_file_at_once_are_one_and_a_sentence(tmp_path: Path) -> None:
+    with publish_pair(tmp_path / "m.onnx") as (draft, manifest):
+        draft.write_text("first")
+        manifest.write_text("{}")
+        with pytest.raises(RalikitError, match="being written by another ralikit"):
+            publish_pair(tmp_path / "m.onnx", overwrite=True).__enter__()
+        with publish_pair(tmp_path / "n.onnx") as (other, its):  # another file is no matter
+            other.write_text("other")
+            its.write_text("{}")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_an_error_while_replacing_keeps_the_old_pair(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ralikit.export.gate.gate import Gate
 from ralikit.export.manifest import manifest_path
 from ralikit.export.pipeline import export
 from ralikit.export.targets.onnx import target as onnx_target
+from ralikit.export.targets.onnx.facts import with_facts
 from ralikit.export.verify import verify
 from ralikit.model.bundle import Bundle
 from ralikit.probes import probe_photos
@@ -65,6 +66,9 @@ def test_a_changed_weight_is_seen_by_the_golden_photos(file: Path) -> None:
             )
     onnx.save(model, file)
     manifest_path(file).unlink()
+    with pytest.raises(BundleError, match="differs from what ralikit export wrote"):
+        verify(file)
+    file.write_bytes(with_facts(model, json.loads(model.metadata_props[0].value)))
     result = verify(file)
     assert not result.passed
     assert result.reason.startswith("golden photos: 12 scored; largest difference")

@@ -15,7 +15,7 @@ from support_scorer import brightness_bundle
 
 from ralikit.config import from_mapping
 from ralikit.errors import BundleError, ExportError, RalikitError, UsageError
-from ralikit.export.pipeline import order
+from ralikit.export.order import order
 from ralikit.export.targets import named
 from ralikit.files import parse_json, read_json
 from ralikit.importers.hf_files import read_config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from ralikit.errors import BundleError, MissingExtraError
 from ralikit.export.targets.coreml import target as coreml
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.coreml import OFF_DEVICE, CoreMlRuntime
+from ralikit.runtimes.digest import DIGEST_KEY
 from ralikit.runtimes.mil import open_package
-from ralikit.runtimes.mil.package import write_spec
+from ralikit.runtimes.mil.package import seal, write_spec
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +157,17 @@ def giant(path: Path) -> None:
     write_spec(package)
 
 
+def sealed(damage: Callable[[Path], None]) -> Callable[[Path], None]:
+    """The same, written by somebody who renews the digest."""
+
+    def damage_and_seal(path: Path) -> None:
+        damage(path)
+        seal(open_package(path))
+
+    damage_and_seal.__name__ = f"sealed_{damage.__name__}"
+    return damage_and_seal
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -164,13 +177,15 @@ def giant(path: Path) -> None:
         (empty_model, "holds no ML program"),
         (noise_model, "damaged|holds no ML program"),
         (no_model, "has no model file"),
-        (cut_weights, "program cannot be read"),
-        (no_weights, "program cannot be read"),
+        (cut_weights, "differs from what ralikit export wrote"),
+        (no_weights, "differs from what ralikit export wrote"),
+        (sealed(cut_weights), "program cannot be read"),
+        (sealed(no_weights), "program cannot be read"),
         (linked_weights, "a link to outside"),
         (other_kind, "holds no ML program"),
-        (unknown_operation, "cannot be read.*sorcery"),
-        (renamed_output, "gives sum; expected image and score"),
-        (giant, "has 1099511627776 elements"),
+        (sealed(unknown_operation), "cannot be read.*sorcery"),
+        (sealed(renamed_output), "gives sum; expected image and score"),
+        (sealed(giant), "has 1099511627776 elements"),
     ],
 )
 def test_a_broken_package_is_one_sentence(path: Path, damage: object, words: str) -> None:
@@ -205,7 +220,7 @@ def test_a_score_that_is_no_number_is_refused(path: Path) -> None:
                 floats = value.immediateValue.tensor.floats.values
                 if op.type == "const" and len(floats) == 5:  # the scores of the basis
                     floats[0] = float("nan")
-    write_spec(package)
+    seal(package)
     with pytest.raises(BundleError, match="gave nan instead of a score"):
         CoreMlRuntime(path).run(made_photos(1)[0])
 
@@ -225,3 +240,27 @@ def test_without_coremltools_the_extra_is_named(
     monkeypatch.setattr(importlib, "import_module", without)
     with pytest.raises(MissingExtraError, match=r"pip install 'ralikit\[coreml\]'"):
         open_runtime(made)
+
+
+def test_flipped_weights_and_programs_do_not_score(path: Path) -> None:
+    package = open_package(path)
+    for file in (package.weights / "weight.bin", package.model):
+        whole = file.read_bytes()
+        for at in range(0, len(whole), len(whole) // 8 + 1):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+            with pytest.raises(BundleError):
+                CoreMlRuntime(path)
+        file.write_bytes(whole)
+    assert CoreMlRuntime(path).facts.digested
+
+
+def test_a_package_without_a_digest_opens_and_a_doubled_entry_does_not(path: Path) -> None:
+    package = open_package(path)
+    del package.spec.description.metadata.userDefined[DIGEST_KEY]
+    write_spec(package)
+    assert not CoreMlRuntime(path).facts.digested
+    more = type(package.spec)()
+    more.description.metadata.userDefined["ralikit"] = package.metadata["ralikit"]
+    package.model.write_bytes(package.model.read_bytes() + more.SerializeToString())
+    with pytest.raises(BundleError, match="fields twice"):
+        CoreMlRuntime(path)

@@ -21,7 +21,8 @@ from ralikit.errors import BundleError, UsageError
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.runtimes import open_runtime
-from ralikit.runtimes.litert import DIGEST_MARK, LiteRtRuntime, read_facts, sealed
+from ralikit.runtimes.digest import DIGEST_MARK, sealed
+from ralikit.runtimes.litert import LiteRtRuntime, read_facts
 
 
 @pytest.fixture(scope="module")

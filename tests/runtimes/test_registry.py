@@ -25,7 +25,7 @@ from ralikit.runtimes import (
     Views,
     open_runtime,
 )
-from ralikit.runtimes import onnx as onnx_runtime
+from ralikit.runtimes.onnx_file import read_file
 
 
 class Made:
@@ -60,7 +60,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     line = Backend(name="made", format="made", suffix=".made", module="made_runtime")
     monkeypatch.setattr("ralikit.runtimes.BACKENDS", (*BACKENDS, line))
     bundle = brightness_bundle(tmp_path / "model")
-    facts = onnx_runtime._metadata(memoryview((bundle.root / "scorer.onnx").read_bytes()))
+    facts = read_file(bundle.root / "scorer.onnx").facts
     path = tmp_path / "x.made"
     path.write_text(f"{facts}\n3.5", encoding="utf-8")
     return path

@@ -13,6 +13,7 @@ from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.gate.limits import Limits
 from ralikit.export.gate.parity import Parity, assert_parity
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
+from ralikit.export.one_thread import one_thread
 from ralikit.export.options import LAYOUTS, PLAIN, ExportOptions
 from ralikit.export.order import Order, order
 from ralikit.export.targets.target import Request
@@ -22,6 +23,7 @@ from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
 from ralikit.progress import Tell, named, telling
 from ralikit.runtimes import open_runtime
+from ralikit.runtimes.digest import declared
 
 Made = TypeVar("Made")
 
@@ -164,6 +166,7 @@ def exported(asked: Order, gate: Gate | None, tell: Tell | None) -> Exported:
     return publish(asked, make)
 
 
+@one_thread()
 def convert(
     asked: Order,
     gate: Gate,
@@ -204,6 +207,7 @@ def convert(
     facts = {
         **facts_of(asked.bundle),
         **gate.facts(),
+        **declared(),
         "target": asked.target.name,
         "precision": precision.name,
         **({"meaning": precision.meaning} if precision.meaning else {}),
@@ -218,6 +222,7 @@ def convert(
     return Draft(order=asked, path=path, facts=facts)
 
 
+@one_thread()
 def prove(
     draft: Draft, gate: Gate, *, limits: Limits | None = None, tell: Tell | None = None
 ) -> Proven:

@@ -89,6 +89,7 @@ def verify(
     runtime = open_runtime(file, threads=threads)
     facts = runtime.facts
     checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
+    checks.append(_digest_check(facts))
     checks.append(_facts_check(file, facts))
     limits = _limits(facts)
     watch(runtime)
@@ -137,6 +138,13 @@ def _hash_check(file: Path) -> Check:
     if manifest.get("sha256") != sha256_path(file):
         return Check("manifest", False, "the file's hash is not the one in its manifest: altered")
     return Check("manifest", True, f"sha256 {manifest['sha256'][:16]}… as its manifest says")
+
+
+def _digest_check(facts: Facts) -> Check:
+    # A digest that is there was checked as the file was opened.
+    if facts.digested:
+        return Check("digest", True, "the file is what was written, as its digest of itself says")
+    return Check("digest", None, "it carries none (an older file): not checked")
 
 
 def _facts_check(file: Path, facts: Facts) -> Check:

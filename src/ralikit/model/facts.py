@@ -110,6 +110,7 @@ class Facts:
         checks: What was looked at as it was exported.
         activations: How large values get inside.
         gpu: Whether it was made to run on a phone's GPU as a whole.
+        digested: Whether the file carries a digest of itself, which was checked as it was read.
         written: Everything as it stands in the file, also what this version does not know.
     """
 
@@ -126,6 +127,7 @@ class Facts:
     checks: tuple[CheckFacts, ...] = ()
     activations: Reach | None = None
     gpu: bool = False
+    digested: bool = False
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
-from ralikit.runtimes.mil.package import Package, open_package
+from ralikit.runtimes.digest import refuse_undigested
+from ralikit.runtimes.mil.package import Package, check_seal, open_package
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ class CoreMlRuntime:
     def __init__(self, path: Path, *, compute_units: str = "ALL") -> None:
         package = open_package(path)
         self._path = path
-        self.facts = parse_facts(package.metadata.get(KEY), where=str(path))
+        facts = parse_facts(package.metadata.get(KEY), where=str(path))
+        self.facts = replace(facts, digested=check_seal(package))
+        refuse_undigested(facts.written, self.facts.digested, where=path)
         self._shape = _declared_shape(package, self.facts)
         version = coremltools("Running a Core ML package").__version__
         self._model: _Model

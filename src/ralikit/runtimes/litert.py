@@ -6,18 +6,19 @@ carries a digest of itself, which is checked before anything is parsed.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import math
 import mmap
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes.digest import DIGEST_MARK, DIGITS, Digest, damaged, digest_of
 from ralikit.runtimes.litert_engine import (
     ERRORS,
     Cached,
@@ -28,10 +29,6 @@ from ralikit.runtimes.litert_engine import (
     one_line,
 )
 
-DIGEST_KEY = f"{KEY}.digest"
-"""Metadata entry of the digest: `DIGEST_MARK` and 64 hexadecimal digits."""
-DIGEST_MARK = b"ralikit-sha256:"
-_DIGITS = 64
 _PIECE = 1 << 20
 
 
@@ -60,7 +57,7 @@ class LiteRtRuntime:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
         digest = check_digest(path)
-        self.facts = parse_facts(_metadata(path), where=str(path))
+        self.facts = _facts(path)
         self.name = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
         self.note = ""
         self._path = path
@@ -142,14 +139,17 @@ def read_facts(path: Path) -> Facts:
         BundleError: If the file is missing, damaged, or carries no ralikit metadata.
     """
     check_digest(path)
-    return parse_facts(_metadata(path), where=str(path))
+    return _facts(path)
+
+
+def _facts(path: Path) -> Facts:
+    return replace(parse_facts(_metadata(path), where=str(path)), digested=True)
 
 
 def check_digest(path: Path) -> str:
     """Make sure that a file is the one that was written, to the last bit.
 
-    This guards against damage, not against malice: whoever rewrites the file can rewrite the
-    digest. The file is read in pieces: a large model must not pass through memory twice.
+    The file is read in pieces: a large model must not pass through memory twice.
 
     Returns:
         The digest, 64 hexadecimal digits.
@@ -173,53 +173,26 @@ def _checked_digest(file: BinaryIO, *, where: str) -> str:
             f"{where} carries no ralikit metadata: it was not made by ralikit export, or it is "
             "damaged"
         )
-    ((at, digest),) = found.items()
-    if _digest_of(file, at) != digest:
-        raise BundleError(
-            f"{where} is damaged: it differs from what ralikit export wrote; copy or export it "
-            "again"
-        )
-    return digest
+    (digest,) = found
+    if digest_of(file, digest.at) != digest.digits:
+        raise damaged(where)
+    return digest.digits
 
 
-def _find_digests(file: BinaryIO) -> dict[int, str]:
-    # Offset of every stored digest, and the digest; pieces overlap by more than a mark and digest.
-    pattern = re.compile(re.escape(DIGEST_MARK) + rb"([0-9a-f]{%d})" % _DIGITS)
-    overlap = len(DIGEST_MARK) + _DIGITS
-    found: dict[int, str] = {}
+def _find_digests(file: BinaryIO) -> set[Digest]:
+    # Every stored digest; pieces overlap by more than a mark and a digest.
+    pattern = re.compile(re.escape(DIGEST_MARK) + rb"([0-9a-f]{%d})" % DIGITS)
+    overlap = len(DIGEST_MARK) + DIGITS
+    found: set[Digest] = set()
     start, kept = 0, b""
     file.seek(0)
     while piece := file.read(_PIECE):
         data = kept + piece
         for match in pattern.finditer(data):
-            found[start - len(kept) + match.start(1)] = match.group(1).decode()
+            found.add(Digest(start - len(kept) + match.start(1), match.group(1).decode()))
         start += len(piece)
         kept = data[-overlap:]
     return found
-
-
-def _digest_of(file: BinaryIO, at: int) -> str:
-    # Of everything but the digest itself, which counts as zeros.
-    digest = hashlib.sha256()
-    file.seek(0)
-    left = at
-    while left and (piece := file.read(min(_PIECE, left))):
-        digest.update(piece)
-        left -= len(piece)
-    digest.update(b"0" * _DIGITS)
-    file.seek(at + _DIGITS)
-    while piece := file.read(_PIECE):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def sealed(data: bytes, at: int) -> bytes:
-    """A file with the digest of everything else written over the 64 bytes at `at`."""
-    head, tail = data[:at], data[at + _DIGITS :]
-    digest = hashlib.sha256(head)
-    digest.update(b"0" * _DIGITS)
-    digest.update(tail)
-    return head + digest.hexdigest().encode() + tail
 
 
 def _metadata(path: Path) -> str | None:
@@ -229,10 +202,12 @@ def _metadata(path: Path) -> str | None:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             model = schema.Model.GetRootAs(data, 0)
-            for index in range(model.MetadataLength()):
-                entry = model.Metadata(index)
-                if entry.Name() == KEY.encode():
-                    return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
+            entries = [model.Metadata(index) for index in range(model.MetadataLength())]
+            ours = [entry for entry in entries if entry.Name() == KEY.encode()]
+            if len(ours) > 1:
+                raise BundleError(f"{path} carries ralikit metadata twice: it was altered")
+            for entry in ours:
+                return bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import onnxruntime as ort
@@ -14,12 +13,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
-from ralikit.model.facts import KEY, PREPROCESS, Facts, parse_facts
+from ralikit.model.facts import PREPROCESS, Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes.digest import Digest, checked_meanwhile, refuse_undigested
+from ralikit.runtimes.onnx_file import read_file
 
 _LARGE = 50e6  # bytes
-_METADATA = 14  # ModelProto.metadata_props
-_LENGTH_DELIMITED = 2
 ERRORS = (
     state.EPFail,
     state.Fail,
@@ -56,7 +55,7 @@ class OnnxRuntime:
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
-        self.facts = read_facts(path)
+        self.facts, digest = _facts_and_digest(path)
         if self.facts.kind == PREPROCESS:
             raise BundleError(
                 f"{path} makes a scorer's views and gives no score; pass the scorer's own file"
@@ -76,15 +75,8 @@ class OnnxRuntime:
         if large:  # activations planned ahead, and weights in the arena, are held twice
             options.enable_mem_pattern = False
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
-        try:
-            # Weights are repacked one by one as a session starts: on the heap, the holes that the
-            # originals leave would stay, 0.25 GB for 0.3 GB of weights.
-            with large_blocks_mapped() if large else contextlib.nullcontext():
-                self._session = ort.InferenceSession(
-                    str(path), options, providers=["CPUExecutionProvider"]
-                )
-        except ERRORS as error:
-            raise BundleError(f"{path} cannot be loaded: {_one_line(error)}") from error
+        with checked_meanwhile(path, digest):
+            self._session = self._opened(options, large=large)
         self._shape = self._checked_shape()
         trim()  # the parsed model, about twice its size; a large photo is decoded next
 
@@ -115,6 +107,17 @@ class OnnxRuntime:
             return [np.asarray(o) for o in self._session.run(names, {"image": views})]
         except ERRORS as error:
             raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
+
+    def _opened(self, options: ort.SessionOptions, *, large: bool) -> ort.InferenceSession:
+        try:
+            # Weights are repacked one by one as a session starts: on the heap, the holes that the
+            # originals leave would stay, 0.25 GB for 0.3 GB of weights.
+            with large_blocks_mapped() if large else contextlib.nullcontext():
+                return ort.InferenceSession(
+                    str(self._path), options, providers=["CPUExecutionProvider"]
+                )
+        except ERRORS as error:
+            raise BundleError(f"{self._path} cannot be loaded: {_one_line(error)}") from error
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
@@ -148,65 +151,16 @@ def read_facts(path: Path) -> Facts:
     Raises:
         BundleError: If the file is missing, damaged, or carries no ralikit metadata.
     """
-    try:
-        with path.open("rb") as stream, _mapped(stream) as data, memoryview(data) as view:
-            text = _metadata(view)
-    except OSError as error:
-        raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
-    except (IndexError, ValueError) as error:  # cut off; empty or not text
-        raise BundleError(f"{path} is damaged or no ONNX file") from error
-    return parse_facts(text, where=str(path))
+    facts, digest = _facts_and_digest(path)
+    with checked_meanwhile(path, digest):
+        return facts
 
 
-def _mapped(stream: IO[bytes]) -> mmap.mmap:
-    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _metadata(data: memoryview) -> str | None:
-    """Value of the `KEY` entry in a serialised ModelProto.
-
-    Raises:
-        IndexError: If a field runs past the end: the file is cut off or no protobuf.
-    """
-    found = None
-    for number, start, stop in _fields(data, 0, len(data)):
-        if number == _METADATA:
-            pair = {n: bytes(data[a:b]) for n, a, b in _fields(data, start, stop)}
-            if pair.get(1) == KEY.encode():
-                found = pair.get(2, b"").decode()
-    return found
-
-
-def _fields(data: memoryview, at: int, end: int) -> list[tuple[int, int, int]]:
-    """Number, start and stop of a message's length-delimited fields; others are stepped over."""
-    fields = []
-    while at < end:
-        tag, at = _varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == _LENGTH_DELIMITED:
-            length, at = _varint(data, at)
-            if at + length > end:
-                raise IndexError
-            fields.append((number, at, at + length))
-            at += length
-        elif kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise IndexError
-    return fields
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise IndexError
+def _facts_and_digest(path: Path) -> tuple[Facts, Digest | None]:
+    file = read_file(path)
+    facts = parse_facts(file.facts, where=str(path))
+    refuse_undigested(facts.written, file.digest, where=path)
+    return replace(facts, digested=file.digest is not None), file.digest
 
 
 def _one_line(error: BaseException) -> str:

@@ -26,6 +26,7 @@ from ralikit.export.gate.calibration_photos import (
     too_few,
 )
 from ralikit.export.gate.parity import FOLD, Parity, embedding_shift, parity_of
+from ralikit.export.one_thread import one_thread, side_by_side
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.malloc import map_large_blocks
@@ -67,17 +68,21 @@ def unfolded(
     mean = torch.tensor(info.preprocess.mean).view(1, 3, 1, 1)
     std = torch.tensor(info.preprocess.std).view(1, 3, 1, 1)
     scores, embeddings = np.empty(len(views)), np.empty((len(views), head.dim))
-    with torch.inference_mode():
-        for index, photo in enumerate(views):
-            image = torch.from_numpy(np.array(photo)).permute(0, 3, 1, 2).float() / 255.0
-            embedding = tower((image - mean) / std).double().numpy()  # (V, D)
-            embeddings[index] = embedding.mean(axis=0)
-            if info.view_pool == "embedding":
-                scores[index] = head.score(embeddings[index : index + 1])[0]
-            else:
-                scores[index] = head.score(embedding).mean()
-            if tell is not None:
-                tell("reference scores", (index + 1) / len(views))
+
+    def embedded(photo: Views) -> Scores:
+        image = torch.from_numpy(np.array(photo)).permute(0, 3, 1, 2).float() / 255.0
+        with torch.inference_mode():
+            embedding: Scores = tower((image - mean) / std).double().numpy()  # (V, D)
+        return embedding
+
+    for index, embedding in enumerate(side_by_side(embedded, views)):
+        embeddings[index] = embedding.mean(axis=0)
+        if info.view_pool == "embedding":
+            scores[index] = head.score(embeddings[index : index + 1])[0]
+        else:
+            scores[index] = head.score(embedding).mean()
+        if tell is not None:
+            tell("reference scores", (index + 1) / len(views))
     return scores, embeddings
 
 
@@ -179,6 +184,7 @@ class Gate:
         return _set_facts(self.calibration()) | warning
 
 
+@one_thread()
 def open_gate(
     bundle: Bundle,
     *,

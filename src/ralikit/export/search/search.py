@@ -11,6 +11,7 @@ from ralikit.errors import ExportError
 from ralikit.export.gate.gate import Gate
 from ralikit.export.gate.limits import Limits
 from ralikit.export.gate.parity import Parity
+from ralikit.export.one_thread import one_thread
 from ralikit.export.options import PLAIN, ExportOptions
 from ralikit.export.order import Order, order, with_precision
 from ralikit.export.pipeline import (
@@ -123,6 +124,7 @@ def export_auto_all(
     yield from each(asked, make, tell)
 
 
+@one_thread()
 def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | None) -> AutoExported:
     found: list[tuple[_Search, Trial, dict[str, list[Option]]]] = []
 

@@ -13,6 +13,16 @@ from typing import Any
 from ralikit.errors import BundleError, RalikitError
 from ralikit.files import is_file, read_json, to_json
 from ralikit.printable import shown
+from ralikit.runtimes.digest import (
+    BLANK,
+    DIGEST_KEY,
+    DIGEST_MARK,
+    DIGITS,
+    check_manifest,
+    damaged,
+    digits_of,
+    package_digest,
+)
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
 _MANIFEST = "Manifest.json"
@@ -39,6 +49,11 @@ class Package:
     def metadata(self) -> dict[str, str]:
         """The user-defined entries of the model's metadata."""
         return dict(self.spec.description.metadata.userDefined)
+
+    @property
+    def weight_files(self) -> list[Path]:
+        """What the program reads beside the model file."""
+        return sorted(path for path in self.weights.rglob("*") if path.is_file())
 
 
 def open_package(root: Path) -> Package:
@@ -71,6 +86,44 @@ def open_package(root: Path) -> Package:
 def write_spec(package: Package) -> None:
     """Write the package's spec back to its model file: the same spec gives the same bytes."""
     package.model.write_bytes(package.spec.SerializeToString(deterministic=True))
+
+
+def seal(package: Package) -> None:
+    """Write the package's spec back, with the digest over it and its weights."""
+    package.spec.description.metadata.userDefined[DIGEST_KEY] = BLANK.decode()
+    write_spec(package)
+    data = package.model.read_bytes()
+    at = data.index(BLANK) + len(DIGEST_MARK)
+    digits = package_digest(package.root, package.model, at, package.weight_files)
+    package.model.write_bytes(data[:at] + digits.encode() + data[at + DIGITS :])
+
+
+def check_seal(package: Package) -> bool:
+    """Make sure that a package is the one that was written; one without a digest, as far as can be.
+
+    Returns:
+        Whether it carries a digest.
+
+    Raises:
+        BundleError: If it was altered, or is not the one that the manifest beside it speaks of.
+    """
+    where = package.root
+    try:
+        data = package.model.read_bytes()
+        if package.spec.ByteSize() != len(data):  # of two entries of one key, only one is kept
+            raise BundleError(f"{where} carries some of its fields twice: it was altered")
+        entry = package.metadata.get(DIGEST_KEY)
+        if entry is None:
+            check_manifest(where)
+            return False
+        digits = digits_of(entry.encode(), where=where)
+        at = data.find(entry.encode()) + len(DIGEST_MARK)
+        found = package_digest(where, package.model, at, package.weight_files)
+    except OSError as error:
+        raise BundleError(f"cannot read {where}: {error.strerror or error}") from error
+    if found != digits:
+        raise damaged(where)
+    return True
 
 
 def settle(root: Path) -> None:

@@ -109,7 +109,10 @@ def test_facts_are_replaced_not_added(bundle: Bundle, gate: Gate, tmp_path: Path
     target.convert(_request(bundle, gate, "fp32"), path)
     for note in ("first", "second"):
         target.write_facts(path, {**facts_of(bundle), "note": note})
-    assert [p.key for p in onnx.load_model(path).metadata_props] == ["ralikit"]
+    assert [p.key for p in onnx.load_model(path).metadata_props] == [
+        "ralikit",
+        "ralikit.digest",
+    ]
     assert OnnxRuntime(path).facts.written["note"] == "second"
 
 

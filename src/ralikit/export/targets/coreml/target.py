@@ -42,7 +42,7 @@ from ralikit.files import size_bytes, to_json
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import Folded, with_outputs
 from ralikit.runtimes import Views
-from ralikit.runtimes.mil.package import open_package, settle, write_spec
+from ralikit.runtimes.mil.package import open_package, seal, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
@@ -154,10 +154,10 @@ def layers(path: Path) -> dict[str, str]:
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
-    """Put the facts into the model's user-defined metadata, which compilation keeps."""
+    """Put the facts into the user-defined metadata, which compilation keeps, and seal it."""
     package = open_package(path)
     package.spec.description.metadata.userDefined[KEY] = dump_facts(facts)
-    write_spec(package)
+    seal(package)
 
 
 def tools() -> dict[str, str]:

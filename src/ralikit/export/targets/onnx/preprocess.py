@@ -25,11 +25,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ralikit.config import to_mapping
 from ralikit.errors import ExportError, ParityError
+from ralikit.export.targets.onnx.facts import with_facts
 from ralikit.files import publish, size_bytes
 from ralikit.model.bundle import Bundle
-from ralikit.model.facts import KEY, SCHEMA, dump_facts
+from ralikit.model.facts import SCHEMA
 from ralikit.photo.views import Filter, Preprocess, make_views
 from ralikit.probes import probe_photos
+from ralikit.runtimes.digest import declared
 from ralikit.runtimes.onnx import ERRORS
 
 KIND = "preprocess"
@@ -88,10 +90,10 @@ def export_preprocess(bundle: Bundle, out: Path, *, overwrite: bool = False) -> 
             "model": {"name": info.name, "bundle": bundle.hash},
             "preprocess": to_mapping(info.preprocess),
             "input": "photo: uint8, (height, width, 3), upright, sRGB",
+            **declared(),
             "parity": {"photos": photos, "max_levels": levels, "share": share},
         }
-        helper.set_model_props(model, {KEY: dump_facts(facts)})
-        draft.write_bytes(model.SerializeToString(deterministic=True))
+        draft.write_bytes(with_facts(model, facts))
     return ExportedPreprocess(
         path=path, size=size_bytes(path), photos=photos, max_levels=levels, share=share
     )

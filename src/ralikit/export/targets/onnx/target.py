@@ -25,6 +25,7 @@ from ralikit.export.quantise.int8 import prepare_weights
 from ralikit.export.quantise.kinds import Choices, integer_choices
 from ralikit.export.quantise.smoothing import Activations
 from ralikit.export.quantise.workbench import Workbench
+from ralikit.export.targets.onnx.facts import with_facts
 from ralikit.export.targets.onnx.layer_types import check_sizes, store
 from ralikit.export.targets.onnx.quant import (
     halve_weights,
@@ -34,7 +35,6 @@ from ralikit.export.targets.onnx.quant import (
 )
 from ralikit.export.targets.target import AUTO, Request
 from ralikit.extras import require
-from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import Folded, with_outputs
 from ralikit.runtimes import Views
 
@@ -142,11 +142,8 @@ def structure(path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, 
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:
-    """Put the facts into the model's metadata, replacing those there."""
-    model = onnx.load_model(path)
-    kept = {p.key: p.value for p in model.metadata_props if p.key != KEY}
-    onnx.helper.set_model_props(model, {**kept, KEY: dump_facts(facts)})
-    path.write_bytes(_serialised(model))
+    """Put the facts into the model's metadata, replacing those there, and seal the file."""
+    path.write_bytes(with_facts(onnx.load_model(path), facts))
 
 
 def tools() -> dict[str, str]:

@@ -33,7 +33,7 @@ from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import Folded, with_outputs
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
-from ralikit.runtimes.litert import DIGEST_KEY, DIGEST_MARK, sealed
+from ralikit.runtimes.digest import BLANK, DIGEST_KEY, DIGEST_MARK, sealed
 
 # Time against float in LiteRT, as in `ralikit.export.targets.onnx.target`.
 _TIMES = {"int8": 0.36, "int4": 0.36}
@@ -125,7 +125,7 @@ def write_facts(path: Path, facts: dict[str, Any]) -> None:
     """Put the facts into the metadata, replacing those there, and seal the file's digest."""
     graph = Graph.read(path)
     graph.set_metadata(KEY, dump_facts(facts).encode())
-    graph.set_metadata(DIGEST_KEY, DIGEST_MARK + b"0" * 64)
+    graph.set_metadata(DIGEST_KEY, BLANK)
     data = graph.pack()
     path.write_bytes(sealed(data, data.index(DIGEST_MARK) + len(DIGEST_MARK)))
 
