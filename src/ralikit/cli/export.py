@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -289,7 +290,7 @@ def _verify_json(result: Verified) -> dict[str, object]:
         "reason": result.reason,
         "runtime": result.runtime,
         "note": result.note,
-        "max_drift": result.max_drift,
+        "max_drift": None if math.isnan(result.max_drift) else result.max_drift,
         "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in result.checks],
         "golden": [
             {"name": name, "reference": reference, "score": score}
