@@ -110,7 +110,7 @@ def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
         failures.append(Failure(printable(name), reason))
         print_error(str(error))
 
-    return find_photos(words, on_error=note), failures
+    return find_photos(words, on_error=note, on_skip=print_error), failures
 
 
 def _load(model: Path | None, threads: int | None) -> Scorer:

@@ -71,7 +71,7 @@ def open_streams() -> None:
         except OSError:
             os.open(os.devnull, mode)  # takes the lowest that is free: this one
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # noqa: PTH123, SIM115 (lives as long as the process)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 (lives as long as the process)
     if _replaceable(sys.stdout, sys.__stdout__):
         sys.stdout = Stream(1, sys.stdout)
     if _replaceable(sys.stderr, sys.__stderr__):
