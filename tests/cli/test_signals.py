@@ -1,8 +1,7 @@
-"""Ctrl-C, kill and a closed terminal: one line, the exit code of the signal, nothing left behind."""
+"""Ctrl-C, kill and a closed terminal: one line, the signal's exit code, nothing left behind."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -71,7 +70,7 @@ def test_drafts_are_removed(number: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "x.png").touch()
     done = run(IN_A_DRAFT.format(number=int(number)), "score", "x.png", folder=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", SAID[number])
-    assert os.listdir(tmp_path) == ["x.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 
 def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
