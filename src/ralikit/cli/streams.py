@@ -38,18 +38,20 @@ class _Forgiving(io.FileIO):
 class Stream(io.TextIOWrapper):
     """Text to a descriptor; a write never fails, and `lost` tells that one did.
 
-    Not failing is what keeps the interpreter, rich and logging from raising at their own places.
+    What the encoding lacks, or a file name's lone surrogate, is written as an escape. Not failing
+    is what keeps the interpreter, rich and logging from raising at their own places.
     """
 
     def __init__(self, descriptor: int, like: TextIO | None = None, *, owned: bool = False) -> None:
         """Write to `descriptor` as `like` did; `owned`: close it with the stream."""
         self._raw = _Forgiving(descriptor, "wb", closefd=owned)
-        at_once = isinstance(like, io.TextIOWrapper) and like.write_through  # PYTHONUNBUFFERED
+        wrapper = like if isinstance(like, io.TextIOWrapper) else None
+        at_once = wrapper is not None and wrapper.write_through  # PYTHONUNBUFFERED
         super().__init__(
             self._raw if at_once else io.BufferedWriter(self._raw),  # type: ignore[arg-type]
             encoding=like.encoding if like else "utf-8",
-            errors=like.errors if like else "backslashreplace",
-            line_buffering=like is None or getattr(like, "line_buffering", False),
+            errors="backslashreplace" if like is None or like.errors == "strict" else like.errors,
+            line_buffering=wrapper is None or wrapper.line_buffering,
             write_through=at_once,
         )
 

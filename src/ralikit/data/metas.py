@@ -372,7 +372,8 @@ def _read_csv(path: Path, columns: Columns) -> list[_Row]:
     try:
         return _csv_rows(path, reader, columns)
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num} is not CSV: {error}") from error
+        where = f"{path}, line {reader.line_num + 1}"  # those before it were read
+        raise DataError(f"{where} is not CSV: {error}") from error
 
 
 def _csv_rows(path: Path, reader: csv.DictReader[str], columns: Columns) -> list[_Row]:
