@@ -48,7 +48,7 @@ class Stream(io.TextIOWrapper):
         wrapper = like if isinstance(like, io.TextIOWrapper) else None
         at_once = wrapper is not None and wrapper.write_through  # PYTHONUNBUFFERED
         super().__init__(
-            self._raw if at_once else io.BufferedWriter(self._raw),  # type: ignore[arg-type]
+            self._raw if at_once else io.BufferedWriter(self._raw),
             encoding=like.encoding if like else "utf-8",
             errors="backslashreplace" if like is None or like.errors == "strict" else like.errors,
             line_buffering=wrapper is None or wrapper.line_buffering,

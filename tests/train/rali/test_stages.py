@@ -185,7 +185,7 @@ def test_a_scorer_that_tells_nothing_apart_is_no_bundle(recipe: Path, tmp_path: 
         Image.fromarray(pixels).save(photo)
     for photo in rest[1::2]:
         photo.write_bytes(first.read_bytes())
-    with pytest.raises(TrainingError, match="48 training photos the same score"):
+    with pytest.raises(TrainingError, match="features of all 48 photos are the same"):
         _train(recipe, tmp_path / "runs" / "near")
     assert not (tmp_path / "runs" / "near" / "bundle").exists()
 
