@@ -86,3 +86,12 @@ def test_a_broken_recipe_file_is_one_sentence(tmp_path: Path) -> None:
     path.write_bytes(b"a = \xff")
     with pytest.raises(UsageError, match="not valid TOML"):
         read_toml(path)
+
+
+def test_a_byte_order_mark_before_toml(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"\xef\xbb\xbfepochs = 3\r\n")
+    assert read_toml(path) == {"epochs": 3}
+    path.write_bytes(b"epochs = 3 # \xff")
+    with pytest.raises(UsageError, match="is not valid TOML"):
+        read_toml(path)

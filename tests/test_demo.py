@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import struct
 import threading
+import time
 import urllib.error
 import urllib.request
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -119,6 +123,46 @@ def test_served_on_this_computer_alone_with_its_headers(site: Path) -> None:
         with pytest.raises(RalikitError, match=f"port {port}"), demo.serving(site, port):
             pass
         server.shutdown()
+
+
+def answer(server: ThreadingHTTPServer, request: str) -> str:
+    """The status line of the answer to a request as written."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as link:
+        link.sendall(request.encode())
+        return link.makefile().readline().strip()
+
+
+def test_a_foreign_name_is_answered_nothing(site: Path) -> None:
+    with demo.serving(site, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        for host in ("localhost", f"LOCALHOST:{port}", "127.0.0.1:1", "[::1]", f"[::1]:{port}"):
+            assert "200" in answer(server, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), host
+        for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", ""):
+            refused = answer(server, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            assert "421" in refused, host
+        assert "421" in answer(server, "GET / HTTP/1.0\r\n\r\n")
+        server.shutdown()
+
+
+def test_odd_paths_and_lost_browsers_say_nothing(
+    site: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (site / "large.bin").write_bytes(bytes(30_000_000))
+    with demo.serving(site, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for path in ("/%00", "/a%00b.js", "/%ff%fe", "/" + "x" * 5000):
+            assert "404" in answer(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for request in ("GET /large.bin HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HT"):
+            link = socket.create_connection(("127.0.0.1", server.server_port), timeout=10)
+            link.sendall(request.encode())
+            # No lingering: closing resets the connection.
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.close()
+        time.sleep(0.3)
+        assert "200" in answer(server, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        server.shutdown()
+    assert capfd.readouterr().err == ""
 
 
 def test_only_ralikits_onnx_files(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def test_one_unreadable_photo_refuses_the_whole_figure(labelled: MetaSpec) -> No
         load_set(labelled)
 
 
+def test_a_photo_with_two_scores_refuses_the_figure(labelled: MetaSpec) -> None:
+    table = labelled.path.read_text()
+    labelled.path.write_text(table + "3.png,0.6521739130434783,test\n")
+    assert any("1 labels repeat a photo" in note for note in load_set(labelled).notes)
+    labelled.path.write_text(table + "3.png,4.5,test\n")
+    with pytest.raises(DataError, match=r"3\.png is labelled twice, 0\.652174 and 4\.5"):
+        load_set(labelled)
+
+
 def test_a_constant_scorer_is_named(labelled: MetaSpec) -> None:
     flat = EvalModel(
         name="flat", scores=lambda photos: (3.0 for _ in photos), model={}, runtime="none"

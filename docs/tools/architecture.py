@@ -30,6 +30,7 @@ GROUND = (
     "printable",
     "malloc",
     "quiet",
+    "lines",
 )
 """Modules that everything stands on; together they are the room `ground`."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ralikit.errors import UsageError
+from ralikit.lines import without_mark
 from ralikit.printable import shown
 
 T = TypeVar("T")
@@ -26,8 +27,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         UsageError: If it is missing, unreadable or not TOML.
     """
     try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
+        return tomllib.loads(without_mark(path.read_bytes()).decode())
     except OSError as error:
         raise UsageError(f"cannot read the recipe {path}: {error.strerror or error}") from error
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError

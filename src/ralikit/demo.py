@@ -7,12 +7,15 @@ fetched once, from its npm package of an exact version, and checked against know
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,9 @@ ORT_FILES = {
 _INSTALLED = Path(__file__).parent / "web"
 _CHECKOUT = Path(__file__).parents[2]
 _VERSION_LINE = 'const VERSION = "development";'
+
+# What a browser on this computer calls it; the port may be another, behind a tunnel.
+_OWN_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
 # A page that may talk to its own server alone; the same policy stands in index.html for other
 # hosts. Isolation lets a browser use threads and tell how much memory the page takes.
@@ -229,11 +235,37 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_header(name, value)
         super().end_headers()
 
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        # A foreign name that was made to lead here (DNS rebinding) is another site's page.
+        if _OWN_NAME.fullmatch(self.headers.get("Host", "")):
+            return True
+        self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "this page is served to localhost alone")
+        return False
+
+    def send_head(self) -> Any:
+        try:
+            return super().send_head()
+        except ValueError:  # a null byte in the path
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+
     def list_directory(self, path: Any) -> None:
         self.send_error(404)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
         pass
+
+
+class _Server(ThreadingHTTPServer):
+    """Quiet about browsers that go away in the middle of an answer."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -244,10 +276,9 @@ def serving(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
         RalikitError: If the port is taken.
     """
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(folder)))
+        server = _Server(("127.0.0.1", port), partial(_Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RalikitError(f"cannot listen on port {port}: {reason}; choose another") from error
-    server.daemon_threads = True
     with server:
         yield server

@@ -17,6 +17,7 @@ from ralikit.data.metas import (
     Sample,
     read_meta,
     require_images,
+    require_one_score,
     rescale,
     select_split,
 )
@@ -144,6 +145,9 @@ def load_set(spec: MetaSpec, *, lenient_split: bool = False) -> EvalSet:
         else:
             samples = select_split(samples, split)
     require_images(samples)
+    again = require_one_score(samples)
+    if again:
+        notes.append(f"{again} labels repeat a photo, which counts as often as it stands there")
     name = spec.dataset or samples[0].dataset
     paper = known_set(name)
     if paper is not None and paper.photos not in (None, len(samples)):

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from ralikit.config import from_mapping
-from ralikit.data.metas import Columns, MetaSpec, read_meta, require_images, select_split
+from ralikit.data.metas import (
+    Columns,
+    MetaSpec,
+    read_meta,
+    require_images,
+    require_one_score,
+    select_split,
+)
 from ralikit.data.splits import SIX_TWO_TWO, group_by_name, split_by_group
 from ralikit.errors import DataError, UsageError
 
@@ -100,6 +107,64 @@ def test_visualquality_lines(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(DataError, match="line 1 is not valid JSON"):
         read_meta(path, tmp_path, mos_range=(1, 5))
+
+
+def test_separators_inside_a_name_end_no_line(tmp_path: Path) -> None:
+    names = ["a\u2028b.jpg", "c\u2029\x85d.jpg", "e.jpg"]
+    path = tmp_path / "train.jsonl"
+    path.write_text(
+        "\r\n".join(
+            json.dumps(
+                {"image": [name], "conversations": [{"from": "gpt", "value": 3}]},
+                ensure_ascii=False,
+            )
+            for name in names
+        ),
+        encoding="utf-8",
+        newline="",
+    )
+    assert [s.name for s in read_meta(path, tmp_path, mos_range=(1, 5))] == names
+
+
+def test_a_quoted_newline_belongs_to_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    text = 'file,mos\r\n"a\nb.jpg",1\r\n"c\r\nd\u2028.jpg",2\r\n'
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    samples = read_meta(path, tmp_path, mos_range=(1, 5))
+    assert [s.name for s in samples] == ["a\nb.jpg", "c\r\nd\u2028.jpg"]
+    path.write_text("file,mos\n" + "x" * 200_000 + ",1\n")
+    with pytest.raises(DataError, match="line 2 is not CSV: field larger"):
+        read_meta(path, tmp_path, mos_range=(1, 5))
+
+
+def test_a_stated_score_off_the_scale_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps([{"image": "x.jpg", "gt_score": 84.0, "gt_score_norm": 84.0}]))
+    with pytest.raises(DataError, match="entry 1: gt_score_norm is 84 and goes from 1 to 5"):
+        read_meta(path, tmp_path)
+    assert read_meta(path, tmp_path, mos_range=(0, 100))[0].score == pytest.approx(4.36)
+    path.write_text('[{"image": "x.jpg", "gt_score": 1' + "0" * 400 + "}]")
+    with pytest.raises(DataError, match="a finite number is expected"):
+        read_meta(path, tmp_path, mos_range=(0, 1))
+    path.write_text("[" * 200_000)
+    with pytest.raises(DataError, match="not valid JSON"):
+        read_meta(path, tmp_path)
+
+
+def test_two_scores_of_one_photo_are_said(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "file,mos\na.jpg,1\nb.jpg,2\na.jpg,1\n")
+    assert require_one_score(read_meta(path, tmp_path, mos_range=(1, 5))) == 1
+    path = _csv(tmp_path, "file,mos\na.jpg,1\nb.jpg,2\na.jpg,3\n")
+    with pytest.raises(DataError, match=r"a\.jpg is labelled twice, 1 and 3"):
+        require_one_score(read_meta(path, tmp_path, mos_range=(1, 5)))
+
+
+def test_backslashes_are_said(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "file,mos\nimages\\a.jpg,1\n")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").touch()
+    with pytest.raises(DataError, match="write paths with backslashes"):
+        require_images(read_meta(path, tmp_path, mos_range=(1, 5)))
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,30 @@ def test_described_counts_whole_lines_of_all_files(tmp_path: Path) -> None:
     assert described(files) == {"a.jpg", "b.jpg", "c.jpg"}
 
 
+BREAKS = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\rh"
+
+
+def test_separators_inside_a_text_end_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    odd = Triplet(image="a.jpg", score=2.0, texts=(Text(text=BREAKS, seed=0, source="t"),))
+    write_triplets(path, [odd, triplet("b.jpg")])
+    assert path.read_bytes().count(b"\n") == 2
+    assert read_triplets(path) == [odd, triplet("b.jpg")]
+    assert described([path]) == {"a.jpg", "b.jpg"}
+    with TripletWriter(path) as writer:  # what a teacher wrote is taken up again
+        assert writer.done == {"a.jpg", "b.jpg"}
+
+
+def test_other_editors_files(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    lines = triplet("a.jpg").to_line() + triplet("b.jpg").to_line()
+    path.write_bytes(b"\xef\xbb\xbf" + lines.replace("\n", "\r\n").encode())
+    assert read_triplets(path) == [triplet("a.jpg"), triplet("b.jpg")]
+    path.write_bytes(lines.encode() + b"\xff\n")
+    with pytest.raises(DataError, match="line 3 is not UTF-8"):
+        described([path])
+
+
 def test_photo_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     line = triplet("a.jpg").to_line()

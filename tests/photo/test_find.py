@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +69,51 @@ def test_what_names_nothing_is_told_and_the_rest_found(folder: Path) -> None:
         "there is no such file",
         "there is no such file",
     ]
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, *denied: Path) -> None:
+    """Let some folders refuse to be listed, as for want of permission (which root never lacks)."""
+    scandir = os.scandir
+
+    def guarded(path: str) -> Any:
+        if Path(path) in denied:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+
+
+def test_a_folder_that_cannot_be_searched_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deny(monkeypatch, folder / "sub")
+    problems: list[PhotoError] = []
+    found = find_photos([str(folder)], on_error=problems.append)
+    assert names(found, folder) == ["[x].png", "a.png", "b.JPG"]
+    assert [str(p) for p in problems] == [
+        f"{folder / 'sub'}: cannot be searched: Permission denied"
+    ]
+    with pytest.raises(PhotoError, match="sub: cannot be searched"):
+        photos_below(folder)
+    deny(monkeypatch, folder)
+    with pytest.raises(PhotoError, match="cannot be searched: Permission denied"):
+        find_photos([str(folder)])
+
+
+def test_why_a_word_names_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="File name too long"):
+        find_photos(["x" * 5000])
+    assert photos_below(tmp_path / "gone") == []
+
+
+def test_links_to_folders_are_said(folder: Path) -> None:
+    (folder / "album").symlink_to(folder / "sub")
+    (folder / "one.png").symlink_to(folder / "a.png")
+    said: list[str] = []
+    found = find_photos([str(folder)], on_skip=said.append)
+    assert names(found, folder) == ["[x].png", "a.png", "b.JPG", "one.png", "sub/c.heic"]
+    assert said == [f"{folder / 'album'}: links to folders are not followed; name it to search"]
+    assert names(find_photos([str(folder / "album")]), folder) == ["album/c.heic"]
 
 
 def test_nothing_at_all_is_a_usage_error(folder: Path) -> None:

@@ -21,6 +21,7 @@ def bench_photos(
 
     Raises:
         UsageError: If there are none.
+        DataError: If labels cannot be read, or give a photo two scores.
     """
     if meta is None:
         if split is not None:
@@ -29,11 +30,12 @@ def bench_photos(
         if not found:
             raise UsageError(f"no photos below {root}: expected {ENDINGS}")
         return found, None
-    from ralikit.data.metas import read_meta, select_split
+    from ralikit.data.metas import read_meta, require_one_score, select_split
 
     samples = read_meta(meta, root, mos_range="observed")
     if split is not None:
         samples = select_split(samples, split)
+    require_one_score(samples)
     return tuple(s.image for s in samples), {s.image: s.raw for s in samples}
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from ralikit.bench.seal import RecordError, opened, sealed
 from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import RalikitError, UsageError
+from ralikit.lines import numbered_lines
 
 Kind = Literal["latency", "parity", "accuracy", "teacher"]
 
@@ -219,13 +220,11 @@ def read(paths: Iterable[Path]) -> list[Record]:
     records = []
     for file in files:
         try:
-            lines = file.read_bytes().split(b"\n")
+            data = file.read_bytes()
         except OSError as error:
             raise RecordError(f"cannot read {file}: {error}") from error
         records += [
-            unseal(line, where=f"{file}, line {number}")
-            for number, line in enumerate(lines, start=1)
-            if line.strip()
+            unseal(line, where=f"{file}, line {number}") for number, line in numbered_lines(data)
         ]
     return records
 

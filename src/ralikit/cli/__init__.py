@@ -2,75 +2,63 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ralikit import __version__
+from ralikit.cli.signals import heeding_signals
+from ralikit.cli.streams import end_output, open_streams
 from ralikit.errors import RalikitError
 
-# One file per command group; each has `register(app)`. They import nothing heavy at their top.
-_GROUPS = (
-    "score",
-    "doctor",
-    "data",
-    "bench",
-    "report",
-    "quickstart",
-    "eval",
-    "describe",
-    "train",
-    "analyze",
-    "export",
-    "export_preprocess",
-    "demo",
-    "import_",
-)
+if TYPE_CHECKING:
+    from ralikit.cli.commands import app
 
-app = typer.Typer(
-    name="ralikit",
-    help="Score image quality, train the scorer, and export it to phones.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+__all__ = ["app", "main"]
+
+_WORDS = {
+    "SIGINT": "interrupted",
+    "SIGTERM": "stopped by SIGTERM",
+    "SIGHUP": "stopped, as its terminal was closed",
+}
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"ralikit {__version__}")
-        raise typer.Exit
+def __getattr__(name: str) -> Any:
+    # The commands import Typer, a quarter of a second in which Ctrl-C must be heeded already.
+    if name == "app":
+        from ralikit.cli import commands
 
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    pass
-
-
-for _group in _GROUPS:
-    importlib.import_module(f"ralikit.cli.{_group}").register(app)
+        return commands.app
+    raise AttributeError(f"module 'ralikit.cli' has no attribute {name!r}")
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 the work failed or a gate refused, 2 the words are wrong."""
+    """Run the command line and exit.
+
+    0 done, 1 the work failed or a gate refused, 2 the words are wrong; 130, 143 or 129 after
+    SIGINT, SIGTERM or SIGHUP.
+    """
+    open_streams()
+    with heeding_signals() as received:
+        code, problem = _run()
+        if code and received:
+            code, problem = 128 + received[0], _WORDS.get(received[0].name, "stopped")
+        lost = end_output()
+        if lost and not code:
+            code, problem = 1, lost
+        if problem:
+            print(f"ralikit: {problem}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def _run() -> tuple[int, str]:
+    """The exit code of the command, and what is left to be said of it."""
     try:
+        from ralikit.cli.commands import app
+
         app()
     except RalikitError as error:
-        print(f"ralikit: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return error.exit_code, str(error)
     except KeyboardInterrupt:
-        print("ralikit: interrupted", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return 130, "interrupted"
+    except SystemExit as end:
+        return (end.code, "") if isinstance(end.code, int) else (int(bool(end.code)), "")
+    return 0, ""

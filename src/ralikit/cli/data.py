@@ -59,7 +59,11 @@ def check(
 
 
 def _lines(report: DataReport) -> list[str]:
+    from ralikit.data.metas import BACKSLASHES, backslashes
+
     lines = [f"missing: {name}" for name in report.missing]
+    if any(map(backslashes, report.missing)):
+        lines.append(BACKSLASHES)
     lines += [f"unreadable: {name}: {why}" for name, why in report.unreadable]
     lines += [f"labelled more than once: {name}" for name in report.labelled_twice]
     lines += [f"same bytes: {' = '.join(group)}" for group in report.exact]

@@ -104,8 +104,14 @@ def describe(
         from ralikit.train.describe.rules import describe_rules
 
         with track("photos", total=len(samples)) as advance:
-            describe_rules(samples, out, texts=texts, seed=seed, progress=advance)
-        typer.echo(f"triplets: {out}")
+            new = describe_rules(samples, out, texts=texts, seed=seed, progress=advance)
+        if as_json:
+            from ralikit.files import to_json
+
+            facts = {"photos": new, "already": len(samples) - new, "texts": new * texts}
+            typer.echo(to_json(facts), nl=False)
+        else:
+            typer.echo(f"triplets: {out}")
         return
 
     from ralikit.train.describe.teacher import DescribeSettings

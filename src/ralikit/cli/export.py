@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -190,10 +191,11 @@ def _opened(root: Path | None) -> Bundle:
 
 
 def _photos_below(root: Path) -> list[Path]:
+    from ralikit.cli.output import print_error
     from ralikit.errors import UsageError
     from ralikit.photo.find import find_photos
 
-    found = find_photos([str(root)])
+    found = find_photos([str(root)], on_skip=print_error)
     if not found:
         raise UsageError(f"there are no photos below {root}")
     return found
@@ -289,7 +291,7 @@ def _verify_json(result: Verified) -> dict[str, object]:
         "reason": result.reason,
         "runtime": result.runtime,
         "note": result.note,
-        "max_drift": result.max_drift,
+        "max_drift": None if math.isnan(result.max_drift) else result.max_drift,
         "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in result.checks],
         "golden": [
             {"name": name, "reference": reference, "score": score}

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
+from ralikit.cli.streams import Stream
+
 if TYPE_CHECKING:
     from ralikit.rank import Ranked
     from ralikit.scorer import Score, Scorer
@@ -142,9 +144,8 @@ def only_our_lines() -> Iterator[None]:
     before = sys.stderr
     before.flush()
     copy = os.dup(2)
-    encoding = before.encoding or "utf-8"
     with (
-        open(copy, "w", encoding=encoding, errors="backslashreplace", buffering=1) as ours,  # noqa: PTH123
+        Stream(copy, before, owned=True) as ours,
         open(os.devnull, "wb") as nowhere,  # noqa: PTH123
     ):
         os.dup2(nowhere.fileno(), 2)

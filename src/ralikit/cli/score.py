@@ -110,7 +110,7 @@ def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
         failures.append(Failure(printable(name), reason))
         print_error(str(error))
 
-    return find_photos(words, on_error=note), failures
+    return find_photos(words, on_error=note, on_skip=print_error), failures
 
 
 def _load(model: Path | None, threads: int | None) -> Scorer:
@@ -123,6 +123,7 @@ def _score(
     scorer: Scorer, photos: list[Path], failures: list[Failure], take: Callable[[Score], None]
 ) -> None:
     from ralikit.cli.output import Failure, only_our_lines, print_error, progress
+    from ralikit.cli.streams import unread
     from ralikit.printable import printable
 
     with only_our_lines(), progress(len(photos)) as advance:
@@ -136,6 +137,8 @@ def _score(
         for result in scorer.score_many(photos, on_error=note):
             take(result)
             advance()
+            if unread():
+                return
 
 
 def _finish(failures: list[Failure]) -> None:

@@ -8,14 +8,18 @@ code a missing image is replaced by another while the old label stays; here it s
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ralikit.errors import DataError, UsageError
+from ralikit.lines import numbered_lines, without_mark
+from ralikit.printable import printable
 
 MosRange = tuple[float, float] | Literal["observed"]
 """The ends of a MOS scale, or "observed": the label file's own minimum and maximum."""
@@ -27,6 +31,9 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
     "split": ("split", "set"),
     "group": ("group", "reference", "ref", "ref_img"),
 }
+_ROUNDING = 1e-3
+"""By how much a score that a file states may leave 1..5: files are written with few digits."""
+
 _PLAIN_STEMS = {"labels", "label", "meta", "metas", "metadata", "data", "scores", "mos"}
 
 
@@ -195,6 +202,28 @@ def select_split(samples: Sequence[Sample], split: str) -> list[Sample]:
     return kept
 
 
+def require_one_score(samples: Iterable[Sample]) -> int:
+    """Check that no photo has two scores: which of them a figure would trust, nobody knows.
+
+    Returns:
+        How many labels repeat a photo with the score it has already.
+
+    Raises:
+        DataError: If a photo is labelled twice with different scores.
+    """
+    scores: dict[Path, Sample] = {}
+    again = 0
+    for sample in samples:
+        first = scores.setdefault(sample.image, sample)
+        again += first is not sample
+        if first.raw != sample.raw:
+            raise DataError(
+                f"{printable(sample.name)} is labelled twice, {first.raw:g} and {sample.raw:g}; "
+                "run `ralikit data check` for the whole list"
+            )
+    return again
+
+
 def require_images(samples: Iterable[Sample]) -> None:
     """Check that every image is there, before any work is spent on some of them.
 
@@ -212,9 +241,19 @@ def require_images(samples: Iterable[Sample]) -> None:
         nested = [d for d in sorted(root.iterdir()) if (d / first.name).is_file()]
         if nested:
             hint = f"they seem to lie in {nested[0]}; pass that as the root"
+    if backslashes(first.name):
+        hint = BACKSLASHES
     raise DataError(
         f"{len(missing)} of {len(samples)} images are missing, the first is {first.image}; {hint}"
     )
+
+
+BACKSLASHES = "the labels write paths with backslashes; write them with forward slashes"
+
+
+def backslashes(name: str) -> bool:
+    """Whether a name is a path as Windows writes it, which is one odd file name elsewhere."""
+    return os.sep == "/" and "\\" in name
 
 
 def rescale(raw: float, mos_range: tuple[float, float]) -> float:
@@ -228,7 +267,7 @@ def _rescale(
 ) -> list[tuple[float, float | None]]:
     stated = [row.norm is not None for row in rows]
     if all(stated) and mos_range is None:
-        return [(row.norm or 0.0, row.std_norm) for row in rows]
+        return [(_on_scale(row), row.std_norm) for row in rows]
     low, high = min(row.raw for row in rows), max(row.raw for row in rows)
     if mos_range is None:
         raise UsageError(
@@ -254,10 +293,21 @@ def _rescale(
     ]
 
 
+def _on_scale(row: _Row) -> float:
+    """The score a row states on 1..5."""
+    score = row.norm or 0.0
+    if not 1.0 - _ROUNDING <= score <= 5.0 + _ROUNDING:
+        raise DataError(
+            f"{row.where}: gt_score_norm is {score:g} and goes from 1 to 5; rescale it, or give "
+            "the range of gt_score, e.g. --mos-range 0,100"
+        )
+    return score
+
+
 def _read_deqa(path: Path) -> list[_Row]:
     try:
         entries = json.loads(_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(entries, list):
         raise DataError(f"{path} is not a DeQA-Score meta: a JSON list is expected")
@@ -287,13 +337,11 @@ def _read_deqa(path: Path) -> list[_Row]:
 
 def _read_visualquality(path: Path) -> list[_Row]:
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(_text(path).encode()):
         where = f"{path}, line {number}"
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{where} is not valid JSON: {error}") from error
         images = _get(entry, "image", where)
         if not isinstance(images, list) or len(images) != 1:
@@ -320,7 +368,15 @@ def _read_visualquality(path: Path) -> list[_Row]:
 
 
 def _read_csv(path: Path, columns: Columns) -> list[_Row]:
-    reader = csv.DictReader(_text(path).splitlines())
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+    try:
+        return _csv_rows(path, reader, columns)
+    except csv.Error as error:
+        where = f"{path}, line {reader.line_num + 1}"  # those before it were read
+        raise DataError(f"{where} is not CSV: {error}") from error
+
+
+def _csv_rows(path: Path, reader: csv.DictReader[str], columns: Columns) -> list[_Row]:
     header = [name for name in reader.fieldnames or [] if name]
     found = {key: _column(path, header, key, getattr(columns, key)) for key in _DEFAULTS}
     for key in ("image", "mos"):
@@ -359,7 +415,8 @@ def _column(path: Path, header: list[str], key: str, asked: str | None) -> str |
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # Newlines stay as they are: one inside a quoted name belongs to it.
+        return without_mark(path.read_bytes()).decode()
     except OSError as error:
         raise DataError(f"cannot read the labels {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -375,7 +432,7 @@ def _get(entry: Any, key: str, where: str) -> Any:
 def _number(value: Any, where: str, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
         raise DataError(f"{where}: {name} is {value!r}, a finite number is expected")

@@ -17,6 +17,7 @@ from typing import Any
 
 from ralikit.errors import DataError
 from ralikit.files import to_json
+from ralikit.lines import numbered_lines, without_mark
 
 __all__ = [
     "Rejected",
@@ -148,11 +149,9 @@ def described(paths: Iterable[Path]) -> set[str]:
     found: set[str] = set()
     for path in paths:
         if path.exists():
-            text = path.read_bytes()
-            whole = text[: text.rfind(b"\n") + 1].decode("utf-8").splitlines()
-            for number, line in enumerate(whole, start=1):
-                if line.strip():
-                    found.add(_parse(line, where=f"{path}, line {number}").image)
+            text = _bytes(path)
+            whole = text[: text.rfind(b"\n") + 1]
+            found |= {triplet.image for _, triplet in _parsed(path, whole)}
     return found
 
 
@@ -249,21 +248,29 @@ class TripletWriter:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Triplet]]:
+    return _parsed(path, _bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield number, _parse(line, where=f"{path}, line {number}")
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error.reason}") from error
+
+
+def _parsed(path: Path, text: bytes) -> Iterator[tuple[int, Triplet]]:
+    for number, line in numbered_lines(without_mark(text)):
+        where = f"{path}, line {number}"
+        try:
+            yield number, _parse(line.decode(), where=where)
+        except UnicodeDecodeError as error:
+            raise DataError(f"{where} is not UTF-8 text: {error.reason}") from error
 
 
 def _parse(line: str, *, where: str) -> Triplet:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON ({error})") from error
     try:
         score = float(record["score"])
@@ -286,7 +293,7 @@ def _parse(line: str, *, where: str) -> Triplet:
                 for r in record.get("rejected", ())
             ),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"{where}: not a triplet, {what}; a line is "

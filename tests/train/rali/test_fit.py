@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from ralikit.errors import TrainingError
 from ralikit.train.rali.basis import fit_pca
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
@@ -29,6 +31,17 @@ def test_fitting_scores_beats_the_clustered_basis_and_stays_on_the_scale() -> No
     assert 1.0 <= fitted.scores.min() <= fitted.scores.max() <= 5.0
     again = fit_head(x, scores, FitSettings(**plain, steps=150, keep=0.01))  # type: ignore[arg-type]
     np.testing.assert_array_equal(fitted.centroids, again.centroids)
+
+
+def test_photos_that_cannot_be_told_apart_are_refused() -> None:
+    x, scores = _made_up(60)
+    settings = FitSettings(pca=4, buckets=4, clusters=6, steps=0)
+    noise = np.random.default_rng(3).normal(size=x.shape) * 1e-6
+    for copies in (np.tile(x[:1], (60, 1)), np.tile(x[:1], (60, 1)) + noise):
+        with pytest.raises(TrainingError, match="features of all 60 photos are the same"):
+            fit_head(copies, scores, settings)
+    with pytest.raises(TrainingError, match=r"all 60 photos the same score, 2\.50"):
+        fit_head(x, np.full(60, 2.5), settings)
 
 
 def test_a_fitted_projection_moves_and_a_kept_one_does_not() -> None:

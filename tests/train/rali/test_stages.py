@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from support import lively_tower
 from support_align import Letters, photo_files
 from typer.testing import CliRunner
@@ -156,6 +157,37 @@ def test_a_missing_photo_stops_the_run(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "photos" / "03.png").unlink()
     with pytest.raises(DataError, match=r"03\.png"):
         _train(recipe, tmp_path / "runs" / "bad")
+
+
+def test_what_cannot_be_told_apart_is_refused(recipe: Path, tmp_path: Path) -> None:
+    photos = sorted((tmp_path / "photos").iterdir())
+    same = photos[0].read_bytes()
+    kept = [photo.read_bytes() for photo in photos]
+    for photo in photos:
+        photo.write_bytes(same)
+    with pytest.raises(DataError, match="48 photos are copies of one"):
+        _train(recipe, tmp_path / "runs" / "copies")
+    for photo, data in zip(photos, kept, strict=True):
+        photo.write_bytes(data)
+    lines = "".join(f"{photo.name},0.5\n" for photo in photos)
+    (tmp_path / "labels.csv").write_text(f"file,mos\n{lines}")
+    with pytest.raises(DataError, match="48 photos are labelled 3"):
+        _train(recipe, tmp_path / "runs" / "labels")
+    assert not list(tmp_path.rglob("bundle"))
+
+
+def test_a_scorer_that_tells_nothing_apart_is_no_bundle(recipe: Path, tmp_path: Path) -> None:
+    # Two photos that differ in one pixel, over and over: not copies, and the same to any tower.
+    first, *rest = sorted((tmp_path / "photos").iterdir())
+    pixels = np.asarray(Image.open(first)).copy()
+    pixels[0, 0, 0] ^= 1
+    for photo in rest[::2]:
+        Image.fromarray(pixels).save(photo)
+    for photo in rest[1::2]:
+        photo.write_bytes(first.read_bytes())
+    with pytest.raises(TrainingError, match="features of all 48 photos are the same"):
+        _train(recipe, tmp_path / "runs" / "near")
+    assert not (tmp_path / "runs" / "near" / "bundle").exists()
 
 
 def test_fit_without_alignment_says_what_to_do(recipe: Path, tmp_path: Path) -> None:

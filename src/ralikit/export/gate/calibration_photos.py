@@ -171,7 +171,7 @@ def _by_content(root: Path) -> list[Path]:
     try:
         digests = {sha256_path(path): path for path in reversed(find_photos([str(root)]))}
     except PhotoError as error:
-        raise UsageError(f"the calibration folder holds no photos: {error}") from error
+        raise UsageError(f"the calibration folder cannot be used: {error}") from error
     except OSError as error:
         raise UsageError(
             f"cannot read the calibration folder {root}: {error.strerror or error}"

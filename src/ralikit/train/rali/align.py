@@ -24,6 +24,7 @@ from ralikit.config import to_mapping
 from ralikit.errors import TrainingError
 from ralikit.extras import require
 from ralikit.files import publish, sha256_bytes, to_json
+from ralikit.lines import numbered_lines
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali import losses
@@ -342,11 +343,8 @@ class Alignment:
             yield lambda _figures: None
             return
         path = out / METRICS
-        kept = [
-            line
-            for line in (path.read_text().splitlines() if path.is_file() else [])
-            if _step_of(line) < self.step
-        ]
+        written = path.read_bytes() if path.is_file() else b""
+        kept = [line for _, line in numbered_lines(written) if _step_of(line) < self.step]
         board = None
         if self.settings.tensorboard:
             require("tensorboard", extra="tensorboard", job="Writing TensorBoard files")
@@ -354,7 +352,7 @@ class Alignment:
 
             board = SummaryWriter(str(out / "tensorboard"), purge_step=self.step)
         with path.open("w", encoding="utf-8") as stream:
-            stream.writelines(line + "\n" for line in kept)
+            stream.writelines(line.decode() + "\n" for line in kept)
 
             def log(figures: dict[str, float]) -> None:
                 stream.write(json.dumps(figures) + "\n")
@@ -370,7 +368,7 @@ class Alignment:
                     board.close()
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

@@ -19,6 +19,10 @@ from ralikit.train.rali.fit_settings import FitSettings
 
 Floats = NDArray[np.floating]
 
+_TOLD_APART = 1e-4
+"""Share of their size by which features, or scores on their scale, must differ over all photos:
+rounding alone makes 1e-6, and PCA would blow that up to a basis of noise."""
+
 
 @dataclass(frozen=True)
 class Chains:
@@ -47,9 +51,15 @@ def fit_head(
 
     Raises:
         UsageError: If PCA or basis do not fit the number of photos.
-        TrainingError: If the fit's loss is not finite.
+        TrainingError: If the photos or the scores they would get are all the same, or the fit's
+            loss is not finite.
     """
     x = unit(embeddings) if settings.normalize else np.asarray(embeddings, dtype=np.float64)
+    if np.ptp(x, axis=0).max() < _TOLD_APART * np.abs(x).max():
+        raise TrainingError(
+            f"the tower's features of all {len(x)} photos are the same: are they copies of one "
+            "photo?"
+        )
     pca = no_pca(x) if settings.pca is None else fit_pca(x, settings.pca)
     head = Head(
         pca_mean=pca.mean,
@@ -72,13 +82,20 @@ def fit_head(
     if settings.steps:
         centred = (x - pca.mean).astype(np.float32)
         parts = _fit_scores(centred, scores, parts, settings, _centre(chains, head), scale)
-    return Head(
+    fitted = Head(
         pca_mean=pca.mean,
         pca_scale=np.ones_like(pca.mean),
         temperature=settings.temperature,
         normalize=settings.normalize,
         **parts,
     )
+    given = fitted.score(embeddings)
+    if np.ptp(given) < _TOLD_APART * (scale[1] - scale[0]):
+        raise TrainingError(
+            f"the fitted scorer gives all {len(given)} photos the same score, {given[0]:.2f}: "
+            "are they all labelled alike?"
+        )
+    return fitted
 
 
 def _centre(chains: Chains | None, head: Head) -> Chains | None:

@@ -38,6 +38,10 @@ class PhotoStore:
         start = self._starts[index]
         return np.asarray(self._pixels[start : start + 3 * h * w]).reshape(h, w, 3)
 
+    def all_alike(self) -> bool:
+        """Whether every photo has the same pixels; known at the first that differs."""
+        return all(np.array_equal(self[i], self[0]) for i in range(1, len(self)))
+
 
 def open_store(
     photos: Sequence[Path],

@@ -165,7 +165,8 @@ def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None)
 
     Raises:
         TrainingError: If the folder holds a run of another recipe.
-        DataError: If labels cannot be read, or a photo is missing or labelled twice.
+        DataError: If labels cannot be read, a photo is missing or labelled twice, or all photos
+            or all labels are the same.
         UsageError: If the recipe's tower lacks its preprocessing.
     """
     world = open_world()
@@ -228,6 +229,8 @@ def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
         train=everything,
         held_out=everything[:0],
     )
+    if run.store.all_alike():
+        raise DataError(f"the {len(samples)} photos are copies of one: there is nothing to learn")
     return _hold_out(run) if recipe.validation.share else run
 
 
@@ -243,6 +246,11 @@ def _read_samples(recipe: RaliRecipe) -> list[Sample]:
     require_images(samples)
     if len({(s.dataset, s.name) for s in samples}) < len(samples):
         raise DataError("a photo is labelled twice in the recipe's data")
+    if len({s.score for s in samples}) == 1:
+        raise DataError(
+            f"all {len(samples)} photos are labelled {samples[0].score:g}: there is no difference "
+            "to learn"
+        )
     return samples
 
 

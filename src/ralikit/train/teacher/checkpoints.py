@@ -18,6 +18,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from ralikit.errors import TrainingError
 from ralikit.files import to_json
+from ralikit.lines import numbered_lines
 from ralikit.train.teacher.trainer_tools import is_main, wait_for_all
 from ralikit.train.teacher.vlm import load_model
 
@@ -71,13 +72,14 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]
         """Drop metrics of steps that will be made again."""
         if not state.is_world_process_zero or not self._metrics.exists():
             return
-        lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        text = self._metrics.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
         kept = [
-            line
-            for line in lines
-            if line.endswith("\n") and json.loads(line)["step"] <= state.global_step
+            line + b"\n"
+            for _, line in numbered_lines(whole)
+            if json.loads(line)["step"] <= state.global_step
         ]
-        self._metrics.write_text("".join(kept), encoding="utf-8")
+        self._metrics.write_bytes(b"".join(kept))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Append one line; refuse to go on with a loss that is no number."""

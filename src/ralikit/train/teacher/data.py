@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ralikit.data.metas import require_images
+from ralikit.data.metas import require_images, require_one_score
 from ralikit.photo.decode import open_photo
 from ralikit.photo.degrade import Degradation, bound_pixels, degrade, draw_degradation
 from ralikit.train.teacher.photos import list_photos
@@ -35,6 +35,7 @@ def teacher_rows(recipe: TeacherRecipe) -> list[dict[str, Any]]:
     for spec in recipe.data:
         samples = spec.read()
         require_images(samples)
+        require_one_score(samples)
         rows += [
             {
                 "prompt": prompt,
