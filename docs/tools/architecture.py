@@ -20,7 +20,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "ralikit"
 
-GROUND = ("errors", "files", "config", "progress", "extras", "printable", "malloc", "quiet")
+GROUND = (
+    "errors",
+    "files",
+    "config",
+    "progress",
+    "extras",
+    "printable",
+    "malloc",
+    "quiet",
+    "telemetry",
+)
 """Modules that everything stands on; together they are the room `ground`."""
 
 FLOORS: tuple[tuple[str, ...], ...] = (

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
 from ralikit.model.facts import KEY, PREPROCESS, Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes.onnxruntime_import import ort, state
 
 _LARGE = 50e6  # bytes
 _METADATA = 14  # ModelProto.metadata_props
