@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-from PIL import Image
+from PIL import _imaging
 
 
 def silence_libtiff() -> None:
@@ -16,7 +16,7 @@ def silence_libtiff() -> None:
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         # A library's handle finds the functions of those that it was linked with, too.
-        decoders = ctypes.CDLL(Image.core.__file__)
+        decoders = ctypes.CDLL(_imaging.__file__)
         for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
             handler = getattr(decoders, name)
             handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
