@@ -12,8 +12,6 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import onnxruntime as ort
-
 from ralikit.export.gate.gate import open_gate
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
@@ -22,6 +20,7 @@ from ralikit.files import publish, to_json
 from ralikit.model.facts import facts_of
 from ralikit.models import bundled
 from ralikit.runtimes import open_runtime
+from ralikit.runtimes.onnxruntime_import import ort
 
 COUNTS = (8, 16, 32, 64, 128)
 

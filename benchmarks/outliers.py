@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import torch
 
 from ralikit.bench.standin import KINDS, OUTLIERS, make_standin
@@ -32,6 +31,7 @@ from ralikit.files import publish, to_json
 from ralikit.model.folded import Folded, fold
 from ralikit.model.rewrite import rewrite
 from ralikit.runtimes import Views
+from ralikit.runtimes.onnxruntime_import import ort
 
 WAYS = ("neither folded nor smoothed", "folded", "folded and smoothed", "as exported")
 

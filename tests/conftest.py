@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import ralikit  # noqa: F401  (first of all: it switches other libraries' telemetry off)
+
 if TYPE_CHECKING:
     from ralikit.export.gate.gate import Gate
     from ralikit.model.bundle import Bundle

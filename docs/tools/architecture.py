@@ -31,6 +31,7 @@ GROUND = (
     "malloc",
     "quiet",
     "lines",
+    "telemetry",
 )
 """Modules that everything stands on; together they are the room `ground`."""
 

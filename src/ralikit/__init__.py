@@ -5,12 +5,17 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ralikit.telemetry import switch_off
+
 if TYPE_CHECKING:
     from ralikit.scorer import Score, Scorer, load
 
 __version__ = "0.1.0"
 
 __all__ = ["Score", "Scorer", "__version__", "load"]
+
+# Here, as nothing of ralikit can import a library that reports before this has run.
+switch_off()
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ def require(module: str, *, extra: str, job: str) -> ModuleType:
     Raises:
         MissingExtraError: If the module (or its top-level package) is not installed.
     """
+    keep_off_stderr(module.partition(".")[0])
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -38,6 +39,17 @@ def require_installed(module: str, *, extra: str, job: str) -> None:
     """
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(module, extra, job)
+
+
+def keep_off_stderr(library: str) -> None:
+    """Keep a library's log lines off stderr where nobody has set logging up.
+
+    Python prints warnings that find no handler; this one drops them. An application's own handlers
+    still get every line.
+    """
+    logger = logging.getLogger(library)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
 
 
 def hush_imports() -> None:

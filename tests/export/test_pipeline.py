@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 
 from ralikit.errors import ExportError, ParityError, RalikitError, UsageError
@@ -31,6 +30,7 @@ from ralikit.model.bundle import Bundle
 from ralikit.model.folded import Folded, fold
 from ralikit.photo.views import make_views
 from ralikit.runtimes.onnx import read_facts
+from ralikit.runtimes.onnxruntime_import import ort
 from ralikit.scorer import load
 
 export_fp32 = partial(export, target="onnx", precision="fp32")

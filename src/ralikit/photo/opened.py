@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from ralikit.errors import PhotoError
+from ralikit.extras import keep_off_stderr
 from ralikit.photo.colour import Colour
+from ralikit.photo.native import silence_libtiff
+
+keep_off_stderr("PIL")  # "More samples per pixel than can be decoded": our own sentence follows
+silence_libtiff()
 
 Pixels = NDArray[np.uint8]
 Box = tuple[float, float, float, float]

@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
@@ -17,6 +15,7 @@ from ralikit.model.facts import PREPROCESS, Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 from ralikit.runtimes.digest import Digest, checked_meanwhile, refuse_undigested
 from ralikit.runtimes.onnx_file import read_file
+from ralikit.runtimes.onnxruntime_import import ort, state
 
 _LARGE = 50e6  # bytes
 ERRORS = (

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 from support_tflite import (
@@ -41,6 +40,7 @@ from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.quant import kernel_types, quantise
 from ralikit.runtimes import Views
 from ralikit.runtimes.onnx import OnnxRuntime
+from ralikit.runtimes.onnxruntime_import import ort
 
 SHAPE = (VIEWS, SIZE, SIZE, 3)
 CALIBRATION = made_photos(12, seed=1)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
@@ -23,6 +22,7 @@ from ralikit.photo.decode import decode
 from ralikit.photo.views import Preprocess, load_views, make_views
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.onnx import ERRORS, read_facts
+from ralikit.runtimes.onnxruntime_import import ort
 
 GOLDEN = Path(__file__).parents[4] / "runtimes" / "golden"
 FIVE = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.5))

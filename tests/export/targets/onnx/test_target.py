@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 
@@ -21,6 +20,7 @@ from ralikit.model.bundle import Bundle
 from ralikit.model.facts import facts_of
 from ralikit.model.folded import Folded
 from ralikit.runtimes.onnx import OnnxRuntime
+from ralikit.runtimes.onnxruntime_import import ort
 
 SHAPE = (2, 64, 64, 3)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 from support_vit import tiny_standin
@@ -18,6 +17,7 @@ from ralikit.export.quantise import layer_types
 from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.layer_types import check_sizes, store
 from ralikit.model.bundle import Bundle
+from ralikit.runtimes.onnxruntime_import import ort
 
 
 @pytest.fixture(scope="module", params=["clip", "siglip"])

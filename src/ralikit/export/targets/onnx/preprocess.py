@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -33,6 +32,7 @@ from ralikit.photo.views import Filter, Preprocess, make_views
 from ralikit.probes import probe_photos
 from ralikit.runtimes.digest import declared
 from ralikit.runtimes.onnx import ERRORS
+from ralikit.runtimes.onnxruntime_import import ort
 
 KIND = "preprocess"
 """What the file's facts say it is, where a scorer's say nothing."""
