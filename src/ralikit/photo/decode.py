@@ -38,6 +38,7 @@ from ralikit.photo.headers import (
     sample_bits,
 )
 from ralikit.photo.opened import Photo, guarded
+from ralikit.photo.tiff import STARTS, open_tiff
 from ralikit.printable import printable
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -153,7 +154,8 @@ def _open(stream: IO[bytes], start: bytes, source: str) -> Image.Image:
         from pillow_heif.as_plugin import HeifImageFile
 
         # Opened directly: registering the plugin would change Pillow for the whole process.
-        image: Image.Image = HeifImageFile(stream, source)
+        return HeifImageFile(stream, source)
+    if start[:4] in STARTS and (image := open_tiff(stream, source)) is not None:
         return image
     try:
         return Image.open(stream, formats=_FORMATS)
