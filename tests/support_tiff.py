@@ -141,9 +141,7 @@ def _file(
     tags = tags | {offsets: (4, (0,) * len(chunks)), counts: (4, sizes)}
     values_at = 8 + 2 + 12 * len(tags) + 4
     width = {3: 2, 4: 4, 7: 1}
-    outside = sum(
-        size + size % 2 for k, v in tags.values() if (size := width[k] * len(v)) > 4
-    )
+    outside = sum(size + size % 2 for k, v in tags.values() if (size := width[k] * len(v)) > 4)
     at, starts = values_at + outside, []
     for chunk in chunks:
         starts.append(at)

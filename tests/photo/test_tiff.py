@@ -57,17 +57,24 @@ def twin_of(samples: NDArray[Any], writing: Writing) -> NDArray[np.uint8]:
     return base.astype(np.uint8)
 
 
+def pixels_or_refused(data: bytes) -> NDArray[np.uint8] | None:
+    """The pixels; None where the layout is refused in the sentence for it."""
+    try:
+        return decode(data).pixels
+    except PhotoError as error:
+        if "layout that is not read" not in str(error) or "\n" in str(error):
+            raise
+        return None
+
+
 def check(writing: Writing) -> str:
-    """"right", or why it is refused; fails where pixels are wrong."""
+    """ "right", or why it is refused; fails where pixels are wrong."""
     samples = samples_of(writing)
     noise = np.random.default_rng(0).integers(0, 256, samples.shape)
     wide = samples.astype(np.uint16) * 256 + noise if writing.bits == 16 else samples
     data = write_tiff(wide, writing)
-    try:
-        pixels = decode(data).pixels
-    except PhotoError as error:
-        assert len(str(error).splitlines()) == 1
-        assert "layout that is not read" in str(error), writing
+    pixels = pixels_or_refused(data)
+    if pixels is None:
         return "refused"
     off = np.abs(pixels.astype(int) - twin_of(samples, writing)).max()
     # Pillow's own division of premultiplied colours rounds otherwise.
@@ -111,9 +118,7 @@ def test_twelve_bits(order: str, photometric: int, compression: str) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("compression", ["none", "deflate", "packbits"])
 def test_few_bits(bits: int, photometric: int, planar: bool, compression: str) -> None:
-    writing = Writing(
-        photometric=photometric, bits=bits, planar=planar, compression=compression
-    )
+    writing = Writing(photometric=photometric, bits=bits, planar=planar, compression=compression)
     top = (1 << bits) - 1
     levels = samples_of(writing) % (top + 1)
     got = decode(write_tiff(levels, writing)).pixels
@@ -126,12 +131,9 @@ def test_jpeg_inside(photometric: int, planar: bool) -> None:
     writing = Writing(photometric=photometric, planar=planar, compression="jpeg", strip=HEIGHT)
     samples = samples_of(writing)
     data = write_tiff(samples, writing)
-    try:
-        pixels = decode(data).pixels
-    except PhotoError as error:
-        assert planar
-        assert "layout that is not read" in str(error)
-    else:
+    pixels = pixels_or_refused(data)
+    assert (pixels is None) <= planar
+    if pixels is not None:
         assert np.abs(pixels.astype(int) - twin_of(samples, writing)).max() < 16
 
 

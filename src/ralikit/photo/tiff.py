@@ -2,9 +2,9 @@
 
 Pillow goes by a table of layouts. Some of what it opens comes out wrong without a word (16-bit
 white-is-zero as its negative; separate planes of 16 bits, or of gray with alpha, as noise; signed
-samples as unsigned), and some plain layouts it does not know (16-bit gray with alpha). Those are read
-here: every plane, or every row of interleaved samples, is handed to Pillow as a gray TIFF of its own,
-so that unpacking stays Pillow's. `tests/photo/test_tiff.py` holds the whole table.
+samples as unsigned), and some plain layouts it does not know (16-bit gray with alpha). Those are
+read here: every plane, or every row of interleaved samples, is handed to Pillow as a gray TIFF of
+its own, so that unpacking stays Pillow's. `tests/photo/test_tiff.py` holds the whole table.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def open_tiff(stream: IO[bytes], source: str) -> Image.Image | None:
     """Read a TIFF that Pillow would read wrong or not at all.
 
     Returns:
-        The photo, 8 bits a sample, its profile and orientation with it; None: Pillow reads it right.
+        The photo, 8 bits a sample, with profile and orientation; None: Pillow reads it right.
 
     Raises:
         PhotoError: If its layout is none that is read; one sentence.
