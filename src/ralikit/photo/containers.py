@@ -20,7 +20,7 @@ from ralikit.errors import MissingExtraError, PhotoError
 from ralikit.extras import require
 from ralikit.photo import jpeg, png, tiff
 from ralikit.photo.cicp import Coded
-from ralikit.photo.damage import HOLE, has_hole, webp_hole
+from ralikit.photo.damage import HOLE, webp_hole
 from ralikit.photo.formats import KINDS
 from ralikit.photo.headers import check_size, tiff_bits
 
@@ -135,7 +135,7 @@ def _jpeg(stream: IO[bytes], source: str) -> Opened:
             raise EOFError("its pixels are cut off")
         stream, notes = mended, (jpeg.NO_END,)
         image = _pillow(stream, source)
-    if has_hole(data, marks.first, marks.end):
+    if marks.hole:
         notes += (HOLE,)
     return Opened(image=image, stream=stream, notes=notes)
 

@@ -3,8 +3,9 @@
 Two are looked for. In packed pixel data (JPEG, WebP), a run of zero bytes that no encoder writes:
 copies that broke off leave them. In the picture, one flat colour that fills everything from the
 middle of a row to the end, with content right up to its border: what a decoder, or whoever saved
-its result, made of missing data. A plain background has no straight border, and a frame has no step
-and is at both ends; a fifth of the picture and more at one end counts without a step. docs/reliability.md says how often undamaged photos are taken for damaged.
+its result, made of missing data. A plain background has no straight border, and a frame has no
+step and is at both ends; a fifth of the picture and more at one end counts without a step.
+docs/reliability.md says how often undamaged photos are taken for damaged.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FLAT = (
     "it may be lost"
 )
 
-_RUN = 512
+RUN = 512
 """Zero bytes in a row that count as a hole."""
 
 _STEPS = frozenset({1, 7, 8, 9, 15, 16, 17})
@@ -38,17 +39,15 @@ _STRAIGHT = 0.75  # share of columns that end at their side's border
 _BAND = 64  # rows looked at at a time
 
 
-def has_hole(data: bytes, start: int, end: int) -> bool:
-    """Whether packed data between two places holds a run of `_RUN` zero bytes."""
-    return data.find(bytes(_RUN), start, end) >= 0
-
-
 def webp_hole(data: bytes) -> bool:
     """Whether the pixel data of a WebP file holds a run of zero bytes."""
     at = 12
     while at + 8 <= len(data):
         kind, size = struct.unpack_from("<4sI", data, at)
-        if kind in (b"VP8 ", b"VP8L", b"ALPH") and has_hole(data, at + 8, at + 8 + size):
+        if (
+            kind in (b"VP8 ", b"VP8L", b"ALPH")
+            and data.find(bytes(RUN), at + 8, at + 8 + size) >= 0
+        ):
             return True
         if kind == b"ANMF":
             size = 16  # what follows are blocks of the first picture
@@ -66,29 +65,29 @@ def breaks_off(image: Image.Image, *, upwards: bool = False) -> bool:
     tops = _flat_tops(image, upwards=upwards)
     if tops is None:
         return False
-    width, height = image.size
+    height = image.size[1]
     border = int(np.median(tops))
     if height - border < max(height * _LEAST, 2):
         return False
-    return _steps(tops) or (
+    return any(_steps(tops, slack) for slack in (0, 1)) or (
         height - border >= height * _LARGE
         and bool((np.abs(tops - border) <= 1).mean() >= _STRAIGHT)
         and not _starts_flat(image, upwards=upwards)
     )
 
 
-def _steps(tops: NDArray[np.intp]) -> bool:
-    """Whether the flat part begins one row of blocks higher from some column on."""
+def _steps(tops: NDArray[np.intp], slack: int) -> bool:
+    """Whether the flat part begins one row, of pixels or blocks, higher from some column on."""
     width = len(tops)
     right = int(np.median(tops[-max(width // 50, 1) :]))
-    higher = np.abs(tops - right) <= 1
+    higher = np.abs(tops - right) <= slack
     # Some columns match by chance: the border is where the sides are told apart best.
     split = int(np.argmax(np.cumsum(np.where(higher, -1, 1)))) + 1
     if not _MARGIN <= split <= width - _MARGIN:
         return False
     left = int(np.median(tops[:split]))
-    straight = (np.abs(tops[:split] - left) <= 1).mean(), higher[split:].mean()
-    return left - right in _STEPS and bool(min(straight) >= _STRAIGHT)
+    straight = (np.abs(tops[:split] - left) <= slack).mean(), higher[split:].mean()
+    return slack < left - right and left - right in _STEPS and bool(min(straight) >= _STRAIGHT)
 
 
 def _starts_flat(image: Image.Image, *, upwards: bool) -> bool:
@@ -96,7 +95,9 @@ def _starts_flat(image: Image.Image, *, upwards: bool) -> bool:
     width, height = image.size
     first = _levels(image.crop((0, height - 1, width, height) if upwards else (0, 0, width, 1)))
     last = _levels(image.crop((0, 0, width, 1) if upwards else (0, height - 1, width, height)))
-    return bool((np.abs(first - last[0, -1]) <= _NEAR).all(axis=-1).mean() >= _STRAIGHT)
+    return bool(
+        (np.abs(first - np.median(last[0], axis=0)) <= _NEAR).all(axis=-1).mean() >= _STRAIGHT
+    )
 
 
 def _flat_tops(image: Image.Image, *, upwards: bool) -> NDArray[np.intp] | None:
@@ -111,7 +112,7 @@ def _flat_tops(image: Image.Image, *, upwards: bool) -> NDArray[np.intp] | None:
         band = _levels(image.crop((0, rows[0], width, rows[1])))
         band = band[::-1] if upwards else band
         if end is None:
-            end = band[-1, -1]
+            end = np.median(band[-1], axis=0).astype(np.int16)
         same = (np.abs(band - end) <= _NEAR).all(axis=-1)
         runs = np.logical_and.accumulate(same[::-1], axis=0).sum(axis=0)  # rows, from below
         tops[alive] -= runs[alive]

@@ -10,13 +10,14 @@ from typing import IO
 from PIL import Image
 
 from ralikit.errors import PhotoError
+from ralikit.photo.damage import RUN
 
 START = b"\xff\xd8"
 END = b"\xff\xd9"
 NO_END = "its end mark is missing; every pixel was there"
 
 _MAX_SCANS = 100  # of a progressive JPEG; encoders make about ten
-_SOS, _EOI = 0xDA, 0xD9
+_DHT, _SOS, _EOI = 0xC4, 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 # Inside a scan, FF 00 is a pixel's byte and FF D0..D7 a restart.
@@ -33,41 +34,83 @@ class Marks:
         scans: How often pixel data begins.
         ended: Whether the end mark is there.
         complete: Whether the scans cover every component to its last bit.
-        first: Where the first scan's header begins; the file's size where there is none.
-        end: Where the end mark stands; the file's size where there is none.
+        hole: Whether a run of zero bytes stands in pixel data that no encoder writes.
     """
 
     scans: int
     ended: bool
     complete: bool
-    first: int
-    end: int
+    hole: bool
 
 
 def walk(data: bytes) -> Marks:
     """Follow the markers of a JPEG file; lengths are heeded, so what segments hold is not read."""
-    at, scans, first = 2, 0, len(data)
+    at, scans, scan, blocks = 2, 0, 0, 0
     components: list[int] = []
     left: dict[tuple[int, bool], int] = {}  # (component, DC or not) -> bits still to come
-    while (found := _NEXT.search(data, at)) is not None:
+    zeros: dict[int, int] = {}  # table -> what a run of zero bits means in it
+    hole = ended = plain = False
+    while (found := _NEXT.search(data, at)) is not None and not ended:
+        if scan:
+            hole = hole or _hole(data, scan, found.start(), plain=plain, blocks=blocks)
+            scan = 0
         at = found.end()
         mark = data[at - 1]
-        if mark == _EOI:
-            done = bool(components) and not any(left.values())
-            return Marks(scans=scans, ended=True, complete=done, first=first, end=found.start())
-        if mark in _ALONE:
+        ended = mark == _EOI
+        if ended or mark in _ALONE:
             continue
         length = int.from_bytes(data[at : at + 2], "big")
         body = data[at + 2 : at + length]
         if mark in _FRAMES and len(body) > 5 and not components:
             components = list(body[6 : 6 + 3 * body[5] : 3])
+            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
+            blocks = len(components) * -(-width // 8) * -(-height // 8)
             left = {(c, dc): 14 for c in components for dc in (True, False)}
-        if mark == _SOS:
-            scans, first = scans + 1, min(first, found.start())
-            _cover(body, left)
+        if mark == _DHT:
+            zeros |= _zeros(body)
         at += max(length, 2)
-    done = bool(components) and not any(left.values())
-    return Marks(scans=scans, ended=False, complete=done, first=first, end=len(data))
+        if mark == _SOS:
+            scans, scan, plain = scans + 1, at, _plain(body, zeros)
+            _cover(body, left)
+    if scan:
+        hole = hole or _hole(data, scan, len(data), plain=plain, blocks=blocks)
+    complete = bool(components) and not any(left.values())
+    return Marks(scans=scans, ended=ended, complete=complete, hole=hole)
+
+
+def _hole(data: bytes, start: int, end: int, *, plain: bool, blocks: int) -> bool:
+    """Whether a scan holds a run of zero bytes.
+
+    Where zero bits are how an encoder writes "as before" (`plain`), plain backgrounds are such
+    runs too, of two bits a block at most: only a longer one counts.
+    """
+    least = RUN + blocks // 4 if plain else RUN
+    return data.find(bytes(least), start, end) >= 0
+
+
+def _zeros(body: bytes) -> dict[int, int]:
+    """Of every Huffman table in a segment, the symbol whose code is all zeros."""
+    found, at = {}, 0
+    while at + 18 <= len(body):
+        found[body[at]] = body[at + 17]
+        at += 17 + sum(body[at + 1 : at + 17])
+    return found
+
+
+def _plain(body: bytes, zeros: dict[int, int]) -> bool:
+    """Whether zero bits in a scan mean no change and end of block."""
+    count = body[0] if body else 0
+    if len(body) < 4 + 2 * count:
+        return True
+    start, last, bits = body[1 + 2 * count : 4 + 2 * count]
+    if start == 0 and bits >> 4:
+        return True  # one more bit of every mean, as it is
+    for selector in body[2 : 2 + 2 * count : 2]:
+        if start == 0 and zeros.get(selector >> 4, 0) != 0:
+            return False
+        if last > 0 and zeros.get(0x10 | selector & 15, 0) & 15:
+            return False
+    return True
 
 
 def _cover(body: bytes, left: dict[tuple[int, bool], int]) -> None:
