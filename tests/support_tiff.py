@@ -107,9 +107,11 @@ def _chunk(part: NDArray[Any], writing: Writing) -> bytes:
 
 
 def _pack(data: bytes, compression: str) -> bytes:
-    return {"none": bytes, "deflate": zlib.compress, "lzw": _lzw, "packbits": _packbits}[
-        compression
-    ](data)
+    if compression == "deflate":
+        return zlib.compress(data)
+    if compression == "lzw":
+        return _lzw(data)
+    return data
 
 
 def _packed(row: NDArray[Any], depth: int) -> bytes:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from support_icc import ADOBE_RGB, DISPLAY_P3, SRGB, gray_profile, rgb_profile
 
-from ralikit.photo.icc import GrayCurve, Pixels, ProfileError, Shaper, encode_table, parse_profile
+from ralikit.photo.curves import ProfileError
+from ralikit.photo.icc import GrayCurve, Pixels, Shaper, encode_table, parse_profile
 
 GAMMAS = [b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * g)) for g in (1.0, 1.8, 2.2)]
 TABLE = (

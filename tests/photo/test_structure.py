@@ -112,6 +112,22 @@ def test_numbers_that_name_srgb_or_nothing_change_nothing() -> None:
     assert "not converted" in photo.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "wanted"),
+    [
+        (12, 13, [216, 69, 50, 0, 255, 0, 0, 133, 255]),
+        (9, 13, [244, 37, 50, 0, 255, 0, 0, 136, 255]),
+        (9, 8, [255, 138, 128, 0, 255, 0, 0, 197, 255]),
+    ],
+)
+def test_numbers_that_javascript_repeats(primaries: int, transfer: int, wanted: list[int]) -> None:
+    # The same numbers stand in runtimes/js/test/pixels.test.mjs.
+    shaper, _ = Coded(primaries, transfer).conversion()
+    assert shaper is not None
+    pixels = np.array([[200, 80, 60], [0, 255, 0], [17, 130, 250]], dtype=np.uint8)
+    assert shaper.convert(pixels).reshape(-1).tolist() == wanted
+
+
 def test_wide_primaries_keep_white_and_gray() -> None:
     for primaries in (9, 12):
         shaper, notes = Coded(primaries, 13).conversion()
@@ -194,7 +210,7 @@ def test_a_jpeg_that_lacks_only_its_end_mark(options: dict[str, Any], size: Any)
 
 @pytest.mark.parametrize("options", OPTIONS)
 def test_a_hole_in_a_jpeg_is_said(options: dict[str, Any]) -> None:
-    noisy = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    noisy = np.random.default_rng(0).integers(100, 150, (256, 256, 3), dtype=np.uint8)
     data = saved("JPEG", noisy, quality=75, **options)
     half = len(data) // 2
     try:
