@@ -113,7 +113,7 @@ def _flat_tops(image: Image.Image, *, upwards: bool) -> NDArray[np.intp] | None:
         band = band[::-1] if upwards else band
         if end is None:
             end = np.median(band[-1], axis=0).astype(np.int16)
-        same: NDArray[np.bool_] = (np.abs(band - end) <= _NEAR).all(axis=-1)
+        same = np.asarray((np.abs(band - end) <= _NEAR).all(axis=-1))
         runs = np.logical_and.accumulate(same[::-1], axis=0).sum(axis=0)  # rows, from below
         tops[alive] -= runs[alive]
         alive &= runs == band.shape[0]
