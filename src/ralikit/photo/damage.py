@@ -105,20 +105,20 @@ def _flat_tops(image: Image.Image, *, upwards: bool) -> NDArray[np.intp] | None:
     width, height = image.size
     tops = np.full(width, height, dtype=np.intp)
     alive = np.ones(width, dtype=bool)
-    end: NDArray[np.int16] | None = None
+    last = height - 1
+    edge = _levels(image.crop((0, 0, width, 1) if upwards else (0, last, width, height)))[0]
+    end = np.median(edge, axis=0).astype(np.int16)
+    if (np.abs(edge - end) <= _NEAR).all(axis=-1).mean() < _STRAIGHT:
+        return None  # nearly every photo
     for bottom in range(height, 0, -_BAND):
         top = max(bottom - _BAND, 0)
         rows = (height - bottom, height - top) if upwards else (top, bottom)
         band = _levels(image.crop((0, rows[0], width, rows[1])))
         band = band[::-1] if upwards else band
-        if end is None:
-            end = np.median(band[-1], axis=0).astype(np.int16)
         same = np.asarray((np.abs(band - end) <= _NEAR).all(axis=-1))
         runs = np.logical_and.accumulate(same[::-1], axis=0).sum(axis=0)  # rows, from below
         tops[alive] -= runs[alive]
         alive &= runs == band.shape[0]
-        if bottom == height and (tops >= height - 1).mean() > 1 - _STRAIGHT:
-            return None
         if alive.sum() <= width * (1 - _STRAIGHT):
             return tops
     return tops
