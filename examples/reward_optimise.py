@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ralikit.models import bundled_path
+from ralikit.photo.decode import open_photo
 from ralikit.reward import Reward
 
 
@@ -97,7 +98,7 @@ def open_square(path: Path | None, edge: int) -> Tensor:
 
         photo = Image.fromarray(load_sample_image("china.jpg"))
     else:
-        photo = Image.open(path).convert("RGB")
+        photo = open_photo(path)
     side = min(photo.size)
     left, top = (photo.width - side) // 2, (photo.height - side) // 2
     photo = photo.crop((left, top, left + side, top + side)).resize((edge, edge))

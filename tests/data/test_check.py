@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ralikit.cli import app
-from ralikit.data.check import check_images, near_groups, perceptual_hash
+from ralikit.data.check import DataReport, check_images, near_groups, perceptual_hash
 from ralikit.data.metas import read_meta
 
 
@@ -91,3 +91,41 @@ def test_links_chain_into_one_group() -> None:
     assert near_groups(hashes, distance=5) == [[0, 1, 2]]
     assert near_groups(hashes, distance=4) == []
     assert near_groups(np.zeros((0, 64), dtype=bool), distance=5) == []
+
+
+def _checked(folder: Path, *names: str) -> DataReport:
+    splits = ["train", "test"] * len(names)
+    rows = [
+        f"{name},{1 + k % 5},{split}"
+        for k, (name, split) in enumerate(zip(names, splits, strict=False))
+    ]
+    meta = folder / "labels.csv"
+    meta.write_text("file,mos,split\n" + "\n".join(rows) + "\n")
+    return check_images(read_meta(meta, folder, mos_range=(1, 5)))
+
+
+def test_photos_of_sixteen_bits_are_told_apart(tmp_path: Path) -> None:
+    for seed in range(4):
+        gray = np.asarray(_picture(seed).convert("L"), dtype=np.uint16) * 257
+        Image.fromarray(gray).save(tmp_path / f"g{seed}.png")
+    report = _checked(tmp_path, *(f"g{seed}.png" for seed in range(4)))
+    assert report.sound
+    assert report.near == []
+
+
+def test_a_photo_and_its_turned_copy_are_the_same(tmp_path: Path) -> None:
+    upright = _picture(0).crop((0, 0, 96, 60))
+    upright.save(tmp_path / "up.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    assert _checked(tmp_path, "up.png", "turned.png").near == [["up.png", "turned.png"]]
+
+
+def test_what_scores_is_readable_and_what_does_not_is_not(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(_picture(0)).save(tmp_path / "a.heic")
+    (tmp_path / "b.avif").write_bytes(b"\0\0\0\x1cftypavif\0\0\0\0" + bytes(200))
+    report = _checked(tmp_path, "a.heic", "b.avif")
+    assert [name for name, _ in report.unreadable] == ["b.avif"]
+    assert report.unreadable[0][1].startswith("is AVIF, which is not read")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from support_icc import ADOBE_RGB, DISPLAY_P3, SRGB, gray_profile, rgb_profile
 
-from ralikit.photo.icc import GrayCurve, Pixels, ProfileError, Shaper, encode_table, parse_profile
+from ralikit.photo.curves import ProfileError
+from ralikit.photo.icc import GrayCurve, Pixels, Shaper, encode_table, parse_profile
 
 GAMMAS = [b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * g)) for g in (1.0, 1.8, 2.2)]
 TABLE = (
@@ -125,11 +128,41 @@ def test_high_dynamic_range_is_recognised_by_cicp(code: int, name: str) -> None:
     assert parse_profile(profile).transfer == name
 
 
-def test_high_dynamic_range_is_recognised_by_description() -> None:
-    text = "Rec. ITU-R BT.2100 HLG".encode("utf-16-be")
+def pq(x: float) -> float:
+    """SMPTE ST 2084 as the standard writes it."""
+    root = x ** (1 / 78.84375)
+    return float(
+        (max(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
+    )
+
+
+def hlg(x: float) -> float:
+    """ITU-R BT.2100's inverse OETF."""
+    a = 0.17883277
+    b, c = 1 - 4 * a, 0.5 - a * math.log(4 * a)
+    return x * x / 3 if x <= 0.5 else (math.exp((x - c) / a) + b) / 12
+
+
+def sampled(curve: Callable[[float], float]) -> bytes:
+    values = [round(65535 * curve(i / 1023)) for i in range(1024)]
+    return b"curv" + bytes(4) + struct.pack(">I1024H", 1024, *values)
+
+
+@pytest.mark.parametrize("words", ["Rec. ITU-R BT.2100 HLG", "PQ Studio", "HLGraphics", "SDR"])
+@pytest.mark.parametrize(
+    ("name", "curve"),
+    [("PQ", sampled(pq)), ("HLG", sampled(hlg))]
+    + [("SDR", curve) for curve in CURVES.values()]
+    + [("SDR", para(0, 3.6))],
+)
+def test_high_dynamic_range_is_recognised_by_its_curve_not_its_name(
+    words: str, name: str, curve: bytes
+) -> None:
+    text = words.encode("utf-16-be")
     desc = b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(text), 28) + text
-    profile = rgb_profile(DISPLAY_P3, CURVES["P3"], extra={b"desc": desc})
-    assert parse_profile(profile).transfer == "HLG"
+    profile = rgb_profile(DISPLAY_P3, curve, extra={b"desc": desc})
+    assert parse_profile(profile).transfer == name
+    assert parse_profile(gray_profile(curve)).transfer == name
 
 
 @pytest.mark.parametrize(

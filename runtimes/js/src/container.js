@@ -52,7 +52,7 @@ export function inspect(bytes) {
  * @returns {PhotoFile}
  */
 function plain(kind, width, height) {
-  return { kind, width, height, pixels: null, orientation: 1, profile: null, profileDeflated: false, hdr: null };
+  return { kind, width, height, pixels: null, orientation: 1, profile: null, profileDeflated: false, hdr: null, coded: null };
 }
 
 /** @param {Uint8Array} b @returns {PhotoFile} */
@@ -116,7 +116,10 @@ function png(b) {
     const name = latin1(b, at + 4, at + 8);
     const body = b.subarray(at + 8, at + 8 + length);
     if (name === "IHDR") file.pixels = body[9] === 0 || body[9] === 4 ? "gray" : "rgb";
-    if (name === "cICP" && !seen) file.hdr = body[1] === 16 ? "PQ" : body[1] === 18 ? "HLG" : null;
+    if (name === "cICP" && !seen && length >= 4) {
+      file.hdr = body[1] === 16 ? "PQ" : body[1] === 18 ? "HLG" : null;
+      if (body[0] !== 2) file.coded ??= [body[0], body[1]];
+    }
     if (name === "IDAT") seen = true;
     if (name === "eXIf") file.orientation = exifOrientation(body);
     if (name === "iCCP" && file.profile === null) {

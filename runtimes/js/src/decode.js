@@ -9,7 +9,7 @@
 
 import { inspect } from "./container.js";
 import { PhotoError, UsageError } from "./errors.js";
-import { ProfileError, convert, parseProfile } from "./icc.js";
+import { ProfileError, codedProfile, convert, parseProfile } from "./icc.js";
 import { decodePng, inflate } from "./png.js";
 
 /** @typedef {import("../index.d.ts").Photo} Photo */
@@ -71,6 +71,7 @@ function checkSize(width, height, maxPixels) {
  * @returns {Promise<import("./types.d.ts").Profile | null>}
  */
 async function readProfile(file) {
+  if (file.coded !== null) return codedProfile(...file.coded);
   if (file.profile === null) return null;
   try {
     const data = file.profileDeflated ? await inflate(file.profile, MAX_PROFILE) : file.profile;

@@ -39,7 +39,7 @@ export function parseProfile(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const tags = readTags(view);
   const space = name(view, 16).trimEnd();
-  const transfer = readTransfer(view, tags);
+  const transfer = readTransfer(view, tags, space === "GRAY" ? ["kTRC"] : ["rTRC", "gTRC", "bTRC"]);
   if (space === "CMYK") {
     if (!tags.has("A2B0")) throw new ProfileError("a CMYK profile without a table");
     return { space, transfer, conversion: "lut" };
@@ -58,6 +58,11 @@ function shaper(view, tags) {
   const columns = ["rXYZ", "gXYZ", "bXYZ"].map((tag) => xyz(view, tags.get(tag)));
   const linear = ["rTRC", "gTRC", "bTRC"].map((tag) => curve(view, tags.get(tag)));
   if (name(view, 20) !== "XYZ ") throw new ProfileError("colorants in another space than XYZ");
+  return fromColorants(columns, linear);
+}
+
+/** @param {number[][]} columns @param {Float64Array[]} linear @returns {import("./types.d.ts").Shaper | null} */
+function fromColorants(columns, linear) {
   const P = [0, 1, 2].map((k) => columns.map((column) => column[k] / 65536));
   const white = P[1][0] + P[1][1] + P[1][2];
   if (!(white >= 0.9 && white <= 1.1)) throw new ProfileError("its colorants do not add up to white");
@@ -190,25 +195,66 @@ function parametric(view, { offset, size }) {
 }
 
 /**
- * High dynamic range by the `cicp` tag or, before it, by the profile's description.
- * @param {DataView} view @param {Tags} tags @returns {"SDR" | "PQ" | "HLG"}
+ * High dynamic range by the `cicp` tag or, without one, by the curves; never by a name.
+ * @param {DataView} view @param {Tags} tags @param {string[]} curves @returns {"SDR" | "PQ" | "HLG"}
  */
-function readTransfer(view, tags) {
+function readTransfer(view, tags, curves) {
   const cicp = tags.get("cicp");
   if (cicp && cicp.size >= 12 && name(view, cicp.offset) === "cicp") {
     const value = view.getUint8(cicp.offset + 9);
     return value === 16 ? "PQ" : value === 18 ? "HLG" : "SDR";
   }
-  const desc = tags.get("desc");
-  if (desc) {
-    let words = "";
-    for (let i = 0; i < desc.size; i++) {
-      const c = view.getUint8(desc.offset + i);
-      if (c !== 0) words += String.fromCharCode(c); // UTF-16 and ASCII alike
-    }
-    words = words.toUpperCase();
-    if (words.includes("PQ") || words.includes("2084")) return "PQ";
-    if (words.includes("HLG")) return "HLG";
+  try {
+    const found = new Set(curves.map((tag) => transferOf(curve(view, tags.get(tag)))));
+    return found.size === 1 ? [...found][0] : "SDR";
+  } catch (error) {
+    if (error instanceof ProfileError || error instanceof RangeError) return "SDR";
+    throw error;
   }
-  return "SDR";
+}
+
+/** Whether a curve is PQ or HLG, by its course. @param {Float64Array} linear */
+function transferOf(linear) {
+  /** @param {(x: number) => number} wanted */
+  const near = (wanted) => linear.every((y, v) => Math.abs(y - wanted(v / 255)) <= 0.01);
+  return near(pq) ? "PQ" : near(hlg) ? "HLG" : "SDR";
+}
+
+/** SMPTE ST 2084, 1 being 10,000 cd/m2. @param {number} x */
+function pq(x) {
+  const root = x ** (32 / 2523);
+  return (Math.max(root - 107 / 128, 0) / (2413 / 128 - (2392 / 128) * root)) ** (16384 / 2610);
+}
+
+/** ARIB STD-B67, scene light. @param {number} x */
+function hlg(x) {
+  return x <= 0.5 ? (x * x) / 3 : (Math.exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12;
+}
+
+/** rXYZ, gXYZ, bXYZ by the number of the primaries (ITU-T H.273), s15Fixed16. @type {Record<number, number[][]>} */
+const COLORANTS = {
+  9: [[44137, 18287, -127], [10857, 44259, 1965], [8195, 2989, 52222]],
+  12: [[33759, 15807, -69], [19160, 45364, 2747], [10276, 4365, 51396]],
+};
+const SRGB_CURVE = [157286, 62119, 3417, 5072, 2651];
+/** @type {Record<number, number>} */
+const POWERS = { 4: 2.2, 5: 2.8, 8: 1 };
+
+/**
+ * The profile that colour by numbers stands for.
+ * @param {number} primaries @param {number} transfer
+ * @returns {import("./types.d.ts").Profile}
+ */
+export function codedProfile(primaries, transfer) {
+  const power = POWERS[transfer];
+  const known = power !== undefined || [1, 2, 6, 13, 14, 15].includes(transfer);
+  const columns = COLORANTS[primaries] ?? (primaries <= 2 ? [0, 1, 2].map((j) => SRGB_COLORANTS.map((row) => row[j])) : null);
+  if (!known || columns === null) return { space: "RGB", transfer: "SDR", conversion: null };
+  const [g, a, b, c, d] = SRGB_CURVE.map((p) => p / 65536);
+  const linear = Float64Array.from({ length: 256 }, (_, v) => {
+    const x = v / 255;
+    const y = power !== undefined ? x ** power : x >= d ? (a * x + b) ** g : c * x;
+    return Math.floor(Math.min(Math.max(y, 0), 1) * 16777216 + 0.5) / 16777216;
+  });
+  return { space: "RGB", transfer: "SDR", conversion: fromColorants(columns, [linear, linear, linear]) };
 }

@@ -12,6 +12,8 @@ export interface PhotoFile {
   profile: Uint8Array | null;
   profileDeflated: boolean;
   hdr: "PQ" | "HLG" | null;
+  /** A PNG's primaries and transfer (cICP); they go before a profile. */
+  coded: [number, number] | null;
 }
 
 /** Three curves and a matrix, multiplied out: products[i][j][v] = M[i][j] * lin[j][v]. */

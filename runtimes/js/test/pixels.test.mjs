@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { corners, cutViews, openPhoto, readPreprocess, resize, resizedSize } from "../src/index.js";
+import { codedProfile, convert } from "../src/icc.js";
 import { golden, photo, rgb, sha256 } from "./golden.mjs";
 
 const settings = Object.entries(golden.settings).map(([name, facts]) => [name, readPreprocess(facts)]);
@@ -55,4 +56,21 @@ test("wrong sizes and filters are refused by name", () => {
   assert.throws(() => resize(source, { width: 0, height: 2 }), { name: "UsageError", code: "usage" });
   assert.throws(() => resize(source, { width: 2, height: 2, filter: "nearest" }), /bicubic, bilinear or lanczos/);
   assert.throws(() => resize(source, { width: 4, height: 4 }, { left: 2, top: 0, width: 3, height: 1 }), /outside/);
+});
+
+// The same numbers stand in tests/photo/test_structure.py.
+const CODED = [
+  [[12, 13], [216, 69, 50, 0, 255, 0, 0, 133, 255]],
+  [[9, 13], [244, 37, 50, 0, 255, 0, 0, 136, 255]],
+  [[9, 8], [255, 138, 128, 0, 255, 0, 0, 197, 255]],
+];
+
+test("colour by numbers gives Python's pixels", () => {
+  for (const [[primaries, transfer], wanted] of CODED) {
+    const data = Uint8Array.from([200, 80, 60, 0, 255, 0, 17, 130, 250]);
+    convert(data, 3, codedProfile(primaries, transfer).conversion);
+    assert.deepEqual([...data], wanted);
+  }
+  assert.equal(codedProfile(1, 13).conversion, null);
+  assert.equal(codedProfile(10, 13).conversion, null);
 });

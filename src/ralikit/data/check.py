@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.data.metas import Sample
+from ralikit.errors import PhotoError
+from ralikit.printable import printable
 
 _BITS = 64
 _HASH_EDGE = 32
@@ -28,7 +28,7 @@ class DataReport:
     Attributes:
         images: Number of labelled images.
         missing: Images that are not there.
-        unreadable: Images that do not decode, each with its reason.
+        unreadable: Images that cannot be scored, each with the reason that `score` would give.
         labelled_twice: Names that have more than one label.
         exact: Groups of files with the same bytes.
         near: Groups of images that look the same (perceptual hash), exact copies included.
@@ -171,25 +171,23 @@ def near_groups(hashes: NDArray[np.bool_], *, distance: int) -> list[list[int]]:
 
 
 def _look(path: Path) -> tuple[str, NDArray[np.bool_]] | str | None:
-    """Digest and hash of an image; a reason where it does not decode; None where it is absent."""
+    """Digest and hash of an image; a reason where it cannot be scored; None where it is absent."""
     from PIL import Image
 
+    from ralikit.photo.decode import decode
+
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        data = path.read_bytes() if path.is_file() else b""
+        photo = decode(data if data else path, target=lambda *_: (_HASH_EDGE, _HASH_EDGE))
+        gray = Image.fromarray(photo.pixels).convert("L")
+    except PhotoError as error:
+        if not path.exists():
+            return None
+        return str(error).removeprefix("the image: ").removeprefix(f"{printable(path)}: ")
     except OSError as error:
         return error.strerror or str(error)
-    try:
-        with warnings.catch_warnings():
-            # Odd metadata and sizes near the limit are no reason to refuse a photo here.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                small = image.convert("L").resize((_HASH_EDGE, _HASH_EDGE), Image.Resampling.BOX)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        return " ".join(str(error).replace(str(path), "the file").split())
-    pixels: NDArray[Any] = np.asarray(small, dtype=np.uint8)
-    return digest, perceptual_hash(pixels)
+    small = gray.resize((_HASH_EDGE, _HASH_EDGE), Image.Resampling.BOX)
+    return hashlib.sha256(data).hexdigest(), perceptual_hash(np.asarray(small, dtype=np.uint8))
 
 
 def _split_groups(samples: Sequence[Sample]) -> list[str]:

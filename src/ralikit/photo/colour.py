@@ -16,7 +16,9 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ralikit.errors import PhotoError
-from ralikit.photo.icc import GrayCurve, ProfileError, Shaper, parse_profile
+from ralikit.photo.cicp import Coded, hdr
+from ralikit.photo.curves import ProfileError, transfer_of
+from ralikit.photo.icc import GrayCurve, Shaper, linear_table, parse_profile
 
 _GRAY = frozenset({"1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N"})
 _COLOUR = frozenset({"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"})
@@ -92,12 +94,15 @@ class Colour:
         return Image.fromarray(np.where(clear, 0, 255).astype(np.uint8))
 
 
-def colour_of(image: Image.Image, *, depth: int | None = None) -> Colour:
+def colour_of(
+    image: Image.Image, *, depth: int | None = None, coded: Coded | None = None
+) -> Colour:
     """Find out how a photo's pixels become sRGB.
 
     Args:
         image: The opened photo; its pixels need not be loaded.
         depth: Bits of a sample in the file, where known (PNG, TIFF).
+        coded: What a PNG's ``cICP`` block says, which goes before a profile.
 
     Raises:
         PhotoError: If its mode is none a photo has, or its profile is high dynamic range; the
@@ -109,15 +114,25 @@ def colour_of(image: Image.Image, *, depth: int | None = None) -> Colour:
         raise PhotoError(
             f"has {kinds.get(mode, mode)} pixels, expected 8 or 16 bits of gray, RGB or CMYK"
         )
-    conversion, notes = _conversion(image)
+    conversion, notes = _conversion(image, coded)
     shift = 8
     if mode.startswith("I;16") and depth is not None and 8 < depth < 16:
         shift = depth - 8
     return Colour(conversion, shift, _key(image, depth), notes)
 
 
-def _conversion(image: Image.Image) -> tuple[Conversion | None, tuple[str, ...]]:
+def _conversion(
+    image: Image.Image, coded: Coded | None
+) -> tuple[Conversion | None, tuple[str, ...]]:
     data = image.info.get("icc_profile")
+    box = _nclx(image)
+    if box is not None:
+        box.refuse_hdr()
+    if coded is None and not data:
+        coded = box
+    if coded is not None and image.mode != "CMYK":
+        coded.refuse_hdr()
+        return coded.conversion()
     if not data:
         return None, ()
     if not isinstance(data, bytes):
@@ -127,19 +142,36 @@ def _conversion(image: Image.Image) -> tuple[Conversion | None, tuple[str, ...]]
     except ProfileError:
         return None, (_DAMAGED,)
     if profile.transfer != "SDR":
-        raise PhotoError(
-            f"is high dynamic range ({profile.transfer}), which is not scored; "
-            "export it as a standard-range photo"
-        )
+        raise PhotoError(hdr(profile.transfer))
     spaces = {"GRAY": _GRAY, "RGB": _GRAY | _COLOUR, "CMYK": {"CMYK"}}
     if image.mode not in spaces[profile.space]:
         return None, (_MISFIT,)
     if profile.conversion != "lut":
         return profile.conversion, ()
     try:
-        return _table_transform(data, profile.space), ()
+        transform = _table_transform(data, profile.space)
+        kind = _course(transform) if profile.space == "RGB" else "SDR"
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None, (_DAMAGED,)
+    if kind != "SDR":
+        raise PhotoError(hdr(kind))
+    return transform, ()
+
+
+def _nclx(image: Image.Image) -> Coded | None:
+    """What a HEIC's nclx box says."""
+    box = image.info.get("nclx_profile")
+    if not isinstance(box, dict):
+        return None
+    # The decoder has spread narrow values already.
+    return Coded(int(box.get("color_primaries", 2)), int(box.get("transfer_characteristics", 2)))
+
+
+def _course(transform: ImageCms.ImageCmsTransform) -> str:
+    """Whether tables lead gray along PQ or HLG: such profiles need not say so in words."""
+    ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=-1))
+    through = np.asarray(ImageCms.applyTransform(ramp, transform) or ramp)
+    return transfer_of(linear_table()[through[0, :, 1]])
 
 
 def _table_transform(data: bytes, space: str) -> ImageCms.ImageCmsTransform:

@@ -15,45 +15,19 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image
 
-from ralikit.errors import MissingExtraError, PhotoError
-from ralikit.extras import require
+from ralikit.errors import PhotoError
 from ralikit.photo.colour import colour_of
-from ralikit.photo.headers import (
-    check_size,
-    has_gain_map,
-    refuse_endless,
-    refuse_hdr,
-    refuse_raw,
-    sample_bits,
-)
+from ralikit.photo.containers import Opened, open_file
+from ralikit.photo.damage import FLAT, HOLE, breaks_off
+from ralikit.photo.headers import check_size, has_gain_map, refuse_raw
 from ralikit.photo.opened import Photo, guarded
 from ralikit.printable import printable
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
 Target = Callable[[int, int], tuple[int, int]]
 
-# Naming the plugins keeps Pillow from importing all of its forty to find out about one file.
-_PLUGINS = (
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    TiffImagePlugin.TiffImageFile,
-    GifImagePlugin.GifImageFile,
-)
-_FORMATS = tuple(plugin.format for plugin in _PLUGINS)
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _DECODED_BYTES = 100_000_000  # of a JPEG's pixels, 4 bytes each in Pillow
 _PROGRESSIVE_BYTES = 320_000_000  # of a progressive JPEG's pixels and coefficients
 _ORIENTATION = 0x0112
@@ -81,7 +55,7 @@ def decode(photo: PhotoLike, *, target: Target | None = None) -> Photo:
         source = printable(getattr(photo, "filename", "") or "the image")
         with guarded(source):
             check_size(photo.size, source)
-            return _finish(photo, source)
+            return _finish(Opened(image=photo), source)
     if isinstance(photo, bytes | bytearray | memoryview):
         return _from_stream(io.BytesIO(photo), "the image", target)
     if not isinstance(photo, str | os.PathLike):
@@ -134,52 +108,27 @@ def _from_stream(stream: IO[bytes], source: str, target: Target | None) -> Photo
         stream.seek(0)
         if not start:
             raise PhotoError(f"{source}: the file is empty")
-        image = _open(stream, start, source)
+        opened = open_file(stream, start, source)
+        image = opened.image
         check_size(image.size, source)
-        if image.info.get("progressive"):
-            refuse_endless(stream, source)
-        depth = sample_bits(image, stream, source)
         refuse_raw(image, start, source)
         full = _reduce(image, target) if target else None
-        return _finish(image, source, depth=depth, full=full, stream=stream)
+        return _finish(opened, source, full=full)
 
 
-def _open(stream: IO[bytes], start: bytes, source: str) -> Image.Image:
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
-        try:
-            require("pillow_heif", extra="heic", job="Reading HEIC photos")
-        except MissingExtraError as error:
-            raise PhotoError(f"{source}: {error}") from error
-        from pillow_heif.as_plugin import HeifImageFile
-
-        # Opened directly: registering the plugin would change Pillow for the whole process.
-        image: Image.Image = HeifImageFile(stream, source)
-        return image
-    try:
-        return Image.open(stream, formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise PhotoError(
-            f"{source}: is no photo that can be read (expected JPEG, PNG, WebP, BMP, TIFF, GIF or "
-            "HEIC)"
-        ) from error
-
-
-def _finish(
-    image: Image.Image,
-    source: str,
-    *,
-    depth: int | None = None,
-    full: tuple[int, int, int] | None = None,
-    stream: IO[bytes] | None = None,
-) -> Photo:
+def _finish(opened: Opened, source: str, *, full: tuple[int, int, int] | None = None) -> Photo:
     """Check, load, and gather what the pixels need to become upright sRGB."""
+    image = opened.image
     try:
-        colour = colour_of(image, depth=depth)
-        refuse_hdr(image)
+        colour = colour_of(image, depth=opened.depth, coded=opened.coded)
     except PhotoError as error:
         raise PhotoError(f"{source}: {error}") from error
-    notes = colour.notes + ((_GAIN_MAP,) if has_gain_map(image, stream) else ())
+    notes = opened.notes + colour.notes
+    if has_gain_map(image, opened.stream):
+        notes += (_GAIN_MAP,)
     image.load()
+    if HOLE not in notes and breaks_off(image, upwards=opened.upwards):
+        notes += (FLAT,)
     orientation = _orientation(image)  # after loading: Pillow turns TIFFs by itself, and says so
     width, height, reduction = full or (*image.size, 1)
     if orientation >= 5:

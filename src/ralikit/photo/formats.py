@@ -1,4 +1,4 @@
-"""Which files are photos: the one list of endings that every search of a folder goes by."""
+"""Which files are photos: the one list of kinds and endings that everything goes by."""
 
 from __future__ import annotations
 
@@ -10,3 +10,6 @@ SUFFIXES = frozenset(
 
 ENDINGS = ", ".join(sorted(SUFFIXES))
 """The same in words, for whoever found none."""
+
+KINDS = "JPEG, PNG, WebP, BMP, TIFF, GIF or HEIC"
+"""What is read, in words. Not AVIF: Pillow reads it from 11.3 on only, without its colour boxes."""

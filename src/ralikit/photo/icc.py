@@ -36,16 +36,17 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ralikit.photo.curves import ProfileError, Table, Transfer, read_curve, transfer_of
+
 Pixels = NDArray[np.uint8]
-Table = NDArray[np.float64]
 Matrix = tuple[tuple[float, float, float], ...]
 
 FROM_XYZ: Matrix = (
@@ -63,11 +64,7 @@ SAME_COLORANT = 0.003
 
 _CHUNK = 1 << 16  # pixels at a time: about 10 MB of doubles, whatever the photo's size
 _MAX_TAGS = 1000
-_PQ, _HLG = 16, 18  # transfer characteristics, ITU-T H.273
-
-
-class ProfileError(ValueError):
-    """The profile is damaged; the photo's pixels are taken as sRGB, as browsers do."""
+PQ, HLG = 16, 18  # transfer characteristics, ITU-T H.273
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +118,7 @@ class Profile:
     """
 
     space: Literal["RGB", "GRAY", "CMYK"]
-    transfer: Literal["SDR", "PQ", "HLG"]
+    transfer: Transfer
     conversion: Shaper | GrayCurve | Literal["lut"] | None
 
 
@@ -133,7 +130,7 @@ def parse_profile(data: bytes) -> Profile:
     """
     tags = _tags(data)
     space = {b"RGB ": "RGB", b"GRAY": "GRAY", b"CMYK": "CMYK"}.get(data[16:20])
-    transfer = _transfer(data, tags)
+    transfer = _transfer(data, tags, "k" if space == "GRAY" else "rgb")
     if space == "CMYK":
         if "A2B0" not in tags:
             raise ProfileError("a CMYK profile without a table")
@@ -141,7 +138,7 @@ def parse_profile(data: bytes) -> Profile:
     if space == "GRAY":
         if "kTRC" not in tags:
             raise ProfileError("a gray profile without a curve")
-        linear = _curve(data, *tags["kTRC"])
+        linear = read_curve(data, *tags["kTRC"])
         return Profile("GRAY", transfer, GrayCurve(encode_table()[_index(linear)]))
     if space != "RGB":
         raise ProfileError(f"a profile for {data[16:20]!r} pixels")
@@ -160,6 +157,16 @@ def encode_table() -> Pixels:
         e = 12.92 * u if u <= 0.0031308 else 1.055 * math.pow(u, 1 / 2.4) - 0.055
         table[k] = math.floor(255 * e + 0.5)
     return np.frombuffer(bytes(table), dtype=np.uint8)
+
+
+@functools.cache
+def linear_table() -> Table:
+    """Linear light of every sRGB value, (256,), as the middle of what `ENCODE` makes it of."""
+    values = np.arange(65536) / 65535
+    sums = np.bincount(encode_table(), weights=values, minlength=256)
+    counts = np.bincount(encode_table(), minlength=256)
+    table: Table = sums / counts
+    return table
 
 
 def _index(y: Table) -> NDArray[np.uint16]:
@@ -184,21 +191,20 @@ def _tags(data: bytes) -> dict[str, tuple[int, int]]:
     return tags
 
 
-def _transfer(data: bytes, tags: dict[str, tuple[int, int]]) -> Literal["SDR", "PQ", "HLG"]:
-    """High dynamic range by the `cicp` tag (ICC.1:2022, 9.2.17) or, before it, by description."""
+def _transfer(data: bytes, tags: dict[str, tuple[int, int]], channels: str) -> Transfer:
+    """High dynamic range by the `cicp` tag (ICC.1:2022, 9.2.17) or, without one, by the curves."""
     if "cicp" in tags:
         offset, size = tags["cicp"]
         if size >= 12 and data[offset : offset + 4] == b"cicp":
             code = data[offset + 9]
-            return "PQ" if code == _PQ else "HLG" if code == _HLG else "SDR"
-    if "desc" in tags:
-        offset, size = tags["desc"]
-        words = data[offset : offset + size].replace(b"\0", b"")  # UTF-16 or ASCII alike
-        if re.search(rb"(?<![A-Za-z])(PQ|ST ?2084)", words):
-            return "PQ"
-        if re.search(rb"(?<![A-Za-z])HLG", words):
-            return "HLG"
-    return "SDR"
+            return "PQ" if code == PQ else "HLG" if code == HLG else "SDR"
+    found: set[Transfer] = set()
+    for channel in channels:
+        try:
+            found.add(transfer_of(read_curve(data, *tags[f"{channel}TRC"])))
+        except (KeyError, ProfileError):
+            return "SDR"
+    return found.pop() if len(found) == 1 else "SDR"
 
 
 def _shaper(data: bytes, tags: dict[str, tuple[int, int]]) -> Shaper | None:
@@ -208,10 +214,23 @@ def _shaper(data: bytes, tags: dict[str, tuple[int, int]]) -> Shaper | None:
     if data[20:24] != b"XYZ ":
         raise ProfileError("colorants in another space than XYZ")
     columns = [_xyz(data, *tags[f"{c}XYZ"]) for c in "rgb"]
+    linear = np.stack([read_curve(data, *tags[f"{c}TRC"]) for c in "rgb"])
+    return shaper_of(columns, linear)
+
+
+def shaper_of(columns: Sequence[tuple[int, int, int]], linear: Table) -> Shaper | None:
+    """Steps 1 and 2 from the numbers of a profile; None where it is sRGB already.
+
+    Args:
+        columns: rXYZ, gXYZ, bXYZ, s15Fixed16, D50.
+        linear: Linear light of every 8-bit value, (3, 256).
+
+    Raises:
+        ProfileError: If the colorants do not add up to white.
+    """
     colorants = [[column[k] / 65536 for column in columns] for k in range(3)]  # P, rows X Y Z
     if not 0.9 <= sum(colorants[1]) <= 1.1:
         raise ProfileError("its colorants do not add up to white")
-    linear = np.stack([_curve(data, *tags[f"{c}TRC"]) for c in "rgb"])
     if _is_srgb(colorants, linear):
         return None
     matrix: list[tuple[float, float, float]] = []
@@ -239,62 +258,3 @@ def _xyz(data: bytes, offset: int, size: int) -> tuple[int, int, int]:
         raise ProfileError("a colorant that is no XYZ value")
     x, y, z = struct.unpack_from(">iii", data, offset + 8)
     return x, y, z
-
-
-def _curve(data: bytes, offset: int, size: int) -> Table:
-    """Linear light of every 8-bit value, (256,): step 1."""
-    kind = data[offset : offset + 4]
-    if size < 12 or kind not in (b"curv", b"para"):
-        raise ProfileError("a curve of an unknown kind")
-    values = _sampled(data, offset, size) if kind == b"curv" else _parametric(data, offset, size)
-    if not all(math.isfinite(y) for y in values):
-        raise ProfileError("a curve that is not finite")
-    rounded = [math.floor(min(max(y, 0.0), 1.0) * 16777216 + 0.5) / 16777216 for y in values]
-    return np.array(rounded)
-
-
-def _sampled(data: bytes, offset: int, size: int) -> list[float]:
-    (n,) = struct.unpack_from(">I", data, offset + 8)
-    if 12 + 2 * n > size:
-        raise ProfileError("a curve that is cut off")
-    if n == 0:
-        return [v / 255 for v in range(256)]
-    t = struct.unpack_from(f">{n}H", data, offset + 12)
-    if n == 1:
-        return [math.pow(v / 255, t[0] / 256) for v in range(256)]
-    values = []
-    for v in range(256):
-        i, r = divmod(v * (n - 1), 255)
-        values.append((t[i] * (255 - r) + t[min(i + 1, n - 1)] * r) / 16711425)
-    return values
-
-
-def _parametric(data: bytes, offset: int, size: int) -> list[float]:
-    (kind,) = struct.unpack_from(">H", data, offset + 8)
-    count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}.get(kind)
-    if count is None or 12 + 4 * count > size:
-        raise ProfileError("a parametric curve of an unknown kind")
-    given = [p / 65536 for p in struct.unpack_from(f">{count}i", data, offset + 12)]
-    g, a, b, c, d, e, f = given + [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0][count:]
-    if g <= 0:
-        raise ProfileError("a curve whose exponent is not positive")
-    try:
-        return [_parametric_at(v / 255, kind, g, a, b, c, d, e, f) for v in range(256)]
-    except OverflowError as error:
-        raise ProfileError("a curve that is not finite") from error
-
-
-def _parametric_at(
-    x: float, kind: int, g: float, a: float, b: float, c: float, d: float, e: float, f: float
-) -> float:
-    if kind == 0:
-        return math.pow(x, g)
-    s = a * x + b
-    power = math.pow(s, g) if s > 0 else 0.0
-    if kind == 1:
-        return power if s >= 0 else 0.0
-    if kind == 2:
-        return power + c if s >= 0 else c
-    if kind == 3:
-        return power if x >= d else c * x
-    return power + e if x >= d else c * x + f

@@ -376,13 +376,10 @@ def _worst_photos(
 def _picture(folder: Path | None, name: str) -> str:
     if folder is None:
         return ""
-    from PIL import Image
+    from ralikit.photo.decode import open_photo
 
     path = next(folder.rglob(Path(name).name), None)
-    if path is None:
-        return ""
-    with Image.open(path) as photo:
-        return thumbnail(photo)
+    return "" if path is None else thumbnail(open_photo(path))
 
 
 def _teacher_section(records: Sequence[Record]) -> Section:
