@@ -96,7 +96,7 @@ def _serve(listing: Path) -> None:
 
     # What every child would make again: the tree of commands, and what draws a page of help.
     tree = typer.main.get_command(app)
-    typer.main.get_command = lambda _: tree
+    typer.main.get_command = lambda typer_instance: tree
     assert CliRunner().invoke(app, ["doctor", "--help"]).exit_code == 0
     jobs = json.loads(listing.read_text())
     running: dict[int, int] = {}
@@ -108,7 +108,8 @@ def _serve(listing: Path) -> None:
         if job is not None:
             child = os.fork()
             if child == 0:
-                _become(*job, listing.with_name(str(number)))
+                words, out, err = job
+                _become(words, out, err, listing.with_name(str(number)))
             running[child] = number
     print(json.dumps(codes))
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 from PIL import Image
@@ -29,7 +29,7 @@ LOST = {
 def commands() -> list[tuple[str, ...]]:
     """Every command there is."""
 
-    def below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    def below(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         children = getattr(command, "commands", None)
         if children is None:
             yield path
