@@ -169,7 +169,7 @@ def _read_facts(data: bytes) -> object:
 def _safetensors() -> dict[str, bytes]:
     from ralikit.model.bundle import write_safetensors
 
-    arrays = {
+    arrays: dict[str, np.ndarray[Any, Any]] = {
         "pca_mean": np.arange(6, dtype=np.float32),
         "codes": np.arange(12, dtype=np.int32).reshape(3, 4),
         "half": np.ones((2, 0, 3), np.float16),
@@ -240,7 +240,7 @@ def _onnx() -> dict[str, bytes]:
 
     facts = next(iter(_facts().values()))
     entry = field(14, field(1, KEY.encode()) + field(2, facts))
-    return {"facts alone": field(2, b"ralikit") + field(7, b"graph" * 20) + entry}
+    return {"facts alone": field(2, b"ralikit") + field(7, field(2, b"graph")) + entry}
 
 
 def _varint(value: int) -> bytes:

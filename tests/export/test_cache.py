@@ -70,7 +70,7 @@ def test_other_code_makes_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def make() -> Arrays:
         calls.append(1)
-        return {"x": np.arange(3.0)}
+        return {"x": np.arange(3, dtype=np.float64)}
 
     for module in ("ralikit.files", "ralikit.files", "ralikit.config"):
         np.testing.assert_array_equal(

@@ -13,7 +13,8 @@ from support_vit import tiny_standin
 from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.gate.limits import Limits
 from ralikit.export.one_thread import side_by_side
-from ralikit.export.pipeline import convert, order, precisions_of, prove
+from ralikit.export.order import order, precisions_of
+from ralikit.export.pipeline import convert, prove
 from ralikit.export.targets import TARGETS
 from ralikit.export.targets.target import AUTO
 from ralikit.files import sha256_path
