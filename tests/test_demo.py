@@ -42,7 +42,7 @@ def _field(number: int, body: bytes) -> bytes:
 def onnx_file(path: Path, facts: dict[str, object] | None = None) -> Path:
     """The least that reads as a ralikit .onnx file: its metadata."""
     entry = _field(1, b"ralikit") + _field(2, json.dumps(facts or FACTS).encode())
-    path.write_bytes(_field(7, b"graph") + _field(14, entry))
+    path.write_bytes(_field(7, _field(2, b"graph")) + _field(14, entry))
     return path
 
 
@@ -169,7 +169,7 @@ def test_only_ralikits_onnx_files(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.onnx"):
         demo.model_file(tmp_path / "model.tflite")
     foreign = tmp_path / "foreign.onnx"
-    foreign.write_bytes(_field(7, b"graph"))
+    foreign.write_bytes(_field(7, _field(2, b"graph")))
     with pytest.raises(BundleError, match="ralikit export"):
         demo.model_file(foreign)
 

@@ -230,9 +230,10 @@ def test_it_exports_and_scores(tmp_path: Path, kind: str) -> None:
         expected = float(folded(torch.from_numpy(views)))
         plain = head.score(tower(folded.pixels(torch.from_numpy(views))).numpy())
     assert expected == pytest.approx(float(plain[0]), abs=1e-5)
-    onnxruntime = pytest.importorskip("onnxruntime")
+    from ralikit.runtimes.onnxruntime_import import ort
+
     model = to_model(folded, views.shape, outputs=("score",))
-    session = onnxruntime.InferenceSession(model.SerializeToString())
+    session = ort.InferenceSession(model.SerializeToString())
     assert float(session.run(["score"], {"image": views})[0][0]) == pytest.approx(
         expected, abs=1e-5
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnxruntime as ort
-
 from ralikit.model.facts import Facts, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Runtime, Views
+from ralikit.runtimes.onnxruntime_import import ort
 
 
 class BoxRuntime:

@@ -19,7 +19,7 @@ _SAMPLES_PER_PIXEL = 277
 
 
 def tiff_of_many_samples(path: Path) -> Path:
-    """A TIFF that promises nine samples a pixel, of which Pillow decodes at most six."""
+    """A TIFF that promises nine samples a pixel where Pillow knows six, and holds three."""
     Image.new("RGB", (8, 8)).save(path)
     data = path.read_bytes()
     tag = struct.pack("<HHI", _SAMPLES_PER_PIXEL, 3, 1)
@@ -36,7 +36,8 @@ def test_a_log_line_finds_a_handler(tmp_path: Path, ours: bool) -> None:
         "from ralikit.errors import PhotoError\n"
         "from ralikit.photo.decode import open_photo\n"
         f"try:\n    open_photo({str(path)!r})\n"
-        "except PhotoError as error:\n    print(error)"
+        "except PhotoError as error:\n    print(error)\n"
+        f"else:\n    print({path.name!r}, 'was read')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

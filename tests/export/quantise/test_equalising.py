@@ -15,7 +15,7 @@ from ralikit.model.folded import Folded
 
 
 @pytest.fixture
-def graph(gate: Gate) -> Folded:
+def folded(gate: Gate) -> Folded:
     """The tiny scorer with channels made as unequal as real ones: every second one tiny."""
     graph = copy.deepcopy(gate.folded)
     weight = graph.get_parameter("tower.blocks.1.expand.weight")

@@ -165,7 +165,7 @@ def _check_shape(*, eps: float, **counts: int) -> None:
         raise TypeError(f"{said}: whole numbers of at least 1 are expected")
     large = [f"{k} at most {_LARGEST[k]}" for k, v in counts.items() if v > _LARGEST[k]]
     if large:
-        raise TypeError(f"{said}: {', '.join(large)}")
+        raise TypeError(f"{', '.join(large)}; it says {said}")
     if counts["size"] < counts["patch"] or counts["width"] % counts["heads"]:
         raise TypeError(f"{said}: size must be at least patch, width a multiple of heads")
     if type(eps) not in (int, float) or not 0 < eps < 1:
