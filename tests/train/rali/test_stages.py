@@ -16,7 +16,7 @@ from ralikit.cli import app
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
 from ralikit.files import to_json
 from ralikit.metrics.agreement import srcc
-from ralikit.model.bundle import read_bundle, write_safetensors
+from ralikit.model.bundle import read_bundle, read_safetensors, write_safetensors
 from ralikit.runtimes.torch import TorchRuntime
 from ralikit.train.rali import run as runs
 
@@ -188,6 +188,20 @@ def test_a_scorer_that_tells_nothing_apart_is_no_bundle(recipe: Path, tmp_path: 
     with pytest.raises(TrainingError, match="features of all 48 photos are the same"):
         _train(recipe, tmp_path / "runs" / "near")
     assert not (tmp_path / "runs" / "near" / "bundle").exists()
+
+
+def test_a_fit_of_its_own_gives_the_bundle_of_one_go(recipe: Path, tmp_path: Path) -> None:
+    """What was interrupted between the stages ends in the same bytes as what was not."""
+    whole, parts = tmp_path / "whole" / "run", tmp_path / "parts" / "run"
+    _train(recipe, whole)
+    for stage in ("align", "fit"):
+        words = ["train", stage, "--recipe", str(recipe), "--out", str(parts)]
+        done = runner.invoke(app, words)
+        assert done.exit_code == 0, done.output
+    for name in ("tower.safetensors", "head.safetensors"):
+        one, two = (read_safetensors(run / "bundle" / name) for run in (whole, parts))
+        for key, value in one.items():
+            np.testing.assert_array_equal(two[key], value, err_msg=f"{name}: {key}")
 
 
 def test_fit_without_alignment_says_what_to_do(recipe: Path, tmp_path: Path) -> None:

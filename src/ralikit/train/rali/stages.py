@@ -130,6 +130,9 @@ def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
         )
     tensors = read_safetensors(run.out / TOWER)
     load_weights(run.tower, tensors, where=str(run.out / TOWER))
+    # As alignment left it, also where a process of its own has done that: kernels of another memory
+    # format add up otherwise, and moved the head by up to 6e-5.
+    run.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return run.tower.eval(), tensors
 
 
