@@ -17,13 +17,15 @@ import json
 import os
 import resource
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 
 HERE = Path(__file__).parent
 FOUND = HERE / "found"
@@ -125,17 +127,24 @@ def _atheris(reader: Reader, seconds: float, seed: int) -> None:
     import atheris  # no dependency of ralikit: whoever has it uses it
 
     begun = {**reader.seeds(), **corpus(reader)}
-    folder = FOUND / f"seeds-{reader.name}"
-    folder.mkdir(parents=True, exist_ok=True)
+    for data in begun.values():  # what reads them is imported by now
+        attempt(reader, data)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ralikit."):
+            for key, value in list(vars(module).items()):
+                if isinstance(value, FunctionType) and value.__module__ == name:
+                    setattr(module, key, atheris.instrument_func(value))
+    watched, end = _Watched(reader), time.monotonic() + seconds
+
+    folder = Path(tempfile.mkdtemp(prefix="ralikit-fuzz-"))
     for index, data in enumerate(begun.values()):
         (folder / str(index)).write_bytes(data)
-    atheris.instrument_all()
-    watched, end = _Watched(reader), time.monotonic() + seconds
 
     def one(data: bytes) -> None:
         if time.monotonic() > end:
             watched.report()
-            os._exit(0)
+            shutil.rmtree(folder)
+            os._exit(0)  # atheris never comes back by itself
         watched(data)
 
     words = [sys.argv[0], str(folder), f"-seed={seed or 1}", f"-timeout={2 * INPUT_S}"]
