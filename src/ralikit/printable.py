@@ -31,9 +31,10 @@ def shown(text: str, *, most: int = 120) -> str:
 
     Args:
         text: Anything, lone surrogates too.
-        most: Characters shown before it is cut.
+        most: Characters shown before it is cut, counted as they are written out.
     """
-    return one_line(text if len(text) <= most else text[:most] + "…")
+    said = one_line(text[:most])
+    return said if len(said) <= most and len(text) <= most else said[:most] + "…"
 
 
 def listed(names: Iterable[object], *, most: int = 8) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ralikit.errors import BundleError, MissingExtraError, PhotoError, UsageError
 from ralikit.extras import require
+from ralikit.malloc import map_large_blocks
 from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
 from ralikit.models import resolve
 from ralikit.photo.decode import PhotoLike
@@ -97,6 +98,7 @@ class Scorer:
         self.tie_width = facts.model.tie_width
         self.tie_width_note = facts.model.tie_width_note
         self._decoding = BoundedSemaphore(_DECODERS)
+        self._alone = Lock()  # held by the first of those who decode
         self._running = Lock()  # an interpreter has one set of buffers, a graph one arena
 
     @property
@@ -164,8 +166,15 @@ class Scorer:
 
     def _prepare(self, photo: PhotoLike) -> _Prepared:
         with self._decoding:
-            opened = decode_photo(photo, self.preprocess)
-            views = make_views(opened, self.preprocess)
+            alone = self._alone.acquire(blocking=False)
+            if not alone:
+                map_large_blocks()  # else every thread's heap keeps what it decoded: GBs of many
+            try:
+                opened = decode_photo(photo, self.preprocess)
+                views = make_views(opened, self.preprocess)
+            finally:
+                if alone:
+                    self._alone.release()
         return _Prepared(views, opened.source, opened.width, opened.height, opened.notes)
 
     def _finish(self, prepared: _Prepared) -> Score:
