@@ -44,7 +44,7 @@ echo "node $(node --version), $("$chromium" --version 2>/dev/null)"
 say "Files to score with, and the scores Python gives with them"
 # The integer files take a minute's export each: they are made while the rest goes on. A file given in
 # RALIKIT_WEB_INT8 or RALIKIT_WEB_INT8_WEIGHTS is used as it is.
-export_s=${RALIKIT_WEB_EXPORT_S:-180} # for both together
+export_s=${RALIKIT_WEB_EXPORT_S:-300} # for both together
 integers() {
     local precision given end=$((SECONDS + export_s))
     for precision in int8 int8-weights; do
