@@ -25,6 +25,7 @@ _ADDS = {
     "coreml": "exports to Core ML and checks the package",
     "tflite": "exports to TFLite and runs .tflite files",
     "bench": "times exported files and draws the report",
+    "docs": "builds the reference site, for who works on ralikit",
     "openvino": "times ONNX files in OpenVINO as well",
     "test": "runs the tests and the style checks",
 }
