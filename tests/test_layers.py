@@ -18,10 +18,6 @@ def arrows() -> list[Any]:
     return found
 
 
-def pair_of(arrow: Any) -> tuple[str, str]:
-    return arrow.source, arrow.target
-
-
 def test_every_room_has_one_floor() -> None:
     rooms = {architecture.room_of(name) for name in architecture.modules(ROOT / "src")}
     declared = [room for floor in architecture.FLOORS for room in floor]

@@ -192,13 +192,9 @@ def _opened(root: Path | None) -> Bundle:
 
 def _photos_below(root: Path) -> list[Path]:
     from ralikit.cli.output import print_error
-    from ralikit.errors import UsageError
     from ralikit.photo.find import find_photos
 
-    found = find_photos([str(root)], on_skip=print_error)
-    if not found:
-        raise UsageError(f"there are no photos below {root}")
-    return found
+    return find_photos([str(root)], on_skip=print_error)
 
 
 def _print_exported(item: Exported) -> None:
