@@ -145,7 +145,7 @@ def test_a_bundle_is_evaluated_with_the_scores_it_gives(tmp_path: Path) -> None:
     assert list(model.scores(photos)) == pytest.approx(expected)
     assert (model.name, model.model["bundle"]) == ("tiny", bundle.hash)
     with pytest.raises(UsageError, match="is no teacher"):
-        library.open_model(str(bundle.root), seeds=[0])
+        library.open_model(str(bundle.root), teacher=library.TeacherOptions(seeds=(0,)))
     with pytest.raises(UsageError, match="there is no model"):
         library.open_model(str(tmp_path / "absent"))
 
@@ -177,7 +177,7 @@ def test_sets_are_known_by_name_alone() -> None:
 def test_the_command_prints_writes_and_records(
     labelled: MetaSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "open_model", lambda name, threads, seeds: _model(name, 0.3))
+    monkeypatch.setattr(library, "open_model", lambda name, threads, teacher: _model(name, 0.3))
     out, log = tmp_path / "out", tmp_path / "log.jsonl"
     words = ["eval", "one", "two", "--meta", str(labelled.path), "--root", str(labelled.root)]
     words += ["--mos-range", "0,5", "--resamples", "20"]

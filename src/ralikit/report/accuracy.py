@@ -61,6 +61,7 @@ def differences(results: Sequence[EvalResult]) -> list[str]:
                 continue
             verdict = "a tie" if found.tie else f"p = {found.p_value:.3f}"
             drift = np.abs(result.scores - group[0].scores)
+            drift = drift[np.isfinite(drift)]
             lines.append(
                 f"{_title(result.data)}: SRCC of {result.model.name} less that of "
                 f"{group[0].model.name}: {found.delta.value:+.4f} "
@@ -74,6 +75,12 @@ def notes(results: Sequence[EvalResult]) -> list[str]:
     """Caveats of sets and models, each once."""
     found = [f"{_title(r.data)}: {note}" for r in results for note in r.data.notes]
     found += [f"{r.model.name}: {r.model.note}" for r in results if r.model.note]
+    found += [
+        f"{_title(r.data)}: {r.model.name} gave {len(r.unrated)} of {len(r.data.samples)} photos "
+        f"no rating, the first is {printable(r.unrated[0])}; they are left out of its figures"
+        for r in results
+        if r.unrated
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -130,13 +137,14 @@ def scatter(path: Path, result: EvalResult) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mos, found = result.data.mos, result.agreement
+    rated = np.isfinite(result.scores)
+    scores, mos, found = result.scores[rated], result.data.mos[rated], result.agreement
     figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.scatter(result.scores, mos, s=9, alpha=0.45, linewidths=0, color="#2b6cb0")
-    x = np.linspace(result.scores.min(), result.scores.max(), 200)
-    axes.plot(x, fit_logistic(result.scores, mos)(x), color="#c05621", label="4-parameter logistic")
+    axes.scatter(scores, mos, s=9, alpha=0.45, linewidths=0, color="#2b6cb0")
+    x = np.linspace(scores.min(), scores.max(), 200)
+    axes.plot(x, fit_logistic(scores, mos)(x), color="#c05621", label="4-parameter logistic")
     axes.axline((3, 3), slope=1, color="#888", linewidth=0.8, linestyle=":", label="score = MOS")
     axes.set_xlim(0.8, 5.2)
     axes.set_ylim(0.8, 5.2)
@@ -219,7 +227,7 @@ def _score_list(result: EvalResult) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["image", "score", "mos"])
     rows: list[tuple[Any, ...]] = [
-        (printable(sample.name), f"{score:.6f}", f"{sample.score:.6f}")
+        (printable(sample.name), "" if np.isnan(score) else f"{score:.6f}", f"{sample.score:.6f}")
         for sample, score in zip(result.data.samples, result.scores, strict=True)
     ]
     writer.writerows(rows)

@@ -141,6 +141,7 @@ def train_sft(
             lora=settings.lora is not None,
             prompt="score",
             method=method,
+            max_pixels=settings.max_pixels,
         )
     return target
 
