@@ -228,6 +228,8 @@ def _show(results: list[EvalResult], *, resamples: int, seed: int) -> None:
         papers = accuracy.paper_table(group[0].data, group)
         if papers is not None:
             grid(f"{group[0].data.name} beside the papers", *papers)
+    for title, header, rows in accuracy.average_tables(results):
+        grid(f"{title}, beside the papers", header, rows)
     for line in [
         accuracy.method(resamples, seed),
         *accuracy.differences(results),

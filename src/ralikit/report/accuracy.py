@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ralikit.data.papers import paper_rows
+from ralikit.data.papers import paper_averages, paper_rows
 from ralikit.extras import require
 from ralikit.files import publish, to_json
 from ralikit.metrics.agreement import NAMES, Estimate, fit_logistic
@@ -49,6 +49,38 @@ def paper_table(data: EvalSet, results: Sequence[EvalResult]) -> tuple[Row, list
         figures = [f"{found.plcc.value:.3f}", f"{found.srcc.value:.3f}"]
         rows.append([result.model.name, "", *figures, count])
     return header, rows
+
+
+def average_tables(results: Sequence[EvalResult]) -> list[tuple[str, Row, list[Row]]]:
+    """Title, header and rows of every average of the papers that a model was measured on whole.
+
+    It is the plain mean of the sets' figures, as the papers print it, not one over all photos.
+    """
+    tables = []
+    for average in paper_averages():
+        rows = [
+            [row.method, row.trained_on, f"{row.plcc:.3f}", f"{row.srcc:.3f}", row.source]
+            for row in paper_rows(average.key)
+        ]
+        printed = len(rows)
+        for model, found in _by_model(results).items():
+            if average.sets and set(average.sets) <= set(found):
+                of_sets = [found[key].agreement for key in average.sets]
+                plcc = np.mean([figures.plcc.value for figures in of_sets])
+                srcc = np.mean([figures.srcc.value for figures in of_sets])
+                rows.append([model, "", f"{plcc:.3f}", f"{srcc:.3f}", "measured here"])
+        if len(rows) > printed:
+            header = ["method", "trained on", "PLCC (raw)", "SRCC", "source"]
+            tables.append((average.name, header, rows))
+    return tables
+
+
+def _by_model(results: Sequence[EvalResult]) -> dict[str, dict[str, EvalResult]]:
+    found: dict[str, dict[str, EvalResult]] = {}
+    for result in results:
+        if result.data.paper is not None:
+            found.setdefault(result.model.name, {})[result.data.paper.key] = result
+    return found
 
 
 def differences(results: Sequence[EvalResult]) -> list[str]:
@@ -98,6 +130,8 @@ def markdown(results: Sequence[EvalResult], *, command: str, resamples: int, see
     lines = ["# Evaluation", "", f"`{command}`", "", method(resamples, seed), ""]
     lines += _markdown(*table(results))
     lines += [f"- {line}" for line in differences(results) + notes(results)]
+    for title, header, rows in average_tables(results):
+        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *_markdown(header, rows)]
     for data, group in _by_set(results):
         lines += ["", f"## {_title(data)}", ""]
         papers = paper_table(data, group)
