@@ -23,7 +23,7 @@ from ralikit.train.teacher.trainer_tools import (
 )
 from ralikit.train.teacher.vlm import load_model, load_processor, resolve_model
 
-__all__ = ["TeacherTrainer", "build_trainer", "generation_arguments"]
+__all__ = ["TeacherTrainer", "build_trainer", "generation_arguments", "trainer_arguments"]
 
 
 class TeacherTrainer(WholeResume, GRPOTrainer):  # type: ignore[misc]
@@ -73,6 +73,49 @@ def generation_arguments(recipe: TeacherRecipe, barred: Sequence[int]) -> dict[s
     }
 
 
+def trainer_arguments(
+    recipe: TeacherRecipe, folder: Path, *, passes: int, barred: Sequence[int]
+) -> dict[str, Any]:
+    """What TRL's `GRPOConfig` is told; everything else keeps its default.
+
+    Args:
+        recipe: Checked settings.
+        folder: Checkpoints go to ``folder/checkpoints``.
+        passes: Of one device in an optimiser step.
+        barred: Ids of tokens that must never be sampled.
+    """
+    grpo, runtime = recipe.grpo, recipe.runtime
+    return {
+        "output_dir": str(folder / "checkpoints"),
+        "num_generations": grpo.generations,
+        "generation_batch_size": grpo.images_per_step * grpo.generations,
+        "per_device_train_batch_size": runtime.per_device,
+        "gradient_accumulation_steps": passes,
+        "beta": grpo.beta,
+        "loss_type": "grpo",
+        "scale_rewards": "group",
+        "learning_rate": grpo.learning_rate,
+        "lr_scheduler_type": "polynomial",
+        "lr_scheduler_kwargs": {"lr_end": grpo.lr_end, "power": 1.0},
+        "num_train_epochs": grpo.epochs,
+        "max_steps": grpo.max_steps or -1,
+        "weight_decay": 0.0,
+        "temperature": grpo.temperature,
+        "max_completion_length": grpo.max_completion_tokens,
+        **generation_arguments(recipe, barred),
+        **checkpointing(GRPOConfig, runtime.gradient_checkpointing),
+        "seed": grpo.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # it would show a mean in place of a NaN
+        "save_steps": runtime.save_steps,
+        "save_total_limit": runtime.keep,
+        "report_to": ["tensorboard"] if runtime.tensorboard else [],
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        **precision(),
+    }
+
+
 def build_trainer(
     recipe: TeacherRecipe, rows: list[dict[str, Any]], folder: Path
 ) -> TeacherTrainer:
@@ -99,33 +142,9 @@ def build_trainer(
     processor = load_processor(recipe.model, max_pixels=grpo.max_pixels)
     # The arguments come before the model: DeepSpeed's ZeRO-3 shards it while it loads.
     args = GRPOConfig(
-        output_dir=str(folder / "checkpoints"),
-        num_generations=grpo.generations,
-        generation_batch_size=sequences,
-        per_device_train_batch_size=runtime.per_device,
-        gradient_accumulation_steps=passes,
-        beta=grpo.beta,
-        loss_type="grpo",
-        scale_rewards="group",
-        learning_rate=grpo.learning_rate,
-        lr_scheduler_type="polynomial",
-        lr_scheduler_kwargs={"lr_end": grpo.lr_end, "power": 1.0},
-        num_train_epochs=grpo.epochs,
-        max_steps=grpo.max_steps or -1,
-        weight_decay=0.0,
-        temperature=grpo.temperature,
-        max_completion_length=grpo.max_completion_tokens,
-        **generation_arguments(recipe, barred_tokens(processor.tokenizer)),
-        **checkpointing(GRPOConfig, runtime.gradient_checkpointing),
-        seed=grpo.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,  # it would show a mean in place of a NaN
-        save_steps=runtime.save_steps,
-        save_total_limit=runtime.keep,
-        report_to=["tensorboard"] if runtime.tensorboard else [],
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        **precision(),
+        **trainer_arguments(
+            recipe, folder, passes=passes, barred=barred_tokens(processor.tokenizer)
+        )
     )
     lora = recipe.lora
     model = load_model(
