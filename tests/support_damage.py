@@ -1,4 +1,4 @@
-"""Damage that knows the format: one change to a JSON text, a protobuf, a flatbuffer, a file's bytes.
+"""Damage that knows the format: one change to JSON, a protobuf, a flatbuffer or plain bytes.
 
 Bytes flipped at random are refused by the first length that does not fit. These changes keep what
 surrounds them whole, so that what they reach is the reader behind the parser.

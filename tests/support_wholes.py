@@ -208,7 +208,9 @@ def mutations(whole: Whole, *, sealed: bool, seed: int) -> Iterator[tuple[str, b
         parts = dict(seeds[name])
         for _ in range(1 if not sealed else int(rng.integers(1, 3))):
             part = pick(rng, sorted(parts))
-            ends = [d for end, damages in whole.damages.items() if part.endswith(end) for d in damages]
+            ends = [
+                d for end, damages in whole.damages.items() if part.endswith(end) for d in damages
+            ]
             damage = pick(rng, ends or BYTES)
             if parts[part]:
                 parts[part] = _tried(damage, parts[part], rng)
@@ -218,6 +220,10 @@ def mutations(whole: Whole, *, sealed: bool, seed: int) -> Iterator[tuple[str, b
             parts = whole.seal(parts)
         yield f"{index} {name}", packed(parts) if whole.folder else parts[""]
         index += 1
+
+
+def _damages(whole: Whole, part: str) -> tuple[Damage, ...]:
+    return next((d for end, d in whole.damages.items() if part.endswith(end)), BYTES)
 
 
 def _tried(damage: Damage, data: bytes, rng: np.random.Generator) -> bytes:

@@ -63,7 +63,7 @@ def main() -> None:
     chosen = [r for r in READERS if not arguments.readers or r.name in arguments.readers]
     share = arguments.seconds / len(chosen)
     with tempfile.TemporaryDirectory(prefix="ralikit-wholes-") as folder:
-        os.environ[FILES] = folder
+        os.environ.setdefault(FILES, folder)
         if any(reader.whole for reader in chosen):
             models()
         print(f"{'reader':16} {'inputs':>9} {'refused':>9}  {share:.0f} s each, seed {seed}")
