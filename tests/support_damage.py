@@ -73,7 +73,8 @@ def cut(data: bytes, rng: np.random.Generator) -> bytes:
 def extreme(data: bytes, rng: np.random.Generator) -> bytes:
     """Four bytes that are a length or a number at its largest."""
     at = int(rng.integers(max(1, len(data) - 4)))
-    return data[:at] + pick(rng, EXTREMES) + data[at + 4 :]
+    number: bytes = pick(rng, EXTREMES)
+    return data[:at] + number + data[at + 4 :]
 
 
 def repeated(data: bytes, rng: np.random.Generator) -> bytes:

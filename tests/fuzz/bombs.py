@@ -67,8 +67,8 @@ def _copies() -> bytes:
 
 def _quad() -> bytes:
     # A pair of the pair before, a hundred deep: hashing the last as a key takes 2^100 steps.
-    pairs = b"".join(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(100))
-    return b"\x80\x02})q\x00" + pairs + b"Ns."
+    pairs = b"".join(b"h%ch%c\x86q%c0" % (i, i, i + 1) for i in range(100))
+    return b"\x80\x02})q\x000" + pairs + b"h%cNs." % 100
 
 
 def _strings() -> bytes:
