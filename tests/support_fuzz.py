@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import support_wholes
 from PIL import Image
+from support_damage import cut, extreme, flipped, pick, repeated, varint
 from support_icc import DISPLAY_P3, rgb_profile
+from support_wholes import WHOLES, Whole
 
 from ralikit.errors import RalikitError
 from ralikit.photo.decode import decode
@@ -32,11 +35,21 @@ class Reader:
         name: Short name; also of its folder in the corpus.
         seeds: Valid inputs, by name.
         read: Reads bytes, or raises a `RalikitError` of one sentence.
+        damaged: Damaged inputs without end, by a seed of its own; None: `mutations` of the seeds.
+        whole: Whether the inputs are whole models, which take seconds to make.
     """
 
     name: str
     seeds: Callable[[], dict[str, bytes]]
     read: Callable[[bytes], object]
+    damaged: Callable[[int], Iterator[tuple[str, bytes]]] | None = None
+    whole: bool = False
+
+    def inputs(self, seed: int) -> Iterator[tuple[str, bytes]]:
+        """Damaged inputs without end, each with its name; the same seed gives the same ones."""
+        if self.damaged is not None:
+            return self.damaged(seed)
+        return mutations({**self.seeds(), **corpus(self)}, seed=seed)
 
 
 def attempt(reader: Reader, data: bytes) -> str | None:
@@ -71,30 +84,21 @@ def mutations(
     index = 0
     while count is None or index < count:
         name = names[index % len(names)]
-        data = bytearray(seeds[name])
+        data = seeds[name]
         kind = index // len(names) % 6
-        if kind in (0, 1):  # flipped bits, in the headers more often than not
-            reach = len(data) if kind else min(len(data), 200)
-            for _ in range(int(rng.integers(1, 12))):
-                data[int(rng.integers(reach))] ^= 1 << int(rng.integers(8))
-        elif kind == 2:  # cut off
-            del data[int(rng.integers(1, len(data))) :]
+        if kind < 2:  # in the headers more often than not
+            data = flipped(data, rng, reach=None if kind else 200)
+        elif kind == 2:
+            data = cut(data, rng)
         elif kind == 3:  # another input's beginning
-            other = seeds[names[int(rng.integers(len(names)))]]
             size = int(rng.integers(4, 120))
-            data[:size] = other[:size]
-        elif kind == 4:  # a length, a count or a size at its largest
-            at = int(rng.integers(max(1, len(data) - 4)))
-            data[at : at + 4] = _EXTREMES[int(rng.integers(len(_EXTREMES)))]
-        else:  # a piece twice, or gone
-            at, size = int(rng.integers(len(data))), int(rng.integers(1, 64))
-            piece = data[at : at + size]
-            data[at : at + size] = piece * int(rng.integers(0, 4))
-        yield f"{index} {name}", bytes(data)
+            data = seeds[pick(rng, names)][:size] + data[size:]
+        elif kind == 4:
+            data = extreme(data, rng)
+        else:
+            data = repeated(data, rng)
+        yield f"{index} {name}", data
         index += 1
-
-
-_EXTREMES = [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"1e99", b"NaN,", b"[[[["]
 
 
 def pictures() -> dict[str, bytes]:
@@ -236,19 +240,11 @@ def _onnx() -> dict[str, bytes]:
     from ralikit.model.facts import KEY
 
     def field(number: int, data: bytes) -> bytes:
-        return bytes([number << 3 | 2]) + _varint(len(data)) + data
+        return bytes([number << 3 | 2]) + varint(len(data)) + data
 
     facts = next(iter(_facts().values()))
     entry = field(14, field(1, KEY.encode()) + field(2, facts))
     return {"facts alone": field(2, b"ralikit") + field(7, field(2, b"graph")) + entry}
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _read_meta(path: Path) -> object:
@@ -281,6 +277,16 @@ def _read_onnx(path: Path) -> object:
     return read_facts(path)
 
 
+def _whole(whole: Whole, *, sealed: bool) -> Reader:
+    return Reader(
+        name=f"{'resealed' if sealed else 'damaged'}-{whole.name}",
+        seeds=lambda: {n: support_wholes.pack(support_wholes.models() / n) for n in whole.seeds},
+        read=lambda data: support_wholes.read(whole, data, sealed=sealed),
+        damaged=lambda seed: support_wholes.mutations(whole, sealed=sealed, seed=seed),
+        whole=True,
+    )
+
+
 READERS: Sequence[Reader] = (
     Reader(
         name="pictures",
@@ -295,6 +301,7 @@ READERS: Sequence[Reader] = (
     Reader(name="meta-csv", seeds=_metas(".csv"), read=_from_file(".csv", _read_meta)),
     Reader(name="records", seeds=_records, read=_from_file(".jsonl", _read_records)),
     Reader(name="onnx-facts", seeds=_onnx, read=_from_file(".onnx", _read_onnx)),
+    *(_whole(whole, sealed=sealed) for whole in WHOLES for sealed in (False, True)),
 )
 
 

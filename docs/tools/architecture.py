@@ -35,6 +35,9 @@ GROUND = (
 )
 """Modules that everything stands on; together they are the room `ground`."""
 
+FORMER = {"decode": "photo"}
+"""Modules that are only former names, kept for users: each counts as the room it names."""
+
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ground",),
     ("photo", "metrics", "probes"),
@@ -130,7 +133,7 @@ def room_of(module: str) -> str:
     parts = module.split(".")
     if len(parts) == 1 or parts[1] == "__main__":
         return "cli"
-    return "ground" if parts[1] in GROUND else parts[1]
+    return "ground" if parts[1] in GROUND else FORMER.get(parts[1], parts[1])
 
 
 def modules(src: Path) -> dict[str, Path]:

@@ -72,6 +72,8 @@ export interface ModelFacts {
 
 export interface LoadedModel {
   readonly facts: ModelFacts;
+  /** Whether the file's digest of itself was checked: older files have none, insecure contexts no SHA-256. */
+  readonly digested: boolean;
   /** Of the file, hexadecimal; null outside secure contexts. */
   readonly sha256: string | null;
   readonly bytes: number;

@@ -4,8 +4,9 @@
     python tests/fuzz/run.py pictures pickles --seconds 3600 --engine atheris
 
 Every input is read, or refused in one sentence, within ten seconds and 4 GB. Anything else is a
-fault: the input is kept in tests/fuzz/found and the exit code is 1. Mended ones move to
-tests/fuzz/corpus/READER, where the test suite reads them again. With atheris installed
+fault: the input is kept in tests/fuzz/found, the reader goes on with others, and the exit code is
+1. Mended ones move to tests/fuzz/corpus/READER, where the test suite reads them again. Whole models
+(`damaged-...` and `resealed-...`) are made at the start, a minute or two. With atheris installed
 (`pip install atheris`), coverage leads the mutations; without it they are drawn at random.
 """
 
@@ -31,10 +32,14 @@ HERE = Path(__file__).parent
 FOUND = HERE / "found"
 sys.path.insert(0, str(HERE.parent))
 
-from support_fuzz import READERS, Reader, attempt, corpus, mutations  # noqa: E402
+from support_fuzz import READERS, Reader, attempt, corpus  # noqa: E402
+from support_wholes import FILES, models  # noqa: E402
 
 INPUT_S = 10
 MEMORY = 4 << 30
+MOST_FAULTS = 20  # of one reader: then its time is over
+REPORT_S = 1.0
+_NONE = {"inputs": 0, "refused": 0, "seconds": 1.0}
 
 
 def main() -> None:
@@ -55,26 +60,50 @@ def main() -> None:
         run = _atheris if arguments.engine == "atheris" else _random
         run(reader, arguments.seconds, seed)
         return
-    chosen = arguments.readers or known
+    chosen = [r for r in READERS if not arguments.readers or r.name in arguments.readers]
     share = arguments.seconds / len(chosen)
-    faults = 0
-    print(f"{'reader':12} {'inputs':>9} {'refused':>9}  {share:.0f} s each, seed {seed}")
-    for name in chosen:
-        words = [name, "--child", name, "--seconds", str(share), "--seed", str(seed)]
+    with tempfile.TemporaryDirectory(prefix="ralikit-wholes-") as folder:
+        os.environ.setdefault(FILES, folder)
+        if any(reader.whole for reader in chosen):
+            models()
+        print(f"{'reader':16} {'inputs':>9} {'refused':>9}  {share:.0f} s each, seed {seed}")
+        faults = sum(_fuzzed(r, share, seed, arguments.engine) for r in chosen)
+    sys.exit(1 if faults else 0)
+
+
+def _fuzzed(reader: Reader, seconds: float, seed: int, engine: str) -> int:
+    """Fuzz one reader, begin again after each fault; how many there were."""
+    left, inputs, refused, faults = seconds, 0, 0, 0
+    while faults < MOST_FAULTS and left > 0:
+        words = [reader.name, "--child", reader.name, "--seconds", str(left)]
         child = subprocess.run(
-            [sys.executable, __file__, *words, "--engine", arguments.engine],
+            [sys.executable, __file__, *words, "--seed", str(seed + faults), "--engine", engine],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # native libraries' complaints; ours is kept in a file
             text=True,
             check=False,
         )
         last = child.stdout.strip().rpartition("\n")[2]
-        counts = json.loads(last) if last.startswith("{") else {}
-        print(f"{name:12} {counts.get('inputs', '?'):>9} {counts.get('refused', '?'):>9}")
-        if child.returncode:
-            faults += 1
-            print(f"  FAULT, exit {child.returncode}: see {FOUND / name}")
-    sys.exit(1 if faults else 0)
+        counts = json.loads(last) if last.startswith("{") else _NONE
+        inputs, refused = inputs + counts["inputs"], refused + counts["refused"]
+        left -= counts["seconds"]
+        if child.returncode == 0:
+            break
+        faults += 1
+        print(f"  {reader.name}: FAULT, exit {child.returncode}: see {_kept(reader)}", flush=True)
+    print(f"{reader.name:16} {inputs:>9,} {refused:>9,}", flush=True)
+    return faults
+
+
+def _kept(reader: Reader) -> Path:
+    """Where the input lies at which a child ended; one that native code fell over gets its name."""
+    folder = FOUND / reader.name
+    for path in folder.glob("current-*"):
+        kept = folder / hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        path.rename(kept)
+        if not kept.with_suffix(".txt").exists():
+            return kept
+    return max(folder.glob("*"), key=lambda p: p.stat().st_mtime, default=folder)
 
 
 class _Watched:
@@ -85,7 +114,11 @@ class _Watched:
         self._folder = FOUND / reader.name
         self._folder.mkdir(parents=True, exist_ok=True)
         self._current = self._folder / f"current-{os.getpid()}"
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        for data in reader.seeds().values():  # what reads them is imported by now
+            attempt(reader, data)
+        most = _mapped() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        self._begun = self._reported = time.monotonic()
         signal.signal(signal.SIGALRM, _too_long)
 
     def __call__(self, data: bytes) -> None:
@@ -101,12 +134,24 @@ class _Watched:
         finally:
             signal.alarm(0)
         self.inputs += 1
+        if time.monotonic() - self._reported > REPORT_S:  # native code may end us without a word
+            self._say()
 
-    def report(self) -> None:
+    def done(self) -> None:
         self._current.unlink(missing_ok=True)
         if not any(self._folder.iterdir()):
             self._folder.rmdir()
-        print(json.dumps({"inputs": self.inputs, "refused": self.refused}), flush=True)
+        self._say()
+
+    def _say(self) -> None:
+        self._reported = time.monotonic()
+        counts = {"inputs": self.inputs, "refused": self.refused}
+        print(json.dumps({**counts, "seconds": self._reported - self._begun}), flush=True)
+
+
+def _mapped() -> int:
+    """Bytes of address space that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def _too_long(_number: int, _frame: FrameType | None) -> None:
@@ -114,13 +159,12 @@ def _too_long(_number: int, _frame: FrameType | None) -> None:
 
 
 def _random(reader: Reader, seconds: float, seed: int) -> None:
-    begun = {**reader.seeds(), **corpus(reader)}
     watched, end = _Watched(reader), time.monotonic() + seconds
-    for _, data in mutations(begun, seed=seed):
+    for _, data in reader.inputs(seed):
         if time.monotonic() > end:
             break
         watched(data)
-    watched.report()
+    watched.done()
 
 
 def _atheris(reader: Reader, seconds: float, seed: int) -> None:
@@ -142,7 +186,7 @@ def _atheris(reader: Reader, seconds: float, seed: int) -> None:
 
     def one(data: bytes) -> None:
         if time.monotonic() > end:
-            watched.report()
+            watched.done()
             shutil.rmtree(folder)
             os._exit(0)  # atheris never comes back by itself
         watched(data)

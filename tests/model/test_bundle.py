@@ -77,6 +77,25 @@ def test_an_altered_bundle_is_refused(tmp_path: Path, damage: str) -> None:
         read_bundle(root)
 
 
+def test_a_changed_description_is_refused(tmp_path: Path) -> None:
+    """It is what scores depend on that no other file's hash covers."""
+    root = tmp_path / "b"
+    write_bundle(root, _info(), tower={"w": np.ones(3, np.float16)}, head=make_head())
+    manifest = root / "ralikit.json"
+    raw = json.loads(manifest.read_text())
+    raw["model"]["temperature"] *= 2
+    manifest.write_text(json.dumps(raw))
+    with pytest.raises(BundleError, match=r"take \"hash\" out"):
+        read_bundle(root)
+    raw["hasi"] = raw.pop("hash")  # one bit
+    manifest.write_text(json.dumps(raw))
+    with pytest.raises(BundleError, match="'hasi', which a bundle does not have"):
+        read_bundle(root)
+    del raw["hasi"]  # a bundle from before, or a change on purpose
+    manifest.write_text(json.dumps(raw, indent=7))
+    assert read_bundle(root).info.temperature == 2 * _info().temperature
+
+
 def test_safetensors_refuses_what_lies_outside_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     table = json.dumps({"w": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()

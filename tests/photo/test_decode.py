@@ -448,3 +448,9 @@ def test_heic_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(PhotoError, match=r"pip install 'ralikit\[heic\]'"):
         decode(b"\0\0\0\x18ftypheic\0\0\0\0" + bytes(50))
+
+
+def test_the_former_name_of_the_decoder_still_imports() -> None:
+    from ralikit.decode import decode as former
+
+    assert former is decode

@@ -72,6 +72,19 @@ def test_no_bit_of_a_file_can_change(file: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
+def test_what_cannot_be_loaded_says_nothing_on_stdout(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ONNX Runtime announces with print that it tries again; under --json that is in the way."""
+    model = onnx.load_model(file)
+    model.graph.node[0].op_type = "Cost"
+    facts = json.loads(model.metadata_props[0].value)
+    file.write_bytes(with_facts(model, facts))
+    with pytest.raises(BundleError, match="cannot be loaded"):
+        OnnxRuntime(file)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("key", ["ralikit", DIGEST_KEY])
 def test_a_second_entry_does_not_win(

@@ -2,6 +2,7 @@
 
 import { ModelError, RuntimeLoadError } from "./errors.js";
 import { openPhoto } from "./decode.js";
+import { checkWhole, sha256 as hash } from "./digest.js";
 import { readFacts } from "./metadata.js";
 import { cutViews } from "./preprocess.js";
 
@@ -30,6 +31,7 @@ export class Engine {
   static async load(bytes, options) {
     const started = performance.now();
     const facts = readFacts(bytes);
+    const digested = await checkWhole(bytes, facts);
     const sha256 = await hash(bytes);
     const { ort, session, backend, note } = await open(bytes, options);
     try {
@@ -39,7 +41,7 @@ export class Engine {
       throw error;
     }
     const engine = new Engine(ort, session, {
-      facts, sha256, bytes: bytes.length, backend, note, threads: options.threads ?? 1,
+      facts, digested, sha256, bytes: bytes.length, backend, note, threads: options.threads ?? 1,
       runtime: `onnxruntime-web ${ort.env?.versions?.web ?? ort.env?.versions?.common ?? "?"}`,
       loadMs: performance.now() - started, firstMs: 0,
     });
@@ -105,13 +107,6 @@ export class Engine {
     await this.turn;
     await this.session.release();
   }
-}
-
-/** @param {Uint8Array} bytes */
-async function hash(bytes) {
-  if (!globalThis.crypto?.subtle) return null; // only secure contexts have it
-  const digest = await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (bytes));
-  return Array.from(new Uint8Array(digest), (b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 /**

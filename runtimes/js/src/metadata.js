@@ -9,11 +9,13 @@ import { readPreprocess } from "./preprocess.js";
 /** The one schema of facts this version reads. */
 export const SCHEMA = 1;
 const KEY = "ralikit";
+/** Name of the entry in which a file carries a digest of itself. */
+export const DIGEST = "ralikit.digest";
 const METADATA_PROPS = 14; // field number in ModelProto
 const text = new TextDecoder("utf-8", { fatal: true });
 
 /** Walks the fields of one protobuf message; every length is checked against the buffer. */
-class Fields {
+export class Fields {
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.bytes = bytes;
@@ -54,6 +56,44 @@ class Fields {
 }
 
 /**
+ * Where the metadata entries of an ONNX file stand: each value's first byte and the one after its last.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {Map<string, {start: number, stop: number}>}
+ */
+export function entriesOf(bytes) {
+  /** @type {Map<string, {start: number, stop: number}>} */
+  const entries = new Map();
+  let graph = false;
+  let twice = false;
+  try {
+    const model = new Fields(bytes);
+    while (!model.done) {
+      const { field, body } = model.next();
+      if (field === 7 && body) graph = true;
+      if (field !== METADATA_PROPS || !body) continue;
+      let key = "";
+      let value = body.subarray(body.length);
+      const entry = new Fields(body);
+      while (!entry.done) {
+        const part = entry.next();
+        if (part.field === 1 && part.body) key = text.decode(part.body);
+        if (part.field === 2 && part.body) value = part.body;
+      }
+      twice ||= entries.has(key) && (key === KEY || key === DIGEST);
+      const start = value.byteOffset - bytes.byteOffset;
+      entries.set(key, { start, stop: start + value.length });
+    }
+  } catch (error) {
+    throw new ModelError("this is not a whole ONNX file: choose a .onnx that ralikit export wrote", { cause: error });
+  }
+  if (!graph) throw new ModelError("this is not an ONNX file: choose a .onnx that ralikit export wrote");
+  // Readers would not agree on which of them counts.
+  if (twice) throw new ModelError("this file carries ralikit metadata twice: it was altered; copy or export it again");
+  return entries;
+}
+
+/**
  * The metadata entries of an ONNX file.
  *
  * @param {Uint8Array} bytes
@@ -62,32 +102,18 @@ class Fields {
 export function readMetadata(bytes) {
   /** @type {Map<string, string>} */
   const entries = new Map();
-  let graph = false;
-  try {
-    const model = new Fields(bytes);
-    while (!model.done) {
-      const { field, body } = model.next();
-      if (field === 7 && body) graph = true;
-      if (field !== METADATA_PROPS || !body) continue;
-      let key = "";
-      let value = "";
-      const entry = new Fields(body);
-      while (!entry.done) {
-        const part = entry.next();
-        if (part.field === 1 && part.body) key = text.decode(part.body);
-        if (part.field === 2 && part.body) value = text.decode(part.body);
-      }
-      entries.set(key, value);
+  for (const [key, { start, stop }] of entriesOf(bytes)) {
+    try {
+      entries.set(key, text.decode(bytes.subarray(start, stop)));
+    } catch (error) {
+      throw new ModelError("this file's metadata is not text: copy or export it again", { cause: error });
     }
-  } catch (error) {
-    throw new ModelError("this is not a whole ONNX file: choose a .onnx that ralikit export wrote", { cause: error });
   }
-  if (!graph) throw new ModelError("this is not an ONNX file: choose a .onnx that ralikit export wrote");
   return entries;
 }
 
 /**
- * Read and check the facts of an exported file.
+ * Read and check the facts of an exported file. Whether the file is whole is checked as it is loaded.
  *
  * @param {Uint8Array} bytes The whole file.
  * @returns {import("../index.d.ts").ModelFacts}

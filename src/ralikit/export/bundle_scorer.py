@@ -16,6 +16,7 @@ from ralikit.model.bundle import SCORER, Bundle, read_bundle, read_safetensors, 
 from ralikit.model.bundle import TOWER as TOWER_FILE
 from ralikit.model.facts import facts_of
 from ralikit.model.folded import fold
+from ralikit.runtimes.digest import declared
 
 _TOLERANCE = 1e-4
 _PROBES = 4
@@ -42,7 +43,8 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
         path = Path(folder) / SCORER
         request = Request(bundle=bundle, bench=Workbench(folded), precision="fp16")
         onnx.convert(request, path)
-        onnx.write_facts(path, {**facts_of(bundle), "target": "onnx", "precision": "fp16"})
+        facts = {**facts_of(bundle), **declared(), "target": "onnx", "precision": "fp16"}
+        onnx.write_facts(path, facts)
         runtime = OnnxRuntime(path)
         size = bundle.info.preprocess.size
         rng = np.random.default_rng(0)

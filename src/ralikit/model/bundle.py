@@ -43,6 +43,7 @@ __all__ = [
 
 SCHEMA = 1
 MANIFEST = "ralikit.json"
+_KEYS = ("schema", "model", "files", "hash")
 TOWER = "tower.safetensors"
 HEAD = "head.safetensors"
 SCORER = "scorer.onnx"
@@ -204,6 +205,8 @@ def read_bundle(root: Path) -> Bundle:
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         found = raw.get("schema") if isinstance(raw, dict) else None
         raise BundleError(f"{path} has schema {shown(repr(found))}, this version reads {SCHEMA}")
+    if strange := sorted(raw.keys() - set(_KEYS)):  # one bit makes another key of "hash"
+        raise BundleError(f"{path} has {shown(repr(strange[0]))}, which a bundle does not have")
     files = raw.get("files")
     if not isinstance(files, dict) or not {TOWER, HEAD} <= set(files):
         raise BundleError(f"{path} must list {TOWER} and {HEAD} with their hashes")
@@ -217,7 +220,13 @@ def read_bundle(root: Path) -> Bundle:
             raise BundleError(f"{root} lacks {shown(name)!r}, which its {MANIFEST} lists")
         if sha256_path(file) != digest:
             raise BundleError(f"{file} was altered: its hash is not the one in {MANIFEST}")
-    return Bundle(root=root, info=info, files=dict(files))
+    bundle = Bundle(root=root, info=info, files=dict(files))
+    if raw.get("hash", bundle.hash) != bundle.hash:  # older ones have none
+        raise BundleError(
+            f"{path} was altered: its description is not the one that its hash is of; copy the "
+            'bundle again, or, if you changed it yourself, take "hash" out'
+        )
+    return bundle
 
 
 def write_bundle(
@@ -255,8 +264,8 @@ def write_bundle(
         for name, data in (extra or {}).items():
             (draft / name).write_bytes(data)
         listing = {p.name: sha256_path(p) for p in sorted(draft.iterdir())}
-        (draft / MANIFEST).write_text(
-            to_json({"schema": SCHEMA, "model": to_mapping(info), "files": listing}),
-            encoding="utf-8",
-        )
+        described = {"schema": SCHEMA, "model": to_mapping(info), "files": listing}
+        (draft / MANIFEST).write_text(to_json(described), encoding="utf-8")
+        described["hash"] = read_bundle(draft).hash  # as readers of its JSON will find it
+        (draft / MANIFEST).write_text(to_json(described), encoding="utf-8")
     return read_bundle(root)

@@ -112,8 +112,12 @@ class OnnxRuntime:
             # Weights are repacked one by one as a session starts: on the heap, the holes that the
             # originals leave would stay, 0.25 GB for 0.3 GB of weights.
             with large_blocks_mapped() if large else contextlib.nullcontext():
+                # Falling back, here to the same provider, is announced with print, on stdout.
                 return ort.InferenceSession(
-                    str(self._path), options, providers=["CPUExecutionProvider"]
+                    str(self._path),
+                    options,
+                    providers=["CPUExecutionProvider"],
+                    enable_fallback=False,
                 )
         except ERRORS as error:
             raise BundleError(f"{self._path} cannot be loaded: {_one_line(error)}") from error
