@@ -13,6 +13,7 @@ from ralikit.model.bundle import Scale
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.reasons_settings import ReasonsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ class RaliRecipe:
         fit: Compression, basis and scoring definition.
         validation: Photos kept out.
         bundle: What comes out.
+        reasons: The bank of reasons to fit beside the scorer; None: the bundle gets none.
         expected: Free text: what to expect, measured where and how.
     """
 
@@ -114,6 +116,7 @@ class RaliRecipe:
     fit: FitSettings = field(default_factory=FitSettings)
     validation: Validation = field(default_factory=Validation)
     bundle: BundleSpec
+    reasons: ReasonsSettings | None = None
     expected: str = ""
 
     def __post_init__(self) -> None:

@@ -153,9 +153,10 @@ class Run:
 
 
 def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
-    # What `expected` says changes nothing that is trained.
+    # What `expected` says changes nothing that is trained, and a bank is fitted on what was.
     plain = to_mapping(recipe, former=former)
-    return to_json({name: value for name, value in plain.items() if name != "expected"})
+    others = ("expected", "reasons")
+    return to_json({name: value for name, value in plain.items() if name not in others})
 
 
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
@@ -213,7 +214,7 @@ def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
 
 
 def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
-    samples = _read_samples(recipe)
+    samples = read_samples(recipe)
     tower, preprocess = start_tower(recipe)
     everything = np.arange(len(samples))
     run = Run(
@@ -238,7 +239,12 @@ def _cache(out: Path) -> Path:
     return out.parent / "cache"
 
 
-def _read_samples(recipe: RaliRecipe) -> list[Sample]:
+def read_samples(recipe: RaliRecipe) -> list[Sample]:
+    """Every labelled photo of a recipe.
+
+    Raises:
+        DataError: If labels cannot be read, a photo is missing or labelled twice, or all alike.
+    """
     samples: list[Sample] = []
     for spec in recipe.data:
         path, root = recipe.below(spec.path), recipe.below(spec.root)
