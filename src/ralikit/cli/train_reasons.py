@@ -21,7 +21,7 @@ def reasons(
     bundle: Annotated[Path, typer.Argument(help="Bundle folder; it is written anew.")],
     recipe: Annotated[
         Path | None,
-        typer.Option(help="Recipe (.toml) whose photos, text encoder and [reasons] are taken."),
+        typer.Option(help="Recipe (.toml) whose photos, text encoder and settings are taken."),
     ] = None,
     photos: Annotated[
         Path | None,
