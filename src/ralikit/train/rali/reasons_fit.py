@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ralikit.errors import TrainingError
+from ralikit.metrics.roc import area
 from ralikit.model.head import unit
 from ralikit.model.reasons import NAMED
 from ralikit.model.reasons_head import ReasonsHead
@@ -180,7 +181,7 @@ def judged(
     truth = np.asarray(owners)[strength.argmax(axis=1)]
     clear = planted.single & (strength.max(axis=1) >= CLEAR)
     auc = [
-        area(values[clear & (truth == k), k], values[(wanted[:, k] == 0), k])
+        _area(values[clear & (truth == k), k], values[(wanted[:, k] == 0), k])
         for k in range(wanted.shape[1])
     ]
     limited = np.clip(values, 1e-9, 1 - 1e-9)
@@ -195,13 +196,9 @@ def judged(
     )
 
 
-def area(positive: Floats, negative: Floats) -> float:
-    """Area under the ROC curve: how often a positive lies above a negative, ties half."""
-    if not len(positive) or not len(negative):
-        return float("nan")
-    below = np.searchsorted(np.sort(negative), positive, side="left")
-    upto = np.searchsorted(np.sort(negative), positive, side="right")
-    return float((below + upto).mean() / (2 * len(negative)))
+def _area(positive: Floats, negative: Floats) -> float:
+    found = area(positive, negative)
+    return float("nan") if found is None else found
 
 
 def _weights(planted: Planted) -> Floats:
