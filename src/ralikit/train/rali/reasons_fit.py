@@ -71,16 +71,17 @@ def fit_text(planted: Planted, wanted: Floats, directions: Floats, *, mixed: boo
         planted: Photos to fit on.
         wanted: Share of people taken to name each reason, (n, K).
         directions: From `axes`, (K, D).
-        mixed: Whether each reason weighs all directions; else its own alone.
+        mixed: Whether each reason weighs all directions; else its own alone, and never backwards:
+            texts of both sides that were swapped cannot be mended by calibration.
     """
     cosines = unit(planted.embeddings) @ directions.T  # (n, K)
     spread = cosines.std(axis=0) + 1e-9
     count = len(directions)
-    start = np.eye(count)
-    mask = np.ones_like(start) if mixed else start
+    start = np.eye(count) if mixed else np.zeros(count)
 
     def logits(x: Tensor, parts: dict[str, Tensor]) -> Tensor:
-        return x @ (parts["scale"] * torch.from_numpy(mask)).T + parts["bias"]
+        weighed = x @ parts["scale"].T if mixed else x * parts["scale"].exp()
+        return weighed + parts["bias"]
 
     parts = _minimise(
         logits,
@@ -90,7 +91,7 @@ def fit_text(planted: Planted, wanted: Floats, directions: Floats, *, mixed: boo
         {"scale": start, "bias": np.full(count, -2.0)},
         decay=1e-4,
     )
-    scale = parts["scale"] * mask / spread
+    scale = (parts["scale"] if mixed else np.diag(np.exp(parts["scale"]))) / spread
     return ReasonsHead(weight=scale @ directions, bias=parts["bias"] - scale @ cosines.mean(axis=0))
 
 
