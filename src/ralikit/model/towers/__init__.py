@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TOWERS = {
     "mobilenet_v2": "ralikit.model.towers.mobilenet_v2.MobileNetV2",
+    "efficientnet_lite": "ralikit.model.towers.efficientnet_lite.EfficientNetLite",
     "clip": "ralikit.model.towers.clip.Clip",
     "siglip": "ralikit.model.towers.siglip.Siglip",
 }
