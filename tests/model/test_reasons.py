@@ -57,7 +57,7 @@ def test_quality_is_one_minus_its_highest_reason() -> None:
 
 
 def test_one_number_a_reason() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="zip"):
         named_reasons([0.1], INFOS)
 
 
