@@ -42,6 +42,7 @@ class Score:
         height: Height of the photo, upright, pixels.
         notes: What a reader should know about how this score came about.
         runtime: What ran the model, e.g. ``"onnxruntime 1.31.1"``.
+        licence: Of the model's weights, in a sentence; empty: not stated.
     """
 
     value: float
@@ -53,6 +54,7 @@ class Score:
     height: int
     notes: tuple[str, ...]
     runtime: str
+    licence: str = ""
 
     def __float__(self) -> float:
         """The value."""
@@ -87,6 +89,7 @@ class Scorer:
         tie_width_note: How that was measured.
         preprocess: From photo to views.
         runtime: What runs it.
+        licence: Of its weights, in a sentence; empty: not stated.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -95,6 +98,7 @@ class Scorer:
         self.runtime = runtime
         self.preprocess, self.scale = facts.preprocess, facts.scale
         self.name = facts.model.name
+        self.licence = facts.model.licence
         self.tie_width = facts.model.tie_width
         self.tie_width_note = facts.model.tie_width_note
         self._decoding = BoundedSemaphore(_DECODERS)
@@ -191,6 +195,7 @@ class Scorer:
             height=prepared.height,
             notes=prepared.notes + note,
             runtime=self.runtime.name,
+            licence=self.licence,
         )
 
 
