@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from ralikit.files import (
 )
 from ralikit.model.head import Head
 from ralikit.model.onnx_tensors import read_tower
+from ralikit.model.reasons_head import ReasonsHead, ReasonsInfo, reasons_head
 from ralikit.model.safetensors import (
     count_numbers,
     read_safetensors,
@@ -33,6 +35,7 @@ from ralikit.printable import shown
 __all__ = [
     "HEAD",
     "MANIFEST",
+    "REASONS",
     "SCHEMA",
     "SCORER",
     "TOWER",
@@ -52,6 +55,7 @@ SCHEMA = 1
 MANIFEST = "ralikit.json"
 TOWER = "tower.safetensors"
 HEAD = "head.safetensors"
+REASONS = "reasons.safetensors"
 SCORER = "scorer.onnx"
 
 TOWER_IN = "tower_in"
@@ -96,6 +100,7 @@ class BundleInfo:
         tie_width: Scores closer than this are not told apart by the model; None: not measured.
         tie_width_note: How `tie_width` was measured.
         text_encoder: The frozen text tower of the alignment, for the record.
+        reasons: What the bank of reasons says, and what it rests on; None: there is no bank.
         provenance: Data, recipe, seeds, versions.
         licence: Licence of these weights, in a sentence.
         notice: What a user must know before shipping these weights.
@@ -111,6 +116,7 @@ class BundleInfo:
     tie_width: float | None = renamed("resolution", default=None)
     tie_width_note: str = renamed("resolution_note", default="")
     text_encoder: str = ""
+    reasons: ReasonsInfo | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     notice: str = ""
@@ -151,16 +157,21 @@ class Bundle:
 
     @property
     def hash(self) -> str:
-        """Identity of the model: a hash over description, tower and head (not the ONNX file).
+        """Identity of the model: a hash over description and tensors (not the ONNX file).
 
         The description counts under the names of its first version: a name that has changed since
-        makes no other model.
+        makes no other model, and neither does a bank that is not there.
         """
         parts = {
-            "info": to_mapping(self.info, former=True),
-            "files": {name: self.files[name] for name in (TOWER, HEAD)},
+            "info": _plain(self.info, former=True),
+            "files": {name: self.files[name] for name in _TENSORS if name in self.files},
         }
         return sha256_bytes(to_json(parts, indent=None).encode())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What its exports give where nobody asks for more: the score, and reasons if it can."""
+        return ("score",) if self.info.reasons is None else ("score", "reasons")
 
     @property
     def scorer(self) -> Path | None:
@@ -219,6 +230,47 @@ class Bundle:
         except ValueError as error:
             raise BundleError(f"{self.root / HEAD}: {error}") from error
 
+    def reasons(self) -> ReasonsHead | None:
+        """Read the bank's read-out; None where the bundle has no bank.
+
+        Raises:
+            BundleError: If tensors are missing, misshapen, not finite, or of other reasons.
+        """
+        if self.info.reasons is None:
+            return None
+        path = self.root / REASONS
+        try:
+            head = reasons_head(self.reasons_tensors())
+        except KeyError as error:
+            raise BundleError(f"{path} has no tensor {error}") from error
+        except ValueError as error:
+            raise BundleError(f"{path}: {error}") from error
+        if len(head.bias) != len(self.info.reasons.bank):
+            raise BundleError(
+                f"{path} gives {len(head.bias)} reasons, {MANIFEST} names "
+                f"{len(self.info.reasons.bank)}"
+            )
+        return head
+
+    def reasons_tensors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Everything that the bank's file holds, by name; nothing where there is no bank.
+
+        Raises:
+            BundleError: If the file is not whole or not safetensors.
+        """
+        return {} if self.info.reasons is None else read_safetensors(self.root / REASONS)
+
+
+_TENSORS = (TOWER, HEAD, REASONS)
+
+
+def _plain(info: BundleInfo, *, former: bool = False) -> dict[str, Any]:
+    # A bundle without a bank says nothing of one, as those before there were any.
+    plain = to_mapping(info, former=former)
+    if info.reasons is None:
+        del plain["reasons"]
+    return plain
+
 
 def read_bundle(root: Path) -> Bundle:
     """Open a bundle folder and check every file's hash.
@@ -246,6 +298,8 @@ def read_bundle(root: Path) -> Bundle:
         info = from_mapping(BundleInfo, raw.get("model", {}), where=str(path))
     except UsageError as error:
         raise BundleError(str(error)) from error
+    if (info.reasons is not None) != (REASONS in files):
+        raise BundleError(f"{path} must both name its reasons and list {REASONS}, or neither")
     for name, digest in files.items():
         if name == TOWER and inside:
             continue  # held to its hash where it is read (`Bundle.tower_tensors`)
@@ -263,6 +317,7 @@ def write_bundle(
     *,
     tower: dict[str, np.ndarray[Any, Any]],
     head: Head,
+    reasons: Mapping[str, np.ndarray[Any, Any]] | None = None,
     extra: dict[str, bytes] | None = None,
     overwrite: bool = False,
 ) -> Bundle:
@@ -273,6 +328,8 @@ def write_bundle(
         info: Its description.
         tower: Named tower tensors, float16 or float32.
         head: PCA and basis, stored as float32.
+        reasons: Tensors of the bank that `info` names (`ReasonsHead.tensors`, and whatever it was
+            made from), stored as float32; None: it names none.
         extra: Further files by name, e.g. the scorer and the model card.
         overwrite: Replace an existing folder.
     """
@@ -289,11 +346,15 @@ def write_bundle(
         write_safetensors(
             draft / HEAD, {k: np.asarray(v, dtype=np.float32) for k, v in head_tensors.items()}
         )
+        if reasons:
+            write_safetensors(
+                draft / REASONS, {k: np.asarray(v, dtype=np.float32) for k, v in reasons.items()}
+            )
         for name, data in (extra or {}).items():
             (draft / name).write_bytes(data)
         listing = {p.name: sha256_path(p) for p in sorted(draft.iterdir())}
         (draft / MANIFEST).write_text(
-            to_json({"schema": SCHEMA, "model": to_mapping(info), "files": listing}),
+            to_json({"schema": SCHEMA, "model": _plain(info), "files": listing}),
             encoding="utf-8",
         )
     return read_bundle(root)

@@ -14,6 +14,7 @@ from ralikit.photo.views import Preprocess
 from ralikit.train.describe.rules import Words
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.reasons_settings import ReasonsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,7 @@ class RaliRecipe:
         fit: Compression, basis and scoring definition.
         validation: Photos kept out.
         bundle: What comes out.
+        reasons: The bank of reasons to fit beside the scorer; None: the bundle gets none.
         expected: Free text: what to expect, measured where and how.
     """
 
@@ -127,6 +129,7 @@ class RaliRecipe:
     fit: FitSettings = field(default_factory=FitSettings)
     validation: Validation = field(default_factory=Validation)
     bundle: BundleSpec
+    reasons: ReasonsSettings | None = None
     expected: str = ""
 
     def __post_init__(self) -> None:

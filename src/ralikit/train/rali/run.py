@@ -189,9 +189,10 @@ class Run:
 
 
 def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
-    # What `expected` says changes nothing that is trained.
+    # What `expected` says changes nothing that is trained, and a bank is fitted on what was.
     plain = to_mapping(recipe, former=former)
-    return to_json({name: value for name, value in plain.items() if name != "expected"})
+    others = ("expected", "reasons")
+    return to_json({name: value for name, value in plain.items() if name not in others})
 
 
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
@@ -257,9 +258,7 @@ def weights_file(recipe: RaliRecipe) -> Path:
 
 
 def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
-    samples = _read_samples(recipe)
-    if recipe.scales == "matched":
-        samples = matched_scales(samples)
+    samples = read_samples(recipe)
     tower, preprocess = start_tower(recipe)
     everything = np.arange(len(samples))
     run = Run(
@@ -319,7 +318,12 @@ def _cache(out: Path) -> Path:
     return out.parent / "cache"
 
 
-def _read_samples(recipe: RaliRecipe) -> list[Sample]:
+def read_samples(recipe: RaliRecipe) -> list[Sample]:
+    """Every labelled photo of a recipe.
+
+    Raises:
+        DataError: If labels cannot be read, a photo is missing or labelled twice, or all alike.
+    """
     samples: list[Sample] = []
     for spec in recipe.data:
         path, root = recipe.below(spec.path), recipe.below(spec.root)
@@ -332,7 +336,7 @@ def _read_samples(recipe: RaliRecipe) -> list[Sample]:
             f"all {len(samples)} photos are labelled {samples[0].score:g}: there is no difference "
             "to learn"
         )
-    return samples
+    return matched_scales(samples) if recipe.scales == "matched" else samples
 
 
 def _open_store(

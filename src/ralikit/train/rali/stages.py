@@ -33,8 +33,11 @@ from ralikit.model.towers.base import Tower
 from ralikit.train.rali.align import AlignData, Alignment, ridge
 from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.rali.fit import Chains, fit_head
+from ralikit.train.rali.reasons import fit_bank, good_photos
+from ralikit.train.rali.reasons_settings import ReasonsSettings
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.run import Run
+from ralikit.train.rali.text_encoders import open_text_encoder
 from ralikit.train.rali.tie_width import tie_width
 
 TOWER = "tower.safetensors"
@@ -177,7 +180,23 @@ def fit(run: Run) -> Bundle:
     )
     if len(run.held_out):
         _validate(run, embedder, head)
-    return _write(run, tensors, head)
+    bundle, reasons = _write(run, tensors, head), run.recipe.reasons
+    return bundle if reasons is None else _with_reasons(run, bundle, reasons)
+
+
+def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle:
+    samples = [run.samples[i] for i in run.train]
+    fitted = fit_bank(
+        bundle,
+        good_photos(samples, share=settings.good),
+        open_text_encoder(run.recipe.texts.encoder),
+        settings,
+        cache=run.cache,
+        device=run.world.device,
+        tell=run.tell,
+    )
+    run.tell(f"reasons by {fitted.chosen.name}: first right {fitted.chosen.right:.3f}", 1.0)
+    return fitted.bundle
 
 
 def _embeddings(
