@@ -43,6 +43,7 @@ class Score:
         height: Height of the photo, upright, pixels.
         notes: What a reader should know about how this score came about.
         runtime: What ran the model, e.g. ``"onnxruntime 1.31.1"``.
+        licence: Of the model's weights, in a sentence; empty: not stated.
         reasons: Why it is low: those of 0.5 and more, the highest first; none where there is none,
             or the model has no bank of reasons.
         reason_values: Every reason's value by its id, 0..1; empty where the model has none.
@@ -58,6 +59,7 @@ class Score:
     height: int
     notes: tuple[str, ...]
     runtime: str
+    licence: str = ""
     reasons: tuple[Reason, ...] = ()
     reason_values: Mapping[str, float] = field(default_factory=dict, hash=False)
     qualities: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -96,6 +98,7 @@ class Scorer:
         preprocess: From photo to views.
         reasons: What each reason means that it gives; none where the model has no bank.
         runtime: What runs it.
+        licence: Of its weights, in a sentence; empty: not stated.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -104,6 +107,7 @@ class Scorer:
         self.runtime = runtime
         self.preprocess, self.scale, self.reasons = facts.preprocess, facts.scale, facts.reasons
         self.name = facts.model.name
+        self.licence = facts.model.licence
         self.tie_width = facts.model.tie_width
         self.tie_width_note = facts.model.tie_width_note
         self._decoding = BoundedSemaphore(_DECODERS)
@@ -201,6 +205,7 @@ class Scorer:
             height=prepared.height,
             notes=prepared.notes + note,
             runtime=self.runtime.name,
+            licence=self.licence,
             reasons=named_reasons(reasons, infos),
             reason_values={info.id: v for info, v in zip(infos, reasons, strict=True)},
             qualities=quality_values(reasons, infos),

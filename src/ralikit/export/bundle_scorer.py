@@ -12,8 +12,7 @@ from ralikit.export.gate.parity import FOLD_REASONS
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.target import Request
-from ralikit.model.bundle import SCORER, Bundle, read_bundle, read_safetensors, write_bundle
-from ralikit.model.bundle import TOWER as TOWER_FILE
+from ralikit.model.bundle import SCORER, Bundle, read_bundle, write_bundle
 from ralikit.model.facts import facts_of, outputs_facts
 from ralikit.model.folded import fold
 
@@ -60,7 +59,7 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
                 if not drift <= _TOLERANCE[name]:
                     raise ParityError(f"{SCORER}: its {name} is off torch's by {drift:.6f}")
         files = {SCORER: path.read_bytes(), **(extra or {})}
-    tower = read_safetensors(bundle.root / TOWER_FILE)
+    tower = bundle.tower_tensors()
     head = bundle.head()
     write_bundle(
         bundle.root,

@@ -21,8 +21,14 @@ from ralikit.files import (
     to_json,
 )
 from ralikit.model.head import Head
+from ralikit.model.onnx_tensors import read_tower
 from ralikit.model.reasons_head import ReasonsHead, ReasonsInfo, reasons_head
-from ralikit.model.safetensors import count_numbers, read_safetensors, write_safetensors
+from ralikit.model.safetensors import (
+    count_numbers,
+    read_safetensors,
+    safetensors_bytes,
+    write_safetensors,
+)
 from ralikit.photo.views import Preprocess
 from ralikit.printable import shown
 
@@ -33,6 +39,7 @@ __all__ = [
     "SCHEMA",
     "SCORER",
     "TOWER",
+    "TOWER_IN",
     "Bundle",
     "BundleInfo",
     "Scale",
@@ -50,6 +57,9 @@ TOWER = "tower.safetensors"
 HEAD = "head.safetensors"
 REASONS = "reasons.safetensors"
 SCORER = "scorer.onnx"
+
+TOWER_IN = "tower_in"
+"""Names the file that holds the tower where it has none of its own: then `SCORER`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +178,35 @@ class Bundle:
         """The ONNX file that scores without torch, where the bundle carries one."""
         return self.root / SCORER if SCORER in self.files else None
 
+    @property
+    def tower_file(self) -> Path:
+        """The file that holds the tower's weights: a file of their own, or the ONNX file."""
+        own = self.root / TOWER
+        return own if own.is_file() else self.root / SCORER
+
     def tower_numbers(self) -> int:
-        """How many numbers the tower's weights are, read off their table alone.
+        """How many numbers the tower's weights are.
 
         Raises:
             BundleError: If the file is not whole or not safetensors.
         """
-        return count_numbers(self.root / TOWER)
+        if self.tower_file.name == TOWER:
+            return count_numbers(self.tower_file)
+        return sum(tensor.size for tensor in self.tower_tensors().values())
+
+    def tower_tensors(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The tower's weights by name, wherever the bundle keeps them.
+
+        Raises:
+            BundleError: If the file is not whole, or does not hold the weights that the bundle's
+                description names.
+        """
+        if self.tower_file.name == TOWER:
+            return read_safetensors(self.tower_file)
+        tensors: dict[str, np.ndarray[Any, Any]] = dict(read_tower(self.tower_file))
+        if sha256_bytes(safetensors_bytes(tensors)) != self.files[TOWER]:
+            raise BundleError(f"{self.tower_file} does not hold the weights that {MANIFEST} names")
+        return tensors
 
     def head(self) -> Head:
         """Read PCA and basis.
@@ -257,7 +289,10 @@ def read_bundle(root: Path) -> Bundle:
         found = raw.get("schema") if isinstance(raw, dict) else None
         raise BundleError(f"{path} has schema {shown(repr(found))}, this version reads {SCHEMA}")
     files = raw.get("files")
-    if not isinstance(files, dict) or not {TOWER, HEAD} <= set(files):
+    inside = raw.get(TOWER_IN)
+    if inside not in (None, SCORER):
+        raise BundleError(f"{path}: a tower lies in {SCORER} or in a file of its own")
+    if not isinstance(files, dict) or not {TOWER, HEAD, inside or TOWER} <= set(files):
         raise BundleError(f"{path} must list {TOWER} and {HEAD} with their hashes")
     try:
         info = from_mapping(BundleInfo, raw.get("model", {}), where=str(path))
@@ -266,6 +301,8 @@ def read_bundle(root: Path) -> Bundle:
     if (info.reasons is not None) != (REASONS in files):
         raise BundleError(f"{path} must both name its reasons and list {REASONS}, or neither")
     for name, digest in files.items():
+        if name == TOWER and inside:
+            continue  # held to its hash where it is read (`Bundle.tower_tensors`)
         file = root / name
         if Path(name).name != name or not is_file(file):
             raise BundleError(f"{root} lacks {shown(name)!r}, which its {MANIFEST} lists")
@@ -321,3 +358,24 @@ def write_bundle(
             encoding="utf-8",
         )
     return read_bundle(root)
+
+
+def keep_one_copy(bundle: Bundle) -> Bundle:
+    """Leave the tower's weights in ``scorer.onnx`` alone, where it holds the very same.
+
+    The bundle's hash stays: it is over the weights, wherever they lie.
+
+    Raises:
+        BundleError: If the bundle has no such file, or the weights there are not the same.
+    """
+    if bundle.scorer is None:
+        raise BundleError(f"{bundle.root} carries no {SCORER} that could hold its weights")
+    files = {name: (bundle.root / name).read_bytes() for name in bundle.files if name != TOWER}
+    raw = read_json(bundle.root / MANIFEST)
+    with publish(bundle.root, overwrite=True) as draft:
+        draft.mkdir()
+        for name, data in files.items():
+            (draft / name).write_bytes(data)
+        (draft / MANIFEST).write_text(to_json({**raw, TOWER_IN: SCORER}), encoding="utf-8")
+        read_bundle(draft).tower_tensors()
+    return read_bundle(bundle.root)

@@ -36,7 +36,7 @@ from ralikit.export.one_thread import one_thread
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.malloc import map_large_blocks
-from ralikit.model.bundle import TOWER, Bundle
+from ralikit.model.bundle import Bundle
 from ralikit.model.folded import Folded, fold, with_outputs
 from ralikit.model.rewrite import rewrite
 from ralikit.photo.views import make_views
@@ -161,7 +161,7 @@ def open_gate(
         ExportError: If it holds too few photos.
         MissingExtraError: If the built-in set's libraries are not installed.
     """
-    large = size_bytes(bundle.root / TOWER) > LARGE
+    large = size_bytes(bundle.tower_file) > LARGE
     if large:
         map_large_blocks()
     few = large and not thorough

@@ -27,6 +27,8 @@ class FitSettings:
         keep: Pull of centroids and scores back to where clustering put them: fitted freely, basis
             scores leave the scale and cannot be read as opinions any more.
         fit_projection: Whether U, the PCA's projection, is fitted too.
+        balance: As in the alignment: share of a step that each data set gets, photos then being
+            compared within a set; None: as they come.
         chains: Photos whose two degraded copies take part in the score fit.
         rank_weight: Weight of the ranking loss on them.
         margin: Score gap, in standard deviations, asked for a degradation of severity 1.
@@ -45,6 +47,7 @@ class FitSettings:
     mse_weight: float = 1.0
     keep: float = 0.0
     fit_projection: bool = False
+    balance: float | None = None
     chains: int = 0
     rank_weight: float = 1.0
     margin: float = 0.8

@@ -59,7 +59,8 @@ def align(run: Run, *, resume: bool = True) -> None:
         _init_projection(run, texts)
     _check_width(run, texts)
     device = run.world.device
-    data = AlignData(run.store, run.train, run.scores, texts)
+    axes = run.reason_axes() if settings.reason_weight else None
+    data = AlignData(run.store, run.train, run.scores, texts, run.sets(), axes)
     alignment = Alignment(run.tower, data, settings, run.preprocess, world=run.world, device=device)
 
     def told(step: int, steps: int, figures: dict[str, float]) -> None:
@@ -81,18 +82,28 @@ def align(run: Run, *, resume: bool = True) -> None:
 
 def _align_key(recipe: RaliRecipe) -> str:
     plain = to_mapping(recipe)
-    parts = {k: plain[k] for k in ("data", "texts", "tower", "preprocess", "align", "validation")}
+    parts = {
+        k: plain[k]
+        for k in ("data", "scales", "texts", "tower", "preprocess", "align", "validation")
+    }
     return sha256_bytes(to_json(parts, indent=None).encode())
 
 
 def _init_projection(run: Run, texts: NDArray[np.float32]) -> None:
     """Start the projection from ridge regression on the untrained features."""
+    settings = run.recipe.align
+    photos = run.train
+    if settings.init_photos is not None and settings.init_photos < len(photos):
+        drawn = np.random.default_rng([settings.seed, 5])
+        photos = np.sort(drawn.choice(photos, settings.init_photos, replace=False))
     target = (
         ((run.scores - run.scores[run.train].mean()) / run.scores[run.train].std())[:, None]
-        if run.recipe.align.objective == "regression"
+        if settings.objective == "regression"
         else texts.mean(axis=1)
     )
-    weights, bias = ridge(run.start_features()[run.train], target[run.train], strength=1.0)
+    every = settings.init_photos is None
+    features = run.start_features()[photos] if every else run.start_features(photos)
+    weights, bias = ridge(features, target[photos], strength=1.0)
     projection = getattr(run.tower, "projection", None)
     if not isinstance(projection, torch.nn.Linear) or projection.weight.shape != weights.shape:
         raise UsageError(
@@ -149,7 +160,13 @@ def fit(run: Run) -> Bundle:
     if settings.chains:
         run.tell("degraded copies", 0.0)
         found = chain_embeddings(
-            embedder, run.store, run.train, run.preprocess.size, settings.chains, seed=settings.seed
+            embedder,
+            run.store,
+            run.train,
+            run.preprocess.size,
+            settings.chains,
+            seed=settings.seed,
+            faults=run.recipe.align.faults,
         )
         chains = Chains(*found)
     scale = run.recipe.bundle.scale
@@ -159,6 +176,7 @@ def fit(run: Run) -> Bundle:
         settings,
         chains=chains,
         scale=(scale.minimum, scale.maximum),
+        sets=run.sets()[run.train],
     )
     if len(run.held_out):
         _validate(run, embedder, head)
