@@ -210,9 +210,7 @@ def test_a_bundle_gets_a_bank_and_keeps_its_scores(
     texts = bundle.reasons_tensors()["present"]
     assert texts.shape == (COUNT, len(BANK[0].present), 6)
     # Again, with another route: the bank is replaced, not added to.
-    again = fit_bank(
-        bundle, photos, Reader(), replace(FEW, route="text"), cache=tmp_path / "cache"
-    )
+    again = fit_bank(bundle, photos, Reader(), replace(FEW, route="text"), cache=tmp_path / "cache")
     assert again.chosen.route == "text"
     assert read_bundle(scorer.root).info.reasons.route == "text"  # type: ignore[union-attr]
 

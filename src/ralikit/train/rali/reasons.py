@@ -28,7 +28,7 @@ from ralikit.model.bundle import (
     SCORER,
     TOWER,
     Bundle,
-    read_safetensors,
+    keep_one_copy,
     write_bundle,
 )
 from ralikit.model.reasons import BANK
@@ -291,7 +291,8 @@ def _written(
 ) -> Bundle:
     own = {MANIFEST, TOWER, HEAD, REASONS, SCORER}
     extra = {name: (bundle.root / name).read_bytes() for name in bundle.files if name not in own}
-    tower = {k: v.copy() for k, v in read_safetensors(bundle.root / TOWER).items()}
+    tower = {k: v.copy() for k, v in bundle.tower_tensors().items()}
+    own_copy = bundle.tower_file.name == TOWER
     written = write_bundle(
         bundle.root,
         replace(bundle.info, reasons=info),
@@ -305,4 +306,5 @@ def _written(
         return written
     from ralikit.export.bundle_scorer import with_scorer
 
-    return with_scorer(written, extra)
+    made = with_scorer(written, extra)
+    return made if own_copy else keep_one_copy(made)
