@@ -28,10 +28,9 @@ from ralikit.scorer import load
 PRECISIONS = ("fp32", "fp16", "int8-weights", "int8")
 
 
-@pytest.fixture(scope="module", params=[0, 4], ids=["linear", "hidden"])
-def banked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    root = tmp_path_factory.mktemp("banked") / "bundle"
-    return tiny_bundle(root, reasons=True, hidden=request.param)
+@pytest.fixture(scope="module")
+def banked(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return tiny_bundle(tmp_path_factory.mktemp("banked") / "bundle", reasons=True, hidden=4)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +60,15 @@ def test_every_target_and_precision_gives_the_banks_reasons(
     assert set(kinds.values()) == {"float32"}
     golden = made.facts["golden"][0]["reasons"]
     assert golden == [round(v, 7) for v in reasons_of(banked, banked_gate.golden_embeddings)[0]]
+
+
+def test_a_linear_bank_is_folded_too(tmp_path: Path) -> None:
+    linear = tiny_bundle(tmp_path / "bundle", reasons=True)
+    gate = open_gate(linear, count=4, calibration_count=4)
+    made = export(linear, target="onnx", precision="fp32", out=tmp_path, gate=gate)
+    assert made.parity.reasons is not None
+    assert made.parity.reasons.max_drift < 1e-4
+    assert [n for n in made.facts["layers"] if n.startswith("reasons.")] == ["reasons.weigh"]
 
 
 @pytest.mark.parametrize("target", names())
