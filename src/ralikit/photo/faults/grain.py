@@ -29,7 +29,7 @@ def grey_noise(photo: Pixels, strength: float, rng: np.random.Generator) -> Floa
 
 def shot(photo: Pixels, strength: float, rng: np.random.Generator) -> Floats:
     """Too little light: counts of photons, and the sensor's floor."""
-    # Counts of light: a white pixel's is 1500 at strength 0, 12 at 1; a sensor's floor besides.
+    # The count of a white pixel is 1500 at strength 0, 12 at 1.
     full = between(strength, 1500.0, 12.0)
     linear = (photo / 255.0) ** 2.2
     counts = rng.poisson(linear * full) + rng.normal(0, 0.02 * math.sqrt(full), photo.shape)
@@ -59,7 +59,7 @@ def jpeg(photo: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
 
 def jpeg_444(photo: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     """JPEG, 4:4:4, its blocks off the grid of the views."""
-    # Blocks off the grid of the views, as in a photo that was cut after it was compressed.
+    # As in a photo that was cut after it was compressed.
     dx, dy = (int(n) for n in rng.integers(0, 8, 2))
     wide = np.pad(photo, ((dy, 0), (dx, 0), (0, 0)), mode="edge")
     quality = round(between(strength, 32.0, 3.0))
@@ -68,7 +68,7 @@ def jpeg_444(photo: Pixels, strength: float, rng: np.random.Generator) -> Pixels
 
 def webp(photo: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     """WebP; where its scale ends, of a reduced photo."""
-    # WebP's scale ends early: at quality 0 it is as JPEG at 8; coded twice, the shifts add up.
+    # At quality 0 its blocks are no coarser than JPEG's at 8: beyond, a smaller photo is coded.
     quality = round(28 * (1 - min(strength / 0.7, 1.0)))
     once = _coded(photo, "WEBP", quality=quality, method=4)
     if strength <= 0.7:
