@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,20 @@ class Planted:
     def single(self) -> NDArray[np.bool_]:
         """Which have one, (n,)."""
         return np.asarray((~np.isnan(self.strength)).sum(axis=1) == 1)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """All of it as float32 arrays by name."""
+        parts = {"embeddings": self.embeddings, "photo": self.photo, "strength": self.strength}
+        return {name: np.asarray(part, dtype=np.float32) for name, part in parts.items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> Planted:
+        """What `arrays` gave."""
+        return cls(
+            embeddings=arrays["embeddings"].astype(np.float64),
+            photo=arrays["photo"].astype(np.int64),
+            strength=arrays["strength"].astype(np.float64),
+        )
 
     def of(self, rows: NDArray[np.bool_]) -> Planted:
         """Some of them."""

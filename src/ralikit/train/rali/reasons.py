@@ -35,7 +35,7 @@ from ralikit.model.reasons import BANK
 from ralikit.model.reasons_head import ReasonsHead, ReasonsInfo
 from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
-from ralikit.train.rali.features import Embedder
+from ralikit.train.rali.features import Embedder, cached
 from ralikit.train.rali.photo_store import open_store
 from ralikit.train.rali.planted import RENDERINGS, Planted, noticed_at, plant_copies, targets
 from ralikit.train.rali.reasons_fit import (
@@ -53,6 +53,7 @@ IDS = tuple(entry.info.id for entry in BANK)
 OWNERS = tuple(IDS.index(rendering.reason) for rendering in RENDERINGS)
 """Which reason each rendering that is fitted on gives."""
 
+_NAMES = tuple(rendering.name for rendering in RENDERINGS)
 _DROP = 0.1
 """Share of the scale that stands in for a tie width where none was measured."""
 _CLOSE = 0.01
@@ -183,19 +184,29 @@ def _planted(
         preprocess=preprocess,
         progress=lambda n: tell("decoding good photos", n / wanted),
     )
-    embedder = Embedder(load_tower(bundle), preprocess, device=device, autocast=False)
-    numbers = list(range(len(chosen)))
-    planted = plant_copies(
-        store,
-        numbers[: settings.photos],
-        numbers[settings.photos :],
-        embedder.embed,
-        size=preprocess.size,
-        anchors=settings.anchors or preprocess.anchors,
-        pairs=settings.pairs,
-        seed=settings.seed,
-        done=lambda n: tell("planting faults", n / wanted),
-    )
+    anchors = settings.anchors or preprocess.anchors
+
+    def compute() -> dict[str, NDArray[np.float32]]:
+        embedder = Embedder(load_tower(bundle), preprocess, device=device, autocast=False)
+        numbers = list(range(len(chosen)))
+        made = plant_copies(
+            store,
+            numbers[: settings.photos],
+            numbers[settings.photos :],
+            embedder.embed,
+            size=preprocess.size,
+            anchors=anchors,
+            pairs=settings.pairs,
+            seed=settings.seed,
+            done=lambda n: tell("planting faults", n / wanted),
+        )
+        return made.arrays()
+
+    # Minutes of work, the same whatever is fitted on it.
+    drawn = (settings.photos, settings.pairs, settings.seed, anchors)
+    seen = [(str(photo.path), photo.path.stat().st_mtime_ns) for photo in chosen]
+    key = f"{bundle.files[TOWER]} {to_mapping(preprocess)} {drawn} {seen} {_NAMES}"
+    planted = Planted.of_arrays(cached(cache / "planted.safetensors", key, compute))
     return planted, [photo.group for photo in chosen]
 
 
