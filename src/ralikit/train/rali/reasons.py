@@ -28,7 +28,6 @@ from ralikit.model.bundle import (
     SCORER,
     TOWER,
     Bundle,
-    read_safetensors,
     write_bundle,
 )
 from ralikit.model.reasons import BANK
@@ -291,7 +290,7 @@ def _written(
 ) -> Bundle:
     own = {MANIFEST, TOWER, HEAD, REASONS, SCORER}
     extra = {name: (bundle.root / name).read_bytes() for name in bundle.files if name not in own}
-    tower = {k: v.copy() for k, v in read_safetensors(bundle.root / TOWER).items()}
+    tower = {k: v.copy() for k, v in bundle.tower_tensors().items()}
     written = write_bundle(
         bundle.root,
         replace(bundle.info, reasons=info),

@@ -307,7 +307,7 @@ def _leave_out(run: Run, names: tuple[str, ...]) -> Run:
     missing = sorted(set(names) - there)
     if missing or set(names) == there:
         raise UsageError(
-            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe's data are "
+            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe has "
             f"{', '.join(sorted(there))}"
         )
     mask = np.array([s.dataset not in names for s in run.samples])
