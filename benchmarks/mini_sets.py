@@ -1,10 +1,10 @@
-"""Label files of the photos that the bundled models are tested on, as benchmarks/mini.md names them.
+"""Label files of the photos that the bundled models are tested on (benchmarks/mini.md).
 
     python benchmarks/mini_sets.py ../shared/data OUT
 
 Writes ``agiqa3k-unseen.csv``: AGIQA-3K's pictures whose prompts nobody trained on, and
-``biq2021-clean.csv``: BIQ2021's 500 test photos without those that may share a scene with a photo that
-was trained on.
+``biq2021-clean.csv``: BIQ2021's 500 test photos without those that may share a scene with a photo
+that was trained on.
 """
 
 from __future__ import annotations
