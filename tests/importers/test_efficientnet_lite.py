@@ -21,7 +21,7 @@ from ralikit.model.towers import filled_tower
 
 
 def _published(seed: int = 0) -> dict[str, torch.Tensor]:
-    """A stem, a block without and one with expansion, head and classifier, as they are published."""
+    """Stem, a block without and one with expansion, head and classifier, as they are published."""
     rng = torch.Generator().manual_seed(seed)
 
     def random(*shape: int) -> torch.Tensor:

@@ -217,6 +217,7 @@ def _print_json(
 ) -> None:
     document = {
         "model": scorer.name,
+        "licence": scorer.licence,
         "runtime": scorer.runtime.name,
         "scale": {"minimum": scorer.scale.minimum, "maximum": scorer.scale.maximum},
         "tie_width": scorer.tie_width,

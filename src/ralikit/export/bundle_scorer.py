@@ -12,7 +12,7 @@ from ralikit.export.gate.parity import FOLD_REASONS
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.target import Request
-from ralikit.model.bundle import SCORER, Bundle, read_bundle, write_bundle
+from ralikit.model.bundle import SCORER, Bundle, keep_one_copy, read_bundle, write_bundle
 from ralikit.model.facts import facts_of, outputs_facts
 from ralikit.model.folded import fold
 
@@ -71,3 +71,18 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
         overwrite=True,
     )
     return read_bundle(bundle.root)
+
+
+def finish(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle:
+    """Make a bundle as it ships: with a scorer, and with one copy of the tower's weights, in it.
+
+    Args:
+        bundle: On disk; its folder is replaced as a whole.
+        extra: Further files by name, e.g. the model card.
+
+    Raises:
+        ParityError: If the file does not give torch's outputs.
+        ExportError: If the conversion fails.
+        BundleError: If the file does not hold the tower's weights as they are.
+    """
+    return keep_one_copy(with_scorer(bundle, extra))

@@ -104,7 +104,7 @@ def _block(name: str) -> re.Match[str] | None:
 
 
 def _folded(tensors: Mapping[str, NDArray[Any]], convolution: str, norm: str, name: str) -> Arrays:
-    """W x, normalised, as one convolution: gain g = gamma / sqrt(var + eps), g W x + beta - g mean."""
+    """W x, normalised, as one: with g = gamma / sqrt(var + eps), it is g W x + beta - g mean."""
     weight = tensors[f"{convolution}.weight"].astype(np.float64)
     gamma, beta, mean, variance = (
         tensors[f"{norm}.{part}"].astype(np.float64)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: shapes of the published variants, and quick gradients that are the true ones."""
+"""EfficientNet-Lite: sizes of the published variants, and quick gradients that are true ones."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_chains_of_faults_know_their_reason_and_grow() -> None:
 
 
 def test_a_view_is_blurred_as_its_photo_would_be() -> None:
-    # A view of 64 pixels cut from a photo of 128: planted in the view, or in the photo and cut then.
+    # A view of 64 pixels of a photo of 128: planted in the view, or in the photo and cut then.
     photo = np.kron(np.random.default_rng(1).integers(0, 255, (16, 16, 3)), np.ones((8, 8, 1)))
     photo = photo.astype(np.uint8)
     gaussian = next(r for r in renderings(held_out=False) if r.reason == "out-of-focus")

@@ -33,8 +33,8 @@ from ralikit.train.describe.wording import (
 )
 
 Words = Literal["measurements", "attributes", "level", "both"]
-"""What texts speak of: seven measurements and the level; what is wrong and where it shows; the level;
-or the last two."""
+"""What texts speak of: seven measurements and the level; what is wrong and where it shows; the
+level; or the last two."""
 
 SOURCE = "rules"
 _SHARES = (0.1, 0.35, 0.65, 0.9)

@@ -1,7 +1,7 @@
 """The words of the rule-based describer.
 
-`GRADES`: each measurement has five grades from low to high. `FAULTS`: what is wrong, with no word of
-how good the photo is.
+`GRADES`: each measurement has five grades from low to high. `FAULTS`: what is wrong, with no word
+of how good the photo is.
 """
 
 from __future__ import annotations

@@ -80,11 +80,11 @@ def run_grid(
         scale = recipe.bundle.scale
         head = fit_head(
             features.train(settings),
-            run.scores[run.train],
+            run.scores[run.fit_photos(settings)],
             settings,
             chains=features.chains(settings),
             scale=(scale.minimum, scale.maximum),
-            sets=run.sets()[run.train],
+            sets=run.sets()[run.fit_photos(settings)],
         )
         scores[row.name] = {}
         for spec in grid.test:
@@ -145,7 +145,8 @@ class _Features:
         """Of the training photos, (n, D)."""
         run = self.run
         views = settings.anchors or run.preprocess.anchors
-        return self._over(run.store, run.train.tolist(), views, f"train {run.photo_key()}")
+        photos = run.fit_photos(settings).tolist()
+        return self._over(run.store, photos, views, f"train {run.photo_key()}")
 
     def chains(self, settings: FitSettings) -> Chains | None:
         """Of degraded copies, where the fit wants them and the tower can embed them."""

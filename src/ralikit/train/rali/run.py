@@ -25,6 +25,7 @@ from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
 from ralikit.train.describe.rules import describe_rules
 from ralikit.train.rali.features import Embedder, cached, over_views
+from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.scenes import group_scenes
@@ -149,6 +150,13 @@ class Run:
         """The number of each photo's data set, (N,)."""
         names = sorted({s.dataset for s in self.samples})
         return np.array([names.index(s.dataset) for s in self.samples], dtype=np.int64)
+
+    def fit_photos(self, settings: FitSettings) -> NDArray[np.int64]:
+        """Numbers of the photos that a fit takes, ascending."""
+        if settings.photos is None or settings.photos >= len(self.train):
+            return self.train
+        drawn = np.random.default_rng([settings.seed, 7])
+        return np.sort(drawn.choice(self.train, settings.photos, replace=False))
 
     def reason_axes(self) -> NDArray[np.float32]:
         """From what is good to what is wrong, for each reason of the bank: (K, D), unit norm.
@@ -307,7 +315,7 @@ def _leave_out(run: Run, names: tuple[str, ...]) -> Run:
     missing = sorted(set(names) - there)
     if missing or set(names) == there:
         raise UsageError(
-            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe's data are "
+            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe has "
             f"{', '.join(sorted(there))}"
         )
     mask = np.array([s.dataset not in names for s in run.samples])

@@ -155,7 +155,8 @@ def fit(run: Run) -> Bundle:
     tower, tensors = aligned_tower(run)
     settings = run.recipe.fit
     embedder = run.embedder(tower)
-    embeddings = _embeddings(run, embedder, run.train, "train", settings.anchors)
+    photos = run.fit_photos(settings)
+    embeddings = _embeddings(run, embedder, photos, "train", settings.anchors)
     chains = None
     if settings.chains:
         run.tell("degraded copies", 0.0)
@@ -172,11 +173,11 @@ def fit(run: Run) -> Bundle:
     scale = run.recipe.bundle.scale
     head = fit_head(
         embeddings,
-        run.scores[run.train],
+        run.scores[photos],
         settings,
         chains=chains,
         scale=(scale.minimum, scale.maximum),
-        sets=run.sets()[run.train],
+        sets=run.sets()[photos],
     )
     if len(run.held_out):
         _validate(run, embedder, head)
