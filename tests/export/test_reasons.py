@@ -51,7 +51,7 @@ def test_every_target_and_precision_gives_the_banks_reasons(
     found = np.stack([runtime.outputs(v)["reasons"] for v in banked_gate.photos.views])
     assert found.shape == wanted.shape == (12, 3)
     assert wanted.std() > 0.1
-    limit = {"fp32": 1e-4, "fp16": 0.02}.get(precision, 0.2)
+    limit = {"fp32": 1e-3, "fp16": 0.03}.get(precision, 0.2)
     np.testing.assert_allclose(found, wanted, atol=limit)
     assert made.parity.reasons is not None
     assert made.parity.reasons.max_drift == pytest.approx(np.abs(found - wanted).max(), abs=1e-6)
