@@ -33,6 +33,9 @@ def reasons(
     out: Annotated[
         Path | None, typer.Option(help="Write the bundle here and leave the given one alone.")
     ] = None,
+    cache: Annotated[
+        Path, typer.Option(help="Folder for decoded photos and embeddings, kept for the next fit.")
+    ] = Path("runs/cache"),
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,7 +70,7 @@ def reasons(
             good,
             open_text_encoder(words),
             settings,
-            cache=opened.root.parent / "cache",
+            cache=cache,
             tell=tell,
         )
     print_routes(fitted)

@@ -258,6 +258,7 @@ def test_the_command_fits_into_a_copy(
     monkeypatch.setattr(text_encoders, "open_text_encoder", lambda _name: Reader())
     words = ["train", "reasons", str(scorer.root), "--photos", str(photos[0].path.parent)]
     words += ["--out", str(tmp_path / "new"), "--set", "reasons.photos=5"]
+    words += ["--cache", str(tmp_path / "cache")]
     words += ["--set", "reasons.hidden=0", "--set", "reasons.clean=2"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output

@@ -34,7 +34,7 @@ class ReasonsSettings:
     pairs: int = 2
     kept: float = 0.3
     hidden: int = 32
-    decay: float = 3e-3
+    decay: float = 1e-2
     anchors: tuple[tuple[float, float], ...] | None = ((0.5, 0.5), (0.0, 0.0))
     seed: int = 0
 
