@@ -120,7 +120,10 @@ def _onnx_with(tower: dict[str, np.ndarray[Any, Any]], path: Path) -> bytes:
 
 
 def test_one_copy_of_the_weights_serves_both(tmp_path: Path) -> None:
-    tower = {"w": np.arange(6, dtype=np.float16).reshape(2, 3), "b": np.ones(2, np.float16) / 3}
+    tower: dict[str, np.ndarray[Any, Any]] = {
+        "w": np.arange(6, dtype=np.float16).reshape(2, 3),
+        "b": (np.ones(2) / 3).astype(np.float16),
+    }
     # a bias is stored in float32 there; float16 holds it all the same
     stored = {"w": tower["w"], "b": tower["b"].astype(np.float32)}
     onnx_file = _onnx_with(stored, tmp_path / "scorer.onnx")

@@ -54,9 +54,14 @@ def test_every_bundled_model_names_its_licence_wherever_it_scores(name: str) -> 
     assert score.licence == scorer.licence == bundle.info.licence
     assert "LICENSE-WEIGHTS.md" in bundle.files
     assert "MODEL_CARD.md" in bundle.files
-    notices = (bundle.root / "LICENSE-WEIGHTS.md").read_text(encoding="utf-8")
+
+
+def test_the_free_models_notices_go_with_it() -> None:
+    notices = (bundled("mini-free").root / "LICENSE-WEIGHTS.md").read_text(encoding="utf-8")
     assert "Copyright (c) 2015 The University of Texas at Austin" in notices
     assert "Copyright (c) 2023 lcysyzxdxc" in notices
+    assert "Apache License, Version 2.0" in notices
+    assert bundled("mini-free").info.licence.startswith("weights: Apache-2.0")
 
 
 @pytest.mark.parametrize("name", ["mini", "mini-free"])

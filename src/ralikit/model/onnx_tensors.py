@@ -64,7 +64,7 @@ def _tensor(message: memoryview) -> tuple[str, NDArray[Any] | None]:
     kind, name, raw = 0, "", None
     for number, wire, value in _fields(message):
         if number == _DIMS and wire == _VARINT:
-            shape.append(int(value))  # type: ignore[arg-type]
+            shape.append(int(value))
         elif number == _DIMS and isinstance(value, memoryview):
             shape += _packed(value)
         elif number == _TYPE and not isinstance(value, memoryview):

@@ -106,7 +106,7 @@ def test_words_choose_what_texts_speak_of(tmp_path: Path) -> None:
     sample = [Sample(image=path, name="dark.png", score=1.2, raw=0.0)]
     texts = {}
     for words in ("level", "attributes", "both"):
-        describe_rules(sample, tmp_path / f"{words}.jsonl", texts=6, words=words)  # type: ignore[arg-type]
+        describe_rules(sample, tmp_path / f"{words}.jsonl", texts=6, words=words)
         texts[words] = [t.text for t in read_triplets(tmp_path / f"{words}.jsonl")[0].texts]
     lowest = LEVELS[0]
     faults = [*(w for words in FAULTS.values() for w in words), *(f.lower() for f in FLAWLESS)]

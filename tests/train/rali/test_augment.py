@@ -6,6 +6,7 @@ import numpy as np
 from support_photo import textured
 
 from ralikit.model.reasons import BANK
+from ralikit.photo.degrade import Pixels
 from ralikit.photo.faults import plant, renderings
 from ralikit.train.rali.augment import _planted, draw_chain, worsen
 
@@ -35,8 +36,8 @@ def test_chains_of_faults_know_their_reason_and_grow() -> None:
 
 def test_a_view_is_blurred_as_its_photo_would_be() -> None:
     # A view of 64 pixels of a photo of 128: planted in the view, or in the photo and cut then.
-    photo = np.kron(np.random.default_rng(1).integers(0, 255, (16, 16, 3)), np.ones((8, 8, 1)))
-    photo = photo.astype(np.uint8)
+    squares = np.random.default_rng(1).integers(0, 255, (16, 16, 3))
+    photo: Pixels = np.kron(squares, np.ones((8, 8, 1))).astype(np.uint8)
     gaussian = next(r for r in renderings(held_out=False) if r.reason == "out-of-focus")
     cut = slice(32, 96)
     whole = plant(photo, gaussian, 0.6, rng=np.random.default_rng(0))[cut, cut]

@@ -94,8 +94,10 @@ def test_the_reason_loss_by_hand() -> None:
     strong, weak = torch.tensor([1.0]), torch.tensor([0.1])
     first, second, unknown = torch.tensor([0]), torch.tensor([1]), torch.tensor([-1])
 
-    def given(*words: torch.Tensor) -> float:
-        return reason_loss(*words, axes).item()
+    def given(
+        copies: torch.Tensor, severities: torch.Tensor, reasons: torch.Tensor, good: torch.Tensor
+    ) -> float:
+        return reason_loss(copies, severities, reasons, good, axes).item()
 
     # logits 16 (1 - .25) = 12 of its own (weight 4) and 16 (0 - .25) = -4 of the other (weight .5)
     expected = (4 * math.log1p(math.exp(-12)) + 0.5 * math.log1p(math.exp(-4))) / 4.5

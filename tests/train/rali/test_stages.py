@@ -260,6 +260,10 @@ def test_sets_of_other_scales_are_matched_balanced_and_left_out(
         "fit.balance=0.0",
         "--set",
         'validation.leave_out=["one"]',
+        "--set",
+        "fit.photos=24",
+        "--set",
+        "align.init_photos=20",
     )
     figures = json.loads((out / "validation.json").read_text(encoding="utf-8"))
     assert figures["photos"] == len(one)

@@ -173,7 +173,7 @@ def describe_faults(measured: Measured, rules: Rules, *, rng: np.random.Generato
     """
 
     def pick(words: Sequence[str]) -> str:
-        return str(words[rng.integers(len(words))])
+        return str(words[int(rng.integers(len(words)))])
 
     faults = find_faults(measured, rules)
     if not faults:

@@ -29,7 +29,7 @@ def agreement_loss(
         return plcc_loss(predicted, target) + mse_weight * F.mse_loss(predicted, target)
     parts = [
         agreement_loss(predicted[own], target[own], None, mse_weight=mse_weight)
-        for own in (sets == number for number in sets.unique())
+        for own in (sets == number for number in torch.unique(sets))
         if int(own.sum()) > 1
     ]
     return torch.stack(parts).mean()
