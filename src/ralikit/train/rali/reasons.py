@@ -144,6 +144,7 @@ def fit_bank(
         provenance={
             "settings": to_mapping(settings),
             "encoder": encoder.name,
+            "chosen": chosen.name,
             "photos": len(set(planted.photo[~planted.clean].tolist())),
             "clean": int(planted.clean.sum()),
             "kept": len(set(planted.photo[kept].tolist())),
@@ -273,11 +274,11 @@ def _chosen(routes: Sequence[Fitted], settings: ReasonsSettings) -> Fitted:
 
 
 def _note(chosen: Fitted, planted: Planted, drop: float, *, measured: bool) -> str:
-    read = (
-        "Read along the directions between texts of both sides."
-        if chosen.route == "text"
-        else "Read by a probe fitted on the embedding, not by the texts."
-    )
+    read = {
+        "text": "Read along the direction between its texts of both sides.",
+        "text, mixed": "Read along the directions between texts of both sides, all of them weighed "
+        "for each reason by a fitted matrix.",
+    }.get(chosen.name, "Read by a probe fitted on the embedding, not by the texts.")
     tie = "tie width" if measured else "tenth of the scale (no tie width was measured)"
     return (
         f"{read} Nobody was asked which reasons they see: 0.5 stands where a planted fault lowers "
