@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import nn
 
 from ralikit.model.head import Head
+from ralikit.model.towers.base import Tower
 from ralikit.model.towers.mobilenet_v2 import MobileNetV2
+
+AnyTower = TypeVar("AnyTower", bound=Tower)
 
 
 def make_head(*, dim: int = 6, width: int = 4, count: int = 5, seed: int = 0) -> Head:
@@ -32,7 +37,11 @@ def lively_tower(dim: int = 6, *, seed: int = 0) -> MobileNetV2:
     picture would score alike, and no test on it could fail.
     """
     torch.manual_seed(seed)
-    tower = MobileNetV2(dim=dim)
+    return lively(MobileNetV2(dim=dim))
+
+
+def lively(tower: AnyTower) -> AnyTower:
+    """The tower with weights drawn so that its embeddings differ between pictures."""
     for module in tower.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

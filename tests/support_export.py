@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,21 @@ import torch
 from support import lively_tower
 
 from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
-from ralikit.model.head import Head
+from ralikit.model.head import Head, unit
+from ralikit.model.reasons import BANK
+from ralikit.model.reasons_head import ReasonsHead, ReasonsInfo
 from ralikit.photo.views import Preprocess
 
 SIZE = 64
 
 
-def tiny_bundle(root: Path, *, view_pool: str = "embedding") -> Bundle:
-    """A random MobileNetV2 at 64 pixels, two views, whose scores differ between photos."""
+def tiny_bundle(
+    root: Path, *, view_pool: str = "embedding", reasons: bool = False, hidden: int = 0
+) -> Bundle:
+    """A random MobileNetV2 at 64 pixels, two views, whose scores differ between photos.
+
+    With a bank of three reasons where `reasons` says so, whose values lie on both sides of 0.5.
+    """
     tower = lively_tower(dim=6)
     rng = np.random.default_rng(3)
     with torch.no_grad():
@@ -40,4 +48,25 @@ def tiny_bundle(root: Path, *, view_pool: str = "embedding") -> Bundle:
         view_pool=view_pool,  # type: ignore[arg-type]
     )
     state = {name: value.numpy() for name, value in tower.state_dict().items()}
-    return write_bundle(root, info, tower=state, head=head)
+    if not reasons:
+        return write_bundle(root, info, tower=state, head=head)
+    said = ReasonsInfo(bank=tuple(entry.info for entry in BANK[:3]), route="probe", note="made up")
+    bank = _bank(seen, rng, hidden)
+    return write_bundle(
+        root, replace(info, reasons=said), tower=state, head=head, reasons=bank.tensors()
+    )
+
+
+def _bank(seen: np.ndarray, rng: np.random.Generator, hidden: int) -> ReasonsHead:
+    x, first = unit(seen.astype(float)), None
+    if hidden:
+        first = rng.normal(size=(hidden, 6)) * 2
+        x = np.maximum(x @ first.T + 0.1, 0)
+    weight = rng.normal(size=(3, x.shape[1]))
+    weight *= 2 / (x @ weight.T).std(axis=0)[:, None]  # logits of +-2 around 0
+    return ReasonsHead(
+        weight=weight,
+        bias=-(x @ weight.T).mean(axis=0),
+        hidden_weight=first,
+        hidden_bias=None if first is None else np.full(hidden, 0.1),
+    )

@@ -20,7 +20,7 @@ from ralikit.model.bundle import HEAD, TOWER, Bundle, BundleInfo, TowerSpec
 from ralikit.model.facts import facts_of
 from ralikit.model.folded import Folded
 from ralikit.model.towers.base import Tower
-from ralikit.model.towers.mobilenet_v2 import _Block, _SameConv
+from ralikit.model.towers.inverted_residual import InvertedResidual, SameConv
 from ralikit.photo.views import Preprocess
 from ralikit.runtimes import Views
 
@@ -36,9 +36,12 @@ class TinyTower(Tower):
         super().__init__()
         torch.manual_seed(seed)
         self.dim = DIM
-        self.stem = _SameConv(3, 8, 3, stride=2)
+        self.stem = SameConv(3, 8, 3, stride=2)
         self.blocks = nn.ModuleList(
-            [_Block(8, 12, expansion=3, stride=2), _Block(12, 12, expansion=3, stride=1)]
+            [
+                InvertedResidual(8, 12, expansion=3, stride=2),
+                InvertedResidual(12, 12, expansion=3, stride=1),
+            ]
         )
         self.head = nn.Conv2d(12, 40, 1)
         self.projection = nn.Linear(40, DIM)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralikit.rank import rank
+from ralikit.errors import UsageError
+from ralikit.rank import check_quality, rank
 from ralikit.scorer import Score
 
 
-def score(value: float, name: str = "x") -> Score:
+def score(value: float, name: str = "x", **qualities: float) -> Score:
     return Score(
+        qualities=qualities,
         value=value,
         minimum=1.0,
         maximum=5.0,
@@ -55,3 +58,21 @@ def test_groups_are_never_wider_than_the_tie_width(values: list[float], width: f
         assert max(group) - min(group) <= width
         assert all(r.tied == (len(group) > 1) for r in ranked if r.place == place)
         assert sum(r.place < place for r in ranked) == place - 1
+
+
+def test_by_a_quality_the_scores_own_order_does_not_count() -> None:
+    photos = [score(4.0, "a", colour=0.2), score(1.0, "b", colour=0.9), score(2.0, "c", colour=0.2)]
+    ranked = rank(photos, tie_width=None, by="colour")
+    assert [(r.score.source, r.place, r.tied, r.value) for r in ranked] == [
+        ("b", 1, False, 0.9),
+        ("a", 2, True, 0.2),
+        ("c", 2, True, 0.2),
+    ]
+
+
+def test_what_no_bank_knows_cannot_be_ranked_by() -> None:
+    with pytest.raises(UsageError, match="no bank of reasons"):
+        rank([score(1.0)], tie_width=None, by="sharpness")
+    with pytest.raises(UsageError, match=r"knows colour$"):
+        rank([score(1.0, colour=0.5)], tie_width=None, by="sharpness")
+    check_quality("exposure", ["exposure", "exposure"], model="mini")

@@ -16,12 +16,17 @@ export function cell(value) {
  * @param {{name: string, precision: string, sha256: string | null}} model
  */
 export function toCsv(items, ranks, model) {
-  const lines = ["rank,file,score,width,height,model,precision,model_sha256"];
+  // Columns of reasons where the model has any: what is named, then every value.
+  const ids = Object.keys(items[0]?.reasonValues ?? {});
+  const more = ids.length ? ["", "reasons", ...ids].join(",") : "";
+  const lines = [`rank,file,score,width,height,model,precision,model_sha256${more}`];
   for (const item of items) {
     lines.push(
       [
         ranks.get(item.id), cell(item.name), item.score.toFixed(4), item.width, item.height,
         cell(model.name), cell(model.precision), model.sha256 ?? "",
+        ...(ids.length ? [cell(item.reasons.map((r) => r.words).join("; "))] : []),
+        ...ids.map((id) => item.reasonValues[id].toFixed(4)),
       ].join(","),
     );
   }

@@ -87,6 +87,7 @@ export class Gallery {
         "span", { className: "caption" },
         element("span", { className: "score-line" }, element("span", { className: "score" }), element("span", { className: "word" })),
         element("span", { className: "bar" }, element("i")),
+        element("span", { className: "reasons" }),
         element("span", { className: "name", textContent: item.name, title: item.name }),
       ),
     );
@@ -112,8 +113,10 @@ export class Gallery {
     card.querySelector(".rank").textContent = rank;
     card.querySelector(".score").textContent = this.scale.text(item.score);
     card.querySelector(".word").textContent = this.scale.word(item.score);
+    const reasons = (item.reasons ?? []).map((r) => r.words).join(", ");
+    card.querySelector(".reasons").textContent = reasons;
     card.querySelector(".bar i").style.setProperty("--q", this.scale.share(item.score).toFixed(3));
-    card.querySelector(".open").setAttribute("aria-label", `Rank ${rank}: ${item.name}, score ${this.scale.spoken(item.score)}. Open`);
+    card.querySelector(".open").setAttribute("aria-label", `Rank ${rank}: ${item.name}, score ${this.scale.spoken(item.score)}${reasons && `, ${reasons}`}. Open`);
   }
 
   /** @param {number[]} ids */

@@ -9,6 +9,8 @@ const THUMBNAIL = 360; // longest edge, pixels: about 15 kB each
  * @property {string} name
  * @property {"waiting" | "done" | "failed"} state
  * @property {number} [score]
+ * @property {readonly {id: string, words: string, value: number}[]} [reasons]
+ * @property {Readonly<Record<string, number>>} [reasonValues]
  * @property {number} [width]
  * @property {number} [height]
  * @property {{decodeMs: number, resizeMs: number, inferMs: number}} [timings]
@@ -106,8 +108,8 @@ export class Library extends EventTarget {
     if (entry.error) {
       Object.assign(item, { state: "failed", error: entry.error.message });
     } else {
-      const { score, width, height, timings, thumbnail, profile } = entry.score;
-      Object.assign(item, { state: "done", score, width, height, timings, thumbnail, profile });
+      const { score, reasons, reasonValues, width, height, timings, thumbnail, profile } = entry.score;
+      Object.assign(item, { state: "done", score, reasons, reasonValues, width, height, timings, thumbnail, profile });
     }
     this.progress.done++;
     this.#changed();

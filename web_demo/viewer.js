@@ -17,6 +17,13 @@ export function facts(list, rows) {
   list.replaceChildren(...rows.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
 }
 
+/** Why the score is low, in words and shares; no row where the model has no reasons. */
+function reasonRows({ reasons = [], reasonValues = {} }) {
+  if (!Object.keys(reasonValues).length) return [];
+  const words = reasons.map((r) => `${r.words} (${Math.round(100 * r.value)} %)`).join(", ");
+  return [["Reasons", words || "none named"]];
+}
+
 export class Viewer {
   /** @param {() => {order: import("./library.js").Item[], ranks: Map<number, number>, scale: any}} view */
   constructor(view) {
@@ -45,6 +52,7 @@ export class Viewer {
     const { decodeMs, resizeMs, inferMs } = item.timings;
     facts($("viewer-facts"), [
       ["Score", `${scale.spoken(item.score)} (${scale.meaning})`],
+      ...reasonRows(item),
       ["Photo", `${item.width} × ${item.height} pixels, ${(item.file.size / 1e6).toFixed(2)} MB`],
       ["Time", `decode ${ms(decodeMs)}, resize ${ms(resizeMs)}, model ${ms(inferMs)}`],
       ...(item.profile === "none" ? [] : [["Colours", item.profile === "converted" ? "embedded profile converted to sRGB" : "embedded profile converted by the browser: the score may differ a little from Python's"]]),
@@ -88,6 +96,7 @@ export function compare(pair, scale, tieWidth) {
           "figcaption", {},
           element("span", { className: "score-line" }, element("span", { className: "score", textContent: scale.text(item.score) }), element("span", { className: "word", textContent: scale.word(item.score) })),
           element("span", { className: "bar" }, bar),
+          element("span", { className: "reasons", textContent: (item.reasons ?? []).map((r) => r.words).join(", ") }),
           element("span", { className: "name", textContent: `${item.name}, ${item.width} × ${item.height}`, title: item.name }),
         ),
       );

@@ -126,16 +126,21 @@ def drawings() -> dict[str, Array]:
 
 
 def score_file(path: Path) -> dict[str, Any]:
-    """Scores of every photo by one exported file, in ONNX Runtime on this processor."""
+    """Scores and reasons of every photo by one exported file, in ONNX Runtime on this processor."""
     from ralikit.runtimes import open_runtime
 
     runtime = open_runtime(path, threads=1)
     preprocess = runtime.facts.preprocess
-    scores = {}
+    scores, reasons = {}, {}
     for photo in sorted(IMAGES.iterdir()):
         if photo.suffix in {".png", ".jpg"}:
-            scores[photo.name] = runtime.run(load_views(photo, preprocess))
+            given = runtime.outputs(load_views(photo, preprocess))
+            scores[photo.name] = float(given["score"].flat[0])
+            if runtime.facts.reasons:
+                reasons[photo.name] = [round(float(v), 7) for v in given["reasons"].reshape(-1)]
+    ids = [reason.id for reason in runtime.facts.reasons]
     return {
+        **({"reason_ids": ids, "reasons": reasons} if ids else {}),
         "file": sha256_path(path),
         "bundle": runtime.facts.model.bundle,
         "precision": runtime.facts.precision,
@@ -227,10 +232,15 @@ def check(models: dict[str, Path]) -> list[str]:
     ]
     for precision, path in models.items():
         scores = read_json(SCORES)["precisions"]
-        for name, value in score_file(path)["scores"].items():
-            was = scores[precision]["scores"].get(name)
+        found, wanted = score_file(path), scores[precision]
+        for name, value in found["scores"].items():
+            was = wanted["scores"].get(name)
             if was is None or abs(value - was) > 1e-4:
                 wrong.append(f"{name}: {precision} scores {value}, expected {was}")
+        for name, values in found.get("reasons", {}).items():
+            was = wanted.get("reasons", {}).get(name)
+            if was is None or np.abs(np.subtract(values, was)).max() > 1e-3:
+                wrong.append(f"{name}: {precision} gives reasons {values}, expected {was}")
     return wrong
 
 

@@ -48,6 +48,24 @@ export interface Scale {
   readonly meaning: string;
 }
 
+/** What one number of the output `reasons` means. */
+export interface ReasonInfo {
+  /** Stable, e.g. "out-of-focus"; take the words in other languages by it. */
+  readonly id: string;
+  /** The same for people, English. */
+  readonly words: string;
+  /** The good side that it speaks against, e.g. "sharpness". */
+  readonly quality: string;
+}
+
+/** A reason why a photo scores low. */
+export interface Reason {
+  readonly id: string;
+  readonly words: string;
+  /** 0 to 1; 0.5: as likely as not that a person would say so. */
+  readonly value: number;
+}
+
 /** What an exported file says about itself. */
 export interface ModelFacts {
   readonly schema: number;
@@ -65,6 +83,10 @@ export interface ModelFacts {
   /** "fp32", "fp16", "int8", ... or "unknown". */
   readonly precision: string;
   readonly scale: Scale;
+  /** What the file gives, by name; the score comes first. */
+  readonly outputs: readonly string[];
+  /** What each reason means, in the output's order; empty where the file gives none. */
+  readonly reasons: readonly ReasonInfo[];
   readonly preprocess: Preprocess;
   /** The whole metadata entry. */
   readonly raw: Record<string, unknown>;
@@ -94,6 +116,10 @@ export interface Score {
   readonly tieWidth: number | null;
   /** @deprecated The former name of `tieWidth`. */
   readonly resolution: number | null;
+  /** Why it is low: those of 0.5 and more, the highest first; empty where none is, or the model has none. */
+  readonly reasons: readonly Reason[];
+  /** Every reason's value by its id, in the output's order; empty where the model has none. */
+  readonly reasonValues: Readonly<Record<string, number>>;
   /** Of the upright photo, pixels. */
   readonly width: number;
   readonly height: number;

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.errors import RalikitError
+from ralikit.models import DEFAULT, bundled_names
 
 _ADDS = {
     "heic": "reads HEIC photos",
@@ -73,6 +74,7 @@ def examine() -> dict[str, Any]:
             for e in extras
         ],
         "model": bundled_model(),
+        "others": [bundled_model(name) for name in bundled_names() if name != DEFAULT],
         "platform": platform_facts(),
     }
 
@@ -111,13 +113,13 @@ def requirements() -> tuple[list[str], list[Extra]]:
     return core, extras
 
 
-def bundled_model() -> dict[str, Any]:
-    """The bundled model's identity, scale and terms; ``error`` alone where it cannot be read."""
+def bundled_model(name: str = DEFAULT) -> dict[str, Any]:
+    """A bundled model's identity, scale and terms; ``error`` alone where it cannot be read."""
     from ralikit.files import size_bytes
     from ralikit.models import bundled
 
     try:
-        bundle = bundled()
+        bundle = bundled(name)
     except RalikitError as error:
         return {"error": str(error)}
     info = bundle.info

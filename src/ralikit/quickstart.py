@@ -280,7 +280,7 @@ def _files_section(
             "Drift and SRCC: the converted file against the float32 reference on the gate's "
             "photos. Golden photos: largest difference that ralikit verify found, from the file "
             "alone.",
-            f"The float32 bundle takes {megabytes(size_bytes(bundle.root / 'tower.safetensors'))} "
+            f"The float32 bundle takes {megabytes(size_bytes(bundle.tower_file))} "
             "as float16 weights.",
             *notes,
         ),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
@@ -17,10 +17,11 @@ from ralikit.errors import BundleError, MissingExtraError, PhotoError, UsageErro
 from ralikit.extras import require
 from ralikit.malloc import map_large_blocks
 from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
+from ralikit.model.reasons import Reason, named_reasons, quality_values
 from ralikit.models import resolve
 from ralikit.photo.decode import PhotoLike
 from ralikit.photo.views import decode_photo, make_views
-from ralikit.runtimes import Runtime, open_runtime
+from ralikit.runtimes import Runtime, checked_reasons, checked_score, open_runtime
 
 _AHEAD = 2
 """Photos decoded before they are needed: enough to keep inference busy, few enough for memory."""
@@ -42,6 +43,11 @@ class Score:
         height: Height of the photo, upright, pixels.
         notes: What a reader should know about how this score came about.
         runtime: What ran the model, e.g. ``"onnxruntime 1.31.1"``.
+        licence: Of the model's weights, in a sentence; empty: not stated.
+        reasons: Why it is low: those of 0.5 and more, the highest first; none where there is none,
+            or the model has no bank of reasons.
+        reason_values: Every reason's value by its id, 0..1; empty where the model has none.
+        qualities: Every good side, 0..1, by its name: 1 minus the highest reason against it.
     """
 
     value: float
@@ -53,6 +59,10 @@ class Score:
     height: int
     notes: tuple[str, ...]
     runtime: str
+    licence: str = ""
+    reasons: tuple[Reason, ...] = ()
+    reason_values: Mapping[str, float] = field(default_factory=dict, hash=False)
+    qualities: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __float__(self) -> float:
         """The value."""
@@ -86,15 +96,18 @@ class Scorer:
         tie_width: Scores closer than this are not told apart; None: not measured.
         tie_width_note: How that was measured.
         preprocess: From photo to views.
+        reasons: What each reason means that it gives; none where the model has no bank.
         runtime: What runs it.
+        licence: Of its weights, in a sentence; empty: not stated.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         """Wrap an open runtime."""
         facts = runtime.facts
         self.runtime = runtime
-        self.preprocess, self.scale = facts.preprocess, facts.scale
+        self.preprocess, self.scale, self.reasons = facts.preprocess, facts.scale, facts.reasons
         self.name = facts.model.name
+        self.licence = facts.model.licence
         self.tie_width = facts.model.tie_width
         self.tie_width_note = facts.model.tie_width_note
         self._decoding = BoundedSemaphore(_DECODERS)
@@ -180,7 +193,8 @@ class Scorer:
     def _finish(self, prepared: _Prepared) -> Score:
         note = (self.runtime.note,) if self.runtime.note else ()
         with self._running:
-            value = self.runtime.run(prepared.views)
+            value, reasons = self._run(prepared.views)
+        infos = self.reasons
         return Score(
             value=value,
             minimum=self.scale.minimum,
@@ -191,7 +205,20 @@ class Scorer:
             height=prepared.height,
             notes=prepared.notes + note,
             runtime=self.runtime.name,
+            licence=self.licence,
+            reasons=named_reasons(reasons, infos),
+            reason_values={info.id: v for info, v in zip(infos, reasons, strict=True)},
+            qualities=quality_values(reasons, infos),
         )
+
+    def _run(self, views: NDArray[np.uint8]) -> tuple[float, list[float]]:
+        """The score, and the reasons where the model gives any."""
+        if not self.reasons:
+            return self.runtime.run(views), []
+        given, name = self.runtime.outputs(views), self.name
+        values = checked_reasons(given["reasons"], len(self.reasons), where=name)
+        score = float(given["score"].reshape(-1)[0])
+        return checked_score(score, where=name), [float(v) for v in values]
 
 
 def load(model: str | Path | None = None, *, threads: int | None = None) -> Scorer:

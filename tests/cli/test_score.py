@@ -261,3 +261,76 @@ def test_a_closed_pipe_is_no_error(photos: Path, model: Path) -> None:
     assert done.stdout.startswith("photo,score")
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+# Reasons, with a model whose reasons are a photo's brightness.
+
+
+@pytest.fixture(scope="module")
+def reasoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "native" / "web"))
+    try:
+        from tiny_model import tiny_model
+    finally:
+        sys.path.pop(0)
+    path = tmp_path_factory.mktemp("reasoned") / "brightness.onnx"
+    path.write_bytes(tiny_model().SerializeToString())
+    return path
+
+
+@pytest.fixture
+def greys(tmp_path: Path) -> Path:
+    for name, value in (("dark", 51), ("mid", 120), ("light", 204)):
+        Image.new("RGB", (40, 30), (value,) * 3).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_a_line_ends_in_the_words(greys: Path, reasoned: Path) -> None:
+    code, out, _ = run("score", greys / "dark.png", greys / "light.png", "--model", reasoned)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == f"1.80  {greys / 'dark.png'}  too dark"
+    assert lines[1] == f"4.20  {greys / 'light.png'}  too bright"
+
+
+def test_json_has_named_ones_and_all_values(greys: Path, reasoned: Path) -> None:
+    _, out, _ = run("score", greys / "dark.png", "--json", "--model", reasoned)
+    (photo,) = json.loads(out)["photos"]
+    assert photo["reasons"] == [{"id": "too-dark", "words": "too dark", "value": 0.8}]
+    assert photo["reason_values"] == {"too-dark": 0.8, "too-bright": 0.2}
+
+
+def test_csv_has_them_after_the_columns_of_before(greys: Path, reasoned: Path) -> None:
+    _, out, _ = run("score", greys / "dark.png", "--csv", "--model", reasoned)
+    rows = list(csv.reader(io.StringIO(out)))
+    assert rows[0][:5] == ["photo", "score", "width", "height", "notes"]
+    assert rows[0][5:] == ["reasons", "too-dark", "too-bright"]
+    assert rows[1][5:] == ["too dark", "0.800000", "0.200000"]
+
+
+def test_rank_by_a_quality_is_not_rank_by_the_score(greys: Path, reasoned: Path) -> None:
+    _, out, _ = run("rank", greys, "--by", "exposure", "--json", "--model", reasoned)
+    document = json.loads(out)
+    assert document["by"] == "exposure"
+    names = [Path(photo["photo"]).stem for photo in document["photos"]]
+    assert names[0] == "mid"  # neither too dark nor too bright; the score puts light first
+    assert document["photos"][0]["quality"] == pytest.approx(1 - 135 / 255, abs=1e-5)
+    _, out, _ = run("rank", greys, "--by", "exposure", "--model", reasoned)
+    assert out.splitlines()[0].split() == ["1", "0.47", str(greys / "mid.png"), "too", "dark"]
+    _, out, _ = run("rank", greys, "--by", "exposure", "--csv", "--model", reasoned)
+    assert next(csv.DictReader(io.StringIO(out)))["exposure"] == f"{1 - 135 / 255:.6f}"
+
+
+def test_a_model_without_a_bank_says_so_before_any_work(greys: Path, tmp_path: Path) -> None:
+    plain = brightness_bundle(tmp_path / "plain").root
+    code, out, err = run("rank", greys / "dark.png", "--by", "sharpness", "--model", plain)
+    assert code == 2
+    assert out == ""
+    assert "has no bank of reasons" in err.splitlines()[-1]
+
+
+def test_a_quality_that_nobody_knows_is_refused(greys: Path, reasoned: Path) -> None:
+    code, _, err = run("rank", greys, "--by", "charm", "--model", reasoned)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "knows exposure" in err

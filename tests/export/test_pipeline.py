@@ -18,7 +18,8 @@ import pytest
 
 from ralikit.errors import ExportError, ParityError, RalikitError, UsageError
 from ralikit.export.gate import gate as gate_module
-from ralikit.export.gate.gate import Gate, open_gate, unfolded_scores
+from ralikit.export.gate.gate import Gate, open_gate
+from ralikit.export.gate.reference import unfolded_scores
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair, read_manifest
 from ralikit.export.options import ExportOptions
 from ralikit.export.pipeline import Exported, check_layers, export

@@ -15,6 +15,7 @@ from ralikit.errors import BundleError, UsageError
 from ralikit.model.bundle import (
     BundleInfo,
     TowerSpec,
+    keep_one_copy,
     read_bundle,
     read_safetensors,
     write_bundle,
@@ -125,3 +126,69 @@ def test_the_library_reads_what_we_write(tmp_path: Path) -> None:
     numpy_io.save_file(tensors, tmp_path / "y.safetensors")
     again = read_safetensors(tmp_path / "y.safetensors")
     np.testing.assert_array_equal(again["b"], tensors["b"])
+
+
+def _onnx_with(tower: dict[str, np.ndarray[Any, Any]], path: Path) -> bytes:
+    """An ONNX file with these initialisers and one that is no tower's."""
+    onnx = pytest.importorskip("onnx")
+    kept = [onnx.numpy_helper.from_array(v, f"tower.{k}") for k, v in tower.items()]
+    kept.append(onnx.numpy_helper.from_array(np.ones(2, np.float32), "head.scores"))
+    graph = onnx.helper.make_graph([], "g", [], [], initializer=kept)
+    onnx.save(onnx.helper.make_model(graph), path)
+    return path.read_bytes()
+
+
+def test_one_copy_of_the_weights_serves_both(tmp_path: Path) -> None:
+    tower: dict[str, np.ndarray[Any, Any]] = {
+        "w": np.arange(6, dtype=np.float16).reshape(2, 3),
+        "b": (np.ones(2) / 3).astype(np.float16),
+    }
+    # a bias is stored in float32 there; float16 holds it all the same
+    stored = {"w": tower["w"], "b": tower["b"].astype(np.float32)}
+    onnx_file = _onnx_with(stored, tmp_path / "scorer.onnx")
+    whole = write_bundle(
+        tmp_path / "b", _info(), tower=tower, head=make_head(), extra={"scorer.onnx": onnx_file}
+    )
+    one = keep_one_copy(whole)
+    assert one.hash == whole.hash
+    assert not (one.root / "tower.safetensors").exists()
+    assert one.tower_file.name == "scorer.onnx"
+    assert one.tower_numbers() == 8
+    found = one.tower_tensors()
+    assert set(found) == set(tower)
+    for name, array in tower.items():
+        assert found[name].dtype == np.float16
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_one_copy_of_other_weights_is_refused(tmp_path: Path) -> None:
+    tower = {"w": np.ones((2, 3), np.float16)}
+    other = _onnx_with({"w": tower["w"] * 2}, tmp_path / "other.onnx")
+    bundle = write_bundle(
+        tmp_path / "b", _info(), tower=tower, head=make_head(), extra={"scorer.onnx": other}
+    )
+    with pytest.raises(BundleError, match="does not hold the weights"):
+        keep_one_copy(bundle)
+    assert (bundle.root / "tower.safetensors").is_file()  # nothing was lost
+    fine = _onnx_with({"w": tower["w"] * 2.00012}, tmp_path / "fine.onnx")
+    bundle = write_bundle(
+        tmp_path / "c", _info(), tower=tower, head=make_head(), extra={"scorer.onnx": fine}
+    )
+    with pytest.raises(BundleError, match=r"does not hold|more than float16"):
+        keep_one_copy(bundle)
+    plain = write_bundle(tmp_path / "d", _info(), tower=tower, head=make_head())
+    with pytest.raises(BundleError, match=r"carries no scorer\.onnx"):
+        keep_one_copy(plain)
+
+
+def test_a_tower_said_to_lie_elsewhere_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "b"
+    write_bundle(root, _info(), tower={"w": np.ones(3, np.float16)}, head=make_head())
+    manifest = json.loads((root / "ralikit.json").read_text(encoding="utf-8"))
+    for place in ("../other.onnx", "head.safetensors"):
+        (root / "ralikit.json").write_text(json.dumps({**manifest, "tower_in": place}))
+        with pytest.raises(BundleError, match="a tower lies in"):
+            read_bundle(root)
+    (root / "ralikit.json").write_text(json.dumps({**manifest, "tower_in": "scorer.onnx"}))
+    with pytest.raises(BundleError, match="must list"):
+        read_bundle(root)

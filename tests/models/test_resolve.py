@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support_scorer import brightness_bundle
 
@@ -13,6 +14,7 @@ from ralikit.bench.subjects import open_subject
 from ralikit.demo import model_file
 from ralikit.errors import BundleError, UsageError
 from ralikit.evaluate import open_model
+from ralikit.files import size_bytes
 from ralikit.model.bundle import read_bundle
 from ralikit.models import (
     bundled,
@@ -30,7 +32,7 @@ def test_a_bundled_model_is_meant_by_its_name_wherever_a_model_is_taken() -> Non
     pytest.importorskip("torch")
     from ralikit.reward import Reward
 
-    assert bundled_names() == ("mini",)
+    assert bundled_names() == ("mini", "mini-free")
     assert resolve("mini").path == resolve(None).path == locate(Path("mini")) == bundled_path()
     assert resolve("mini").kind == "bundle"
     assert ralikit.load("mini").name == "mini"
@@ -40,6 +42,45 @@ def test_a_bundled_model_is_meant_by_its_name_wherever_a_model_is_taken() -> Non
     assert Reward("mini").name == "mini"
     subject = open_subject(Path("mini"), backend="auto", threads=1)
     assert subject.model["hash"] == bundled().hash
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-free"])
+def test_every_bundled_model_names_its_licence_wherever_it_scores(name: str) -> None:
+    bundle = bundled(name)
+    assert bundle.info.name == name
+    assert bundle.info.licence
+    scorer = ralikit.load(name)
+    score = scorer.score(np.full((64, 64, 3), 90, np.uint8))
+    assert score.licence == scorer.licence == bundle.info.licence
+    assert "LICENSE-WEIGHTS.md" in bundle.files
+    assert "MODEL_CARD.md" in bundle.files
+
+
+def test_the_free_models_notices_go_with_it() -> None:
+    notices = (bundled("mini-free").root / "LICENSE-WEIGHTS.md").read_text(encoding="utf-8")
+    assert "Copyright (c) 2015 The University of Texas at Austin" in notices
+    assert "Copyright (c) 2023 lcysyzxdxc" in notices
+    assert "Apache License, Version 2.0" in notices
+    assert bundled("mini-free").info.licence.startswith("weights: Apache-2.0")
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-free"])
+def test_one_copy_of_a_bundled_models_weights_serves_torch_too(name: str) -> None:
+    pytest.importorskip("torch")
+    from ralikit.runtimes.torch import TorchRuntime
+
+    bundle = bundled(name)
+    assert bundle.tower_file.name == "scorer.onnx"
+    views = np.random.default_rng(0).integers(
+        0, 256, (bundle.info.preprocess.views, 256, 256, 3), dtype=np.uint8
+    )
+    assert TorchRuntime(bundle).run(views) == pytest.approx(
+        ralikit.load(name).runtime.run(views), abs=1e-4
+    )
+
+
+def test_both_bundled_models_fit_a_wheel_of_twenty_megabytes() -> None:
+    assert sum(size_bytes(bundled_path(name)) for name in bundled_names()) < 17e6
 
 
 def test_a_path_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +107,9 @@ def test_each_kind_is_told_by_what_is_there(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"there is no model maxi: expected .* or mini"):
+    with pytest.raises(
+        UsageError, match=r"there is no model maxi: expected .* or mini, or mini-free"
+    ):
         resolve("maxi")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="empty is no bundle"):

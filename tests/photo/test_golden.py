@@ -101,6 +101,9 @@ def test_scores_of_the_bundled_model() -> None:
     assert found["bundle"] == wanted["bundle"], "run: python runtimes/golden/generate.py"
     for name, score in wanted["scores"].items():
         assert found["scores"][name] == pytest.approx(score, abs=1e-4), name
+    assert found.get("reason_ids") == wanted.get("reason_ids")
+    for name, reasons in wanted.get("reasons", {}).items():
+        assert found["reasons"][name] == pytest.approx(reasons, abs=1e-3), name
 
 
 def test_raw_pixels_for_tests_without_a_png_reader(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import { openPhoto } from "./decode.js";
 import { checkWhole, sha256 as hash } from "./digest.js";
 import { readFacts } from "./metadata.js";
 import { cutViews } from "./preprocess.js";
+import { checkReasons, namedReasons, reasonValues } from "./reasons.js";
 
 /** ONNX Runtime Web's module for each backend; both load their .wasm from the same folder. */
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
@@ -55,7 +56,7 @@ export class Engine {
   /**
    * Score one photo's views.
    * @param {Uint8Array} views (V, S, S, 3)
-   * @returns {Promise<number>}
+   * @returns {Promise<{value: number, reasons: number[]}>}
    */
   infer(views) {
     const run = this.turn.then(async () => {
@@ -66,10 +67,10 @@ export class Engine {
         ? new this.ort.Tensor("float32", Float32Array.from(views), dims)
         : new this.ort.Tensor("uint8", views, dims);
       const results = await this.session.run({ [this.session.inputNames[0]]: tensor });
-      const output = results[this.session.outputNames[0]];
-      const value = Number((await output.getData())[0]);
+      const value = Number((await results[this.session.outputNames[0]].getData())[0]);
       if (!Number.isFinite(value)) throw new ModelError("the model gave no number for this photo");
-      return value;
+      const { length } = this.model.facts.reasons;
+      return { value, reasons: length ? checkReasons(await results.reasons.getData(), length) : [] };
     });
     this.turn = run.catch(() => {});
     return run;
@@ -90,11 +91,12 @@ export class Engine {
       const t1 = performance.now();
       const views = cutViews(photo.source, this.model.facts.preprocess);
       const t2 = performance.now();
-      const value = await this.infer(views);
+      const { value, reasons } = await this.infer(views);
       const t3 = performance.now();
       const thumbnail = options.thumbnail ? await photo.thumbnail(options.thumbnail) : undefined;
-      const { scale, tieWidth } = this.model.facts;
+      const { scale, tieWidth, reasons: infos } = this.model.facts;
       return {
+        reasons: namedReasons(reasons, infos), reasonValues: reasonValues(reasons, infos),
         score: value, scale, tieWidth, resolution: tieWidth, width, height, profile: photo.profile, thumbnail,
         timings: { decodeMs: t1 - t0, resizeMs: t2 - t1, inferMs: t3 - t2 },
       };
@@ -180,8 +182,11 @@ function asModelError(error, where) {
  */
 function checkSignature(session, facts) {
   const { size, anchors } = facts.preprocess;
-  if (session.inputNames.length !== 1 || session.outputNames.length !== 1) {
-    throw new ModelError("the model must have one input and one output; export it again with ralikit");
+  const outputs = facts.outputs;
+  if (session.inputNames.length !== 1 || session.outputNames.join() !== outputs.join()) {
+    throw new ModelError(
+      `the model must have one input and give ${outputs.join(", ")}, as its metadata says; export it again with ralikit`,
+    );
   }
   const input = session.inputMetadata?.[0];
   if (!input?.isTensor) return;

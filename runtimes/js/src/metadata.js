@@ -5,6 +5,7 @@
 
 import { ModelError } from "./errors.js";
 import { readPreprocess } from "./preprocess.js";
+import { readReasons } from "./reasons.js";
 
 /** The one schema of facts this version reads. */
 export const SCHEMA = 1;
@@ -143,6 +144,7 @@ export function readFacts(bytes) {
   // Files of the first version call it resolution.
   const width = model.tie_width ?? model.resolution;
   const tieWidth = Number.isFinite(width) ? width : null;
+  const outputs = readOutputs(raw);
   return {
     schema: SCHEMA,
     name: String(model.name ?? "unnamed"),
@@ -155,7 +157,22 @@ export function readFacts(bytes) {
     resolution: tieWidth, // its former name
     precision: typeof raw.precision === "string" ? raw.precision : "unknown",
     scale: { minimum, maximum, meaning: String(meaning ?? "") },
+    outputs,
+    reasons: readReasons(raw, outputs),
     preprocess: readPreprocess(raw.preprocess),
     raw,
   };
+}
+
+/**
+ * What the file gives, by name; those of the first version call them functions.
+ * @param {Record<string, any>} raw
+ * @returns {string[]}
+ */
+function readOutputs(raw) {
+  const given = raw.outputs ?? raw.functions ?? ["score"];
+  if (!Array.isArray(given) || !given.every((name) => typeof name === "string") || given[0] !== "score") {
+    throw new ModelError(`this file's metadata names its outputs as ${JSON.stringify(given)}; the score comes first`);
+  }
+  return given;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readFacts, readMetadata, readPreprocess } from "../src/index.js";
+import { ModelError, readFacts, readMetadata, readPreprocess } from "../src/index.js";
+import { checkReasons, namedReasons, reasonValues } from "../src/reasons.js";
 
 const encode = (text) => new TextEncoder().encode(text);
 const varint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...varint(Math.floor(n / 128))]);
@@ -43,6 +44,43 @@ test("files of the first version call the width of a tie a resolution", () => {
   assert.equal(readFacts(old).resolution, 0.07);
 });
 
+const REASONS = [
+  { id: "out-of-focus", words: "out of focus", quality: "sharpness", later: 1 },
+  { id: "noise", words: "noise", quality: "cleanness" },
+];
+const reasoned = (change = () => {}) =>
+  changed((f) => {
+    f.outputs = ["score", "reasons"];
+    f.reasons = structuredClone(REASONS);
+    change(f);
+  });
+
+test("reasons are read where the file gives them, and nowhere else", () => {
+  const facts = readFacts(reasoned());
+  assert.deepEqual(facts.outputs, ["score", "reasons"]);
+  assert.deepEqual(facts.reasons.map((r) => r.id), ["out-of-focus", "noise"]);
+  assert.equal(facts.reasons[0].quality, "sharpness");
+  assert.deepEqual(readFacts(model(FACTS)).outputs, ["score"]);
+  assert.deepEqual(readFacts(model(FACTS)).reasons, []);
+  assert.deepEqual(readFacts(reasoned((f) => (f.outputs = ["score"]))).reasons, []);
+});
+
+test("named: one half and more, the highest first, equal ones in the output's order", () => {
+  const infos = ["a", "b", "c", "d"].map((id) => ({ id, words: `${id}!`, quality: "q" }));
+  const named = namedReasons([0.5, 0.7, 0.4999, 0.7], infos);
+  assert.deepEqual(named.map((r) => r.id), ["b", "d", "a"]);
+  assert.deepEqual(named[2], { id: "a", words: "a!", value: 0.5 });
+  assert.deepEqual(reasonValues([0.5, 0.7, 0.25, 0], infos), { a: 0.5, b: 0.7, c: 0.25, d: 0 });
+  assert.deepEqual(namedReasons([], []), []);
+});
+
+test("a graph's reasons are as many as promised, and lie in 0..1", () => {
+  assert.deepEqual(checkReasons(new Float32Array([0, 1]), 2), [0, 1]);
+  for (const values of [[0.5], [0.5, 0.5, 0.5], [0.5, NaN], [0.5, 1.01], [-0.01, 0.5]]) {
+    assert.throws(() => checkReasons(values, 2), ModelError);
+  }
+});
+
 test("squashing settings have no shortest edge", () => {
   const facts = readFacts(changed((f) => (f.preprocess.shortest_edge = null)));
   assert.equal(facts.preprocess.shortestEdge, null);
@@ -57,6 +95,15 @@ const refused = {
   "an edge below the size": [(f) => (f.preprocess.shortest_edge = 100), /shortest_edge 100/],
   "a size that is no number": [(f) => (f.preprocess.size = "256"), /size 256/],
   "no preprocessing": [(f) => delete f.preprocess, /is missing/],
+  "outputs that are no list": [(f) => (f.outputs = "score"), /outputs/],
+  "another output first": [(f) => (f.outputs = ["reasons", "score"]), /score comes first/],
+  "reasons that nobody explains": [(f) => (f.outputs = ["score", "reasons"]), /what its reasons mean/],
+  "a reason twice": [
+    (f) => Object.assign(f, { outputs: ["score", "reasons"], reasons: [REASONS[0], REASONS[0]] }), /what its reasons mean/,
+  ],
+  "a reason without words": [
+    (f) => Object.assign(f, { outputs: ["score", "reasons"], reasons: [{ id: "x", quality: "y" }] }), /what its reasons mean/,
+  ],
   "a turned scale": [(f) => (f.scale = { minimum: 5, maximum: 1 }), /scale/],
 };
 for (const [what, [change, words]] of Object.entries(refused)) {

@@ -39,6 +39,31 @@ def bench_photos(
     return tuple(s.image for s in samples), {s.image: s.raw for s in samples}
 
 
+def best_photos(
+    meta: Path | None, root: Path | None, split: str | None, *, count: int
+) -> tuple[Path, ...]:
+    """The photos of a label file with the highest MOS, in an order drawn once for all.
+
+    Args:
+        meta: The label file; None: there are none.
+        root: Folder of its photos.
+        split: Only this split of it.
+        count: How many.
+
+    Raises:
+        UsageError: If there is a label file and no folder, or the other way round.
+        DataError: If labels cannot be read, or give a photo two scores.
+    """
+    if (meta is None) != (root is None):
+        raise UsageError("--meta and --root go together: labels, and the folder of their photos")
+    if meta is None or root is None:
+        return ()
+    _, mos = bench_photos(root, meta, split)
+    best = sorted((mos or {}).items(), key=lambda item: (-item[1], item[0]))[:count]
+    order = np.random.default_rng(0).permutation(len(best))
+    return tuple(best[i][0] for i in order)
+
+
 @contextmanager
 def rendered_jpeg(width: int, height: int, *, seed: int = 0) -> Iterator[Path]:
     """A JPEG with detail at every scale, as long as the block runs.

@@ -8,7 +8,7 @@ from typing import Any
 
 from ralikit.errors import UsageError
 from ralikit.files import sha256_path, size_bytes
-from ralikit.model.bundle import HEAD, TOWER, read_bundle
+from ralikit.model.bundle import HEAD, read_bundle
 from ralikit.models import resolve
 from ralikit.photo.views import Preprocess
 from ralikit.runtimes import BACKENDS as FILE_BACKENDS
@@ -108,7 +108,7 @@ def _open_bundle(path: Path, threads: int, *, peer: bool) -> Subject:
             "bundle": bundle.hash,
             "format": "torch",
             "precision": "fp32",
-            "size_bytes": size_bytes(path / TOWER) + size_bytes(path / HEAD),
+            "size_bytes": size_bytes(bundle.tower_file) + size_bytes(path / HEAD),
             "weights": bundle.info.tower.weights,
         },
     )

@@ -152,6 +152,49 @@ def parity(
 
 
 @_bench.command()
+def reasons(
+    files: Annotated[
+        list[Path], typer.Argument(help="Files or bundles; the first is the reference.")
+    ],
+    plant: Annotated[
+        list[str],
+        typer.Option(
+            help="Good photos to plant faults in: a photo, folder or pattern; repeatable."
+        ),
+    ],
+    meta: Annotated[
+        Path | None, typer.Option(help="Label file: its best photos are looked at as they are.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of its photos.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of the label file.")] = None,
+    good: Annotated[int, typer.Option(min=0, help="How many of its best photos.")] = 100,
+    also: Annotated[int, typer.Option(min=0, help="In how many of them to plant, too.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of directions, noise and tints.")] = 0,
+    out: _Out = Path("records.jsonl"),
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the runtimes.")] = 1,
+) -> None:
+    """Plant every fault at three strengths, and see which reason a model names first."""
+    from ralikit.bench.photos import best_photos
+    from ralikit.bench.reasons import ReasonsPlan, bench_reasons
+    from ralikit.cli.output import print_error
+    from ralikit.photo.find import find_photos
+
+    found = find_photos(plant, on_skip=print_error)
+    best = best_photos(meta, root, split, count=good)
+    plan = ReasonsPlan(
+        files=tuple(files),
+        plant=(*found, *best[:also]),
+        clean=tuple(best[also:]),
+        seed=seed,
+        threads=threads,
+    )
+    with progress() as tell:
+        for record in bench_reasons(plan, command=_command(), progress=tell):
+            _keep(out, record)
+    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+
+
+@_bench.command()
 def teacher(
     out: _Out = Path("records.jsonl"),
     size: Annotated[str, typer.Option(help="7b or 3b: Qwen2.5-VL's sizes.")] = "7b",

@@ -26,7 +26,10 @@ def doctor(
 def _page(facts: dict[str, Any]) -> str:
     lines = [f"ralikit {facts['ralikit']}, Python {facts['python']}"]
     lines += [f"  {name} {version or 'MISSING'}" for name, version in facts["core"].items()]
-    lines += ["", "Bundled model", *_model(facts["model"]), "", "Extras"]
+    lines += ["", "Bundled model", *_model(facts["model"])]
+    for other in facts["others"]:
+        lines += ["", f"Bundled as well (--model {other.get('name', '?')})", *_model(other)]
+    lines += ["", "Extras"]
     for extra in facts["extras"]:
         missing = [name for name, version in extra["libraries"].items() if version is None]
         mark = "installed" if not missing else "not here "

@@ -56,11 +56,14 @@ def export(
         ),
     ] = None,
     outputs: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--outputs", "--functions", help="What the file gives: score, or score,embedding."
+            "--outputs",
+            "--functions",
+            help="What the file gives: score, and any of embedding,reasons; default: score, and "
+            "reasons where the model has them.",
         ),
-    ] = "score",
+    ] = None,
     layout: Annotated[
         str,
         typer.Option(
@@ -117,7 +120,7 @@ def export(
     opened = _opened(bundle)
     options = ExportOptions(
         calibration=calibration,
-        outputs=parse_outputs(outputs),
+        outputs=None if outputs is None else parse_outputs(outputs),
         layout=layout,
         gpu=gpu,
         thorough=thorough,

@@ -65,8 +65,8 @@ class LineWriter:
 class CsvWriter:
     """A header line, then one line a photo as soon as it is scored."""
 
-    def __init__(self, header: Sequence[str]) -> None:
-        _print_csv(header)
+    def __init__(self, scorer: Scorer) -> None:
+        _print_csv(_csv_header(scorer))
 
     def add(self, score: Score) -> None:
         _print_csv(_csv_cells(score))
@@ -100,11 +100,15 @@ def print_error(message: str) -> None:
     print(f"ralikit: {message}", file=sys.stderr, flush=True)
 
 
-def print_ranking(scorer: Scorer, ranked: Sequence[Ranked]) -> None:
+def print_ranking(scorer: Scorer, ranked: Sequence[Ranked], *, by: str | None = None) -> None:
     """Lines with places; places that are shared carry an "="."""
     width = len(str(len(ranked))) + 1
     for item in ranked:
-        _print_line(f"{item.place}{'=' if item.tied else ' '}".rjust(width) + "  ", item.score)
+        place = f"{item.place}{'=' if item.tied else ' '}".rjust(width) + "  "
+        _print_line(place, item.score, quality=None if by is None else item.value)
+    if by is not None:
+        print(f"by {by}, 0 to 1; how close two photos may be in it was not measured")
+        return
     if scorer.tie_width is None:
         print("How close two scores may be before this model cannot tell them apart: not measured.")
     elif any(item.tied for item in ranked):
@@ -113,18 +117,27 @@ def print_ranking(scorer: Scorer, ranked: Sequence[Ranked]) -> None:
 
 
 def print_ranking_json(
-    scorer: Scorer, ranked: Sequence[Ranked], failures: Sequence[Failure]
+    scorer: Scorer,
+    ranked: Sequence[Ranked],
+    failures: Sequence[Failure],
+    *,
+    by: str | None = None,
 ) -> None:
-    """The same object as for scores, with a place for every photo."""
-    photos = [{"place": r.place, "tied": r.tied, **_plain(r.score)} for r in ranked]
-    _print_json(scorer, photos, failures, complete=True)
-
-
-def print_ranking_csv(ranked: Sequence[Ranked]) -> None:
-    """The columns of scores after place and tied."""
-    _print_csv(["place", "tied", "photo", "score", "width", "height", "notes"])
+    """The same object as for scores, with a place for every photo, and its quality if asked."""
+    photos = []
     for item in ranked:
-        _print_csv([item.place, str(item.tied).lower(), *_csv_cells(item.score)])
+        quality = {} if by is None else {"quality": round(item.value, 6)}
+        photos.append({"place": item.place, "tied": item.tied, **quality, **_plain(item.score)})
+    _print_json(scorer, photos, failures, complete=True, by=by)
+
+
+def print_ranking_csv(scorer: Scorer, ranked: Sequence[Ranked], *, by: str | None = None) -> None:
+    """The columns of scores after place, tied and, where asked for, the quality."""
+    own = [] if by is None else [by]
+    _print_csv(["place", "tied", *own, *_csv_header(scorer)])
+    for item in ranked:
+        quality = [] if by is None else [f"{item.value:.6f}"]
+        _print_csv([item.place, str(item.tied).lower(), *quality, *_csv_cells(item.score)])
 
 
 @contextmanager
@@ -187,14 +200,24 @@ def _plain(score: Score) -> dict[str, Any]:
         "width": score.width,
         "height": score.height,
         "notes": list(score.notes),
+        "reasons": [
+            {"id": r.id, "words": r.words, "value": round(r.value, 6)} for r in score.reasons
+        ],
+        "reason_values": {k: round(v, 6) for k, v in score.reason_values.items()},
     }
 
 
 def _print_json(
-    scorer: Scorer, photos: list[dict[str, Any]], failures: Sequence[Failure], *, complete: bool
+    scorer: Scorer,
+    photos: list[dict[str, Any]],
+    failures: Sequence[Failure],
+    *,
+    complete: bool,
+    by: str | None = None,
 ) -> None:
     document = {
         "model": scorer.name,
+        "licence": scorer.licence,
         "runtime": scorer.runtime.name,
         "scale": {"minimum": scorer.scale.minimum, "maximum": scorer.scale.maximum},
         "tie_width": scorer.tie_width,
@@ -202,6 +225,7 @@ def _print_json(
         # The first names of the two above, for scripts that read them.
         "resolution": scorer.tie_width,
         "resolution_note": scorer.tie_width_note,
+        **({} if by is None else {"by": by}),
         "complete": complete,
         "photos": photos,
         "errors": [failure._asdict() for failure in failures],
@@ -210,8 +234,16 @@ def _print_json(
     print(json.dumps(document, indent=2, allow_nan=False), flush=True)
 
 
+def _csv_header(scorer: Scorer) -> list[str]:
+    header = ["photo", "score", "width", "height", "notes"]
+    return [*header, "reasons", *(r.id for r in scorer.reasons)] if scorer.reasons else header
+
+
 def _csv_cells(score: Score) -> list[Any]:
     cells = [score.source, f"{score.value:.6f}", score.width, score.height, "; ".join(score.notes)]
+    if score.reason_values:
+        cells.append("; ".join(reason.words for reason in score.reasons))
+        cells += [f"{value:.6f}" for value in score.reason_values.values()]
     return [
         _harmless(cell) if isinstance(cell, str) and i != 1 else cell
         for i, cell in enumerate(cells)
@@ -229,17 +261,22 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def _print_line(prefix: str, score: Score) -> None:
+def _print_line(prefix: str, score: Score, *, quality: float | None = None) -> None:
+    """A photo's line, with its score, or with a quality of 0 to 1 in the score's place."""
     share = (score.value - score.minimum) / (score.maximum - score.minimum)
-    share = min(max(share, 0.0), 1.0)
-    notes = f"  ({'; '.join(score.notes)})" if score.notes else ""
+    share = min(max(share if quality is None else quality, 0.0), 1.0)
+    value = score.value if quality is None else quality
+    reasons = ", ".join(reason.words for reason in score.reasons)
+    notes = (f"  {reasons}" if reasons else "") + (
+        f"  ({'; '.join(score.notes)})" if score.notes else ""
+    )
     if not sys.stdout.isatty():
-        print(_encodable(f"{prefix}{score.value:.2f}  {score.source}{notes}"), flush=True)
+        print(_encodable(f"{prefix}{value:.2f}  {score.source}{notes}"), flush=True)
         return
     full, empty = ("█", "·") if _encodes("█·") else ("#", "-")
     cells = round(share * _BAR)
     bar = full * cells + empty * (_BAR - cells)
-    text = _encodable(f"{prefix}{score.value:.2f}  ")
+    text = _encodable(f"{prefix}{value:.2f}  ")
     print(f"{text}{_paint(bar, share)}  {_encodable(score.source + notes)}", flush=True)
 
 

@@ -33,7 +33,7 @@ def _print_all() -> None:
 
     for name in names():
         preset = read_preset(name)
-        more = "" if preset.outputs == "score" else f" --outputs {preset.outputs}"
+        more = "" if preset.outputs is None else f" --outputs {preset.outputs}"
         typer.echo(f"{name}: --target {preset.target} --precision {preset.precision}{more}")
         words = " ".join(preset.why.split())
         typer.echo(textwrap.fill(words, 88, initial_indent="  ", subsequent_indent="  "))

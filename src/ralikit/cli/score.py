@@ -57,7 +57,7 @@ def score(
     if as_json:
         writer = output.JsonWriter(scorer, failures)
     elif as_csv:
-        writer = output.CsvWriter(["photo", "score", "width", "height", "notes"])
+        writer = output.CsvWriter(scorer)
     else:
         writer = output.LineWriter(scorer)
     with writer:
@@ -71,6 +71,14 @@ def rank(
     threads: Threads = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="A quality instead of the score: sharpness, steadiness, cleanness, exposure, "
+            "contrast, colour or fidelity; for models with a bank of reasons.",
+            metavar="QUALITY",
+        ),
+    ] = None,
 ) -> None:
     """Order photos, best first; those the model does not tell apart share a place, marked "="."""
     from ralikit import rank as ranking
@@ -79,15 +87,17 @@ def rank(
     _one_format(as_json, as_csv)
     found, failures = _find(photos)
     scorer = _load(model, threads)
+    if by is not None:
+        ranking.check_quality(by, (r.quality for r in scorer.reasons), model=scorer.name)
     scores: list[Score] = []
     _score(scorer, found, failures, scores.append)
-    ranked = ranking.rank(scores, tie_width=scorer.tie_width)
+    ranked = ranking.rank(scores, tie_width=scorer.tie_width if by is None else None, by=by)
     if as_json:
-        output.print_ranking_json(scorer, ranked, failures)
+        output.print_ranking_json(scorer, ranked, failures, by=by)
     elif as_csv:
-        output.print_ranking_csv(ranked)
+        output.print_ranking_csv(scorer, ranked, by=by)
     else:
-        output.print_ranking(scorer, ranked)
+        output.print_ranking(scorer, ranked, by=by)
     _finish(failures)
 
 

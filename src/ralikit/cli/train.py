@@ -12,7 +12,7 @@ import typer
 from ralikit.errors import UsageError
 
 # Each has `register(train_app)`; they import nothing heavy at their top.
-_PARTS = ("teacher", "train_rali", "train_ablate")
+_PARTS = ("teacher", "train_rali", "train_reasons", "train_ablate")
 
 train_app = typer.Typer(no_args_is_help=True)
 
@@ -40,11 +40,15 @@ def read_recipe_values(recipe: Path, changes: list[str] | None) -> dict[str, Any
     Raises:
         UsageError: If a change is no ``key=value`` or goes into something that is no table.
     """
-    import tomllib
-
     from ralikit.config import read_toml
 
-    values = read_toml(recipe)
+    return changed(read_toml(recipe), changes)
+
+
+def changed(values: dict[str, Any], changes: list[str] | None) -> dict[str, Any]:
+    """Plain values with `--set` changes put in, in place; errors as in `read_recipe_values`."""
+    import tomllib
+
     for change in changes or []:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():

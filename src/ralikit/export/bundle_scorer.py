@@ -6,19 +6,18 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ralikit.errors import ParityError
+from ralikit.export.gate.parity import FOLD_REASONS
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.export.targets.target import Request
-from ralikit.model.bundle import SCORER, Bundle, read_bundle, read_safetensors, write_bundle
-from ralikit.model.bundle import TOWER as TOWER_FILE
-from ralikit.model.facts import facts_of
+from ralikit.model.bundle import SCORER, Bundle, keep_one_copy, read_bundle, write_bundle
+from ralikit.model.facts import facts_of, outputs_facts
 from ralikit.model.folded import fold
 from ralikit.runtimes.digest import declared
 
-_TOLERANCE = 1e-4
+_TOLERANCE = {"score": 1e-4, "reasons": FOLD_REASONS}
 _PROBES = 4
 
 
@@ -37,13 +36,17 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
         ExportError: If the conversion fails.
     """
     from ralikit.runtimes.onnx import OnnxRuntime
+    from ralikit.runtimes.torch import TorchRuntime
 
     folded = fold(bundle)
     with tempfile.TemporaryDirectory(prefix="ralikit-scorer-") as folder:
         path = Path(folder) / SCORER
-        request = Request(bundle=bundle, bench=Workbench(folded), precision="fp16")
+        request = Request(
+            bundle=bundle, bench=Workbench(folded), precision="fp16", outputs=bundle.outputs
+        )
         onnx.convert(request, path)
-        facts = {**facts_of(bundle), **declared(), "target": "onnx", "precision": "fp16"}
+        said = outputs_facts(bundle, bundle.outputs) if bundle.info.reasons else {}
+        facts = {**facts_of(bundle), **said, **declared(), "target": "onnx", "precision": "fp16"}
         onnx.write_facts(path, facts)
         runtime = OnnxRuntime(path)
         size = bundle.info.preprocess.size
@@ -52,20 +55,36 @@ def with_scorer(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle
             views = rng.integers(
                 0, 256, (bundle.info.preprocess.views, size, size, 3), dtype=np.uint8
             )
-            with torch.inference_mode():
-                expected = float(folded(torch.from_numpy(views)))
-            got = runtime.run(views)
-            if not abs(got - expected) <= _TOLERANCE:
-                raise ParityError(f"{SCORER} gives {got:.5f} where torch gives {expected:.5f}")
+            expected, got = TorchRuntime(bundle, folded).outputs(views), runtime.outputs(views)
+            for name in bundle.outputs:
+                drift = float(np.abs(got[name] - expected[name]).max())
+                if not drift <= _TOLERANCE[name]:
+                    raise ParityError(f"{SCORER}: its {name} is off torch's by {drift:.6f}")
         files = {SCORER: path.read_bytes(), **(extra or {})}
-    tower = read_safetensors(bundle.root / TOWER_FILE)
+    tower = bundle.tower_tensors()
     head = bundle.head()
     write_bundle(
         bundle.root,
         bundle.info,
         tower={k: v.copy() for k, v in tower.items()},
         head=head,
+        reasons={k: v.copy() for k, v in bundle.reasons_tensors().items()},
         extra=files,
         overwrite=True,
     )
     return read_bundle(bundle.root)
+
+
+def finish(bundle: Bundle, extra: dict[str, bytes] | None = None) -> Bundle:
+    """Make a bundle as it ships: with a scorer, and with one copy of the tower's weights, in it.
+
+    Args:
+        bundle: On disk; its folder is replaced as a whole.
+        extra: Further files by name, e.g. the model card.
+
+    Raises:
+        ParityError: If the file does not give torch's outputs.
+        ExportError: If the conversion fails.
+        BundleError: If the file does not hold the tower's weights as they are.
+    """
+    return keep_one_copy(with_scorer(bundle, extra))

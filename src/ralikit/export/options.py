@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ralikit.errors import UsageError
 
-OUTPUTS = ("score", "embedding")
-"""What a file can give: the score, (1,), and the tower's embedding averaged over the views, before
-the PCA, (1, D); both float32."""
+OUTPUTS = ("score", "embedding", "reasons")
+"""What a file can give, all float32: the score, (1,); the tower's embedding averaged over the
+views, before the PCA, (1, D); and, of a model with a bank, the reasons, (K,)."""
 
 LAYOUTS = ("standard", "neural-engine")
 """How a transformer's tokens lie: rows of a matrix, or, for Core ML, (V, C, 1, N) with 1 x 1
@@ -22,7 +22,8 @@ class ExportOptions:
 
     Attributes:
         calibration: A folder of photos to calibrate and compare on; None: the built-in set.
-        outputs: What the file gives, of `OUTPUTS`.
+        outputs: What the file gives, of `OUTPUTS`; None: the score, and reasons where the model has
+            a bank of them.
         layout: One of `LAYOUTS`.
         gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
         thorough: Compare a large tower on as many photos as a small one.
@@ -33,7 +34,7 @@ class ExportOptions:
     """
 
     calibration: Path | None = None
-    outputs: tuple[str, ...] = ("score",)
+    outputs: tuple[str, ...] | None = None
     layout: str = "standard"
     gpu: bool = False
     thorough: bool = False

@@ -49,8 +49,12 @@ class Order:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What the file gives: what is asked for, and whatever it is judged by."""
+        asked = self.options.outputs or tuple(
+            name for name in self.bundle.outputs if name in self.target.outputs
+        )
         judged = self.random and "embedding" in self.target.outputs
-        return OUTPUTS if judged else self.options.outputs
+        wanted = {*asked, "embedding"} if judged else {*asked}
+        return tuple(name for name in OUTPUTS if name in wanted)
 
 
 def order(
@@ -74,9 +78,13 @@ def order(
             f"{target} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
             f"{', '.join(has)}"
         )
-    lacking = [output for output in options.outputs if output not in found.outputs]
+    lacking = [output for output in options.outputs or () if output not in found.outputs]
     if lacking:
         raise UsageError(f"{target} files give {', '.join(found.outputs)}, not {lacking[0]!r}")
+    if "reasons" in (options.outputs or ()) and bundle.info.reasons is None:
+        raise UsageError(
+            f"{bundle.info.name} has no bank of reasons to give; fit one with ralikit train reasons"
+        )
     _check_size(found, bundle, precision, has)
     return Order(
         bundle=bundle,

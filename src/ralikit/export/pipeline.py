@@ -20,7 +20,8 @@ from ralikit.export.targets.target import Request
 from ralikit.export.verify import verify
 from ralikit.files import refuse_existing, size_bytes
 from ralikit.model.bundle import Bundle
-from ralikit.model.facts import facts_of
+from ralikit.model.facts import facts_of, outputs_facts
+from ralikit.model.folded import with_outputs
 from ralikit.progress import Tell, named, telling
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.digest import declared
@@ -192,7 +193,9 @@ def convert(
     if tell is not None:
         tell(f"converting to {precision.name}", 0.0)
     with telling(tell):
+        given = {name for name, _ in with_outputs(gate.folded, asked.outputs).named_modules()}
         promised = types or converter.types_of(gate.bench, precision.name)
+        promised = {name: kind for name, kind in promised.items() if name in given}
         request = Request(
             bundle=asked.bundle,
             bench=gate.bench,
@@ -206,16 +209,16 @@ def convert(
     check_layers(promised, found, what=asked.what)
     facts = {
         **facts_of(asked.bundle),
-        **gate.facts(),
+        **gate.facts(asked.outputs),
         **declared(),
         "target": asked.target.name,
         "precision": precision.name,
         **({"meaning": precision.meaning} if precision.meaning else {}),
-        "outputs": list(asked.outputs),
+        **outputs_facts(asked.bundle, asked.outputs),
         "layers": found,
         "tools": converter.tools(),
         "calibration": gate.calibration_facts() if precision.calibrated else None,
-        **converter.structure(path, gate.folded, gate.photos.views),
+        **converter.structure(path, request.folded, gate.photos.views),
         **({"gpu": True} if asked.options.gpu else {}),
         **({"layout": asked.options.layout} if asked.options.layout != LAYOUTS[0] else {}),
     }

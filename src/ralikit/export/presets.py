@@ -20,14 +20,14 @@ class Preset:
         target: Format.
         precision: One that the target has.
         why: The reason, in words for whoever has to trust it.
-        outputs: What the file gives, as ``--outputs`` takes it.
+        outputs: What the file gives, as ``--outputs`` takes it; None: what the model can say.
         gpu: Whether a phone's GPU must take the whole file.
     """
 
     target: str
     precision: str
     why: str
-    outputs: str = "score"
+    outputs: str | None = None
     gpu: bool = False
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class Preset:
             raise UsageError("a preset says why")
 
     @property
-    def options(self) -> dict[str, str | bool]:
+    def options(self) -> dict[str, str | bool | None]:
         """Values by the name of the option."""
         return {
             "target": self.target,

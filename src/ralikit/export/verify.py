@@ -12,14 +12,14 @@ import numpy as np
 from ralikit.errors import BundleError, UsageError
 from ralikit.export.gate.checks import Check, watch
 from ralikit.export.gate.limits import NARROW, Limits
-from ralikit.export.gate.parity import Parity, parity_of
+from ralikit.export.gate.parity import Parity
 from ralikit.export.manifest import manifest_path, read_manifest
 from ralikit.export.targets import file_checks, find
 from ralikit.files import sha256_path
-from ralikit.model.facts import Facts
+from ralikit.model.facts import Facts, GoldenScore
 from ralikit.photo.views import load_views, make_views
 from ralikit.probes import probe_photos
-from ralikit.runtimes import Runtime, open_runtime
+from ralikit.runtimes import Outputs, Runtime, checked_score, open_runtime
 
 if TYPE_CHECKING:
     from ralikit.model.bundle import Bundle
@@ -93,8 +93,9 @@ def verify(
     checks.append(_facts_check(file, facts))
     limits = _limits(facts)
     watch(runtime)
-    golden, golden_check = _golden(runtime, limits)
-    checks += [golden_check, *file_checks(file, runtime)]
+    given, strange = _golden_outputs(runtime)
+    golden, golden_check = _golden(runtime, given, strange, limits)
+    checks += [golden_check, *_golden_reasons(runtime, given, limits), *file_checks(file, runtime)]
     parity = None
     if bundle is not None:
         checks.append(_same_bundle(facts, bundle))
@@ -166,26 +167,33 @@ def _facts_check(file: Path, facts: Facts) -> Check:
     return Check("facts", True, f"{facts.target}, {facts.precision}, {layers} layers")
 
 
-def _golden(runtime: Runtime, limits: Limits) -> tuple[tuple[tuple[str, float, float], ...], Check]:
-    preprocess = runtime.facts.preprocess
+def _golden_outputs(runtime: Runtime) -> tuple[list[tuple[GoldenScore, Outputs]], int]:
+    """What the file gives on the golden photos that it names, and how many it names otherwise."""
+    named = {golden.name: golden for golden in runtime.facts.golden or ()}
+    given = []
+    for photo in probe_photos():  # a large tower's file names fewer
+        golden = named.get(photo.name)
+        if golden is not None and golden.sha256 == photo.sha256:
+            views = make_views(photo.pixels, runtime.facts.preprocess)
+            given.append((golden, runtime.outputs(views)))
+    return given, len(named) - len(given)
+
+
+def _golden(
+    runtime: Runtime, given: Sequence[tuple[GoldenScore, Outputs]], strange: int, limits: Limits
+) -> tuple[tuple[tuple[str, float, float], ...], Check]:
     if runtime.facts.golden is None:
         return (), Check("golden photos", False, "its metadata carries no readable golden scores")
-    wanted = {g.name: (g.sha256, g.reference) for g in runtime.facts.golden}
-    rows, strange = [], []
-    for photo in probe_photos():
-        if photo.name not in wanted:
-            continue  # a large tower's file names fewer
-        if wanted[photo.name][0] != photo.sha256:
-            strange.append(photo.name)
-            continue
-        score = runtime.run(make_views(photo.pixels, preprocess))
-        rows.append((photo.name, wanted[photo.name][1], score))
-    if strange or not rows or len(rows) != len(wanted):
-        return tuple(rows), Check(
+    rows = tuple(
+        (golden.name, golden.reference, checked_score(float(o["score"].flat[0]), where="the file"))
+        for golden, o in given
+    )
+    if strange or not rows:
+        return rows, Check(
             "golden photos",
             False,
-            f"the file's golden photos are not this version's ({len(wanted) - len(rows)} of "
-            f"{len(wanted)} differ)",
+            f"the file's golden photos are not this version's ({strange} of "
+            f"{strange + len(rows)} differ)",
         )
     drift = [abs(score - reference) for _, reference, score in rows]
     worst = int(np.argmax(drift))
@@ -193,7 +201,28 @@ def _golden(runtime: Runtime, limits: Limits) -> tuple[tuple[tuple[str, float, f
         f"{len(rows)} scored; largest difference {drift[worst]:.6f} on {rows[worst][0]}, "
         f"limit {limits.golden:g}"
     )
-    return tuple(rows), Check("golden photos", drift[worst] <= limits.golden, detail)
+    return rows, Check("golden photos", drift[worst] <= limits.golden, detail)
+
+
+def _golden_reasons(
+    runtime: Runtime, given: Sequence[tuple[GoldenScore, Outputs]], limits: Limits
+) -> list[Check]:
+    """Whether the reasons of the golden photos are the reference's, where the file gives any."""
+    name, count = "golden reasons", len(runtime.facts.reasons)
+    if not count:
+        return []
+    if not given or any(len(golden.reasons) != count for golden, _ in given):
+        return [Check(name, False, "its metadata carries no readable reasons of the golden photos")]
+    wanted = np.array([golden.reasons for golden, _ in given])
+    found = np.stack([given_[1]["reasons"].reshape(-1) for given_ in given])
+    drift = np.abs(found - wanted)
+    photo, reason = np.unravel_index(int(drift.argmax()), drift.shape)
+    said = runtime.facts.reasons[int(reason)].id
+    detail = f"largest difference {drift.max():.4f}, of {said} on {given[int(photo)][0].name}"
+    if limits.golden_reasons is None:
+        return [Check(name, None, f"{detail}; the file states no limit")]
+    passed = bool(drift.max() <= limits.golden_reasons)
+    return [Check(name, passed, f"{detail}, limit {limits.golden_reasons:g}")]
 
 
 def _same_bundle(facts: Facts, bundle: Bundle) -> Check:
@@ -206,9 +235,8 @@ def _against(bundle: Bundle, runtime: Runtime, photos: Sequence[Path], *, where:
     from ralikit.extras import require
 
     require("torch", extra="export", job=f"Comparing {where} with a bundle")
-    from ralikit.export.gate.gate import runtime_scores, unfolded_scores
+    from ralikit.export.gate.reference import compared, unfolded
 
     views = [load_views(path, bundle.info.preprocess) for path in photos]
-    reference = unfolded_scores(bundle, views)
     names = [path.name for path in photos]
-    return parity_of(names, runtime_scores(runtime, views), reference)
+    return compared(runtime, bundle, names, views, *unfolded(bundle, views))

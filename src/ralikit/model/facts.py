@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ from ralikit.config import from_mapping, known_names, renamed, to_mapping
 from ralikit.errors import BundleError, UsageError
 from ralikit.files import parse_json
 from ralikit.model.bundle import Bundle, Scale
+from ralikit.model.reasons import ReasonInfo
+from ralikit.model.reasons_head import check_bank
 from ralikit.photo.views import Preprocess
 from ralikit.printable import shown
 
@@ -65,11 +67,19 @@ class ModelFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenScore:
-    """A golden photo as a file names it: its pixels' hash, and the float32 pipeline's score."""
+    """A golden photo as a file names it: its pixels' hash, and what the float32 pipeline gives.
+
+    Attributes:
+        name: Of the photo.
+        sha256: Of its pixels.
+        reference: Its score.
+        reasons: Its reasons, (K,), where the file gives any.
+    """
 
     name: str
     sha256: str
     reference: float
+    reasons: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +114,7 @@ class Facts:
         target: Its format, or "".
         precision: What it was exported as, or "".
         outputs: What it gives, by name.
+        reasons: What each number of the output ``reasons`` means; none where it has no such output.
         layers: Stored type of every layer.
         golden: The golden photos and their scores.
         limits: How far it may drift, by figure.
@@ -121,6 +132,7 @@ class Facts:
     target: str = ""
     precision: str = ""
     outputs: tuple[str, ...] = ("score",)
+    reasons: tuple[ReasonInfo, ...] = ()
     layers: Mapping[str, str] | None = None
     golden: tuple[GoldenScore, ...] | None = None
     limits: Mapping[str, float] | None = None
@@ -158,6 +170,14 @@ def facts_of(bundle: Bundle) -> dict[str, Any]:
         "preprocess": to_mapping(info.preprocess),
         "scale": to_mapping(info.scale),
     }
+
+
+def outputs_facts(bundle: Bundle, outputs: Sequence[str]) -> dict[str, Any]:
+    """What a file of a bundle says of its outputs: their names, and what the reasons mean."""
+    said: dict[str, Any] = {"outputs": list(outputs)}
+    if "reasons" in outputs and bundle.info.reasons is not None:
+        said["reasons"] = [to_mapping(reason) for reason in bundle.info.reasons.bank]
+    return said
 
 
 def dump_facts(facts: Mapping[str, Any]) -> str:
@@ -214,6 +234,7 @@ def read_facts(values: object, *, where: str) -> Facts:
         target=_word(values.get("target")),
         precision=_word(values.get("precision")),
         outputs=_outputs(values, where=where),
+        reasons=_reasons(values, where=where),
         layers=_readable(lambda: {str(k): str(v) for k, v in values["layers"].items()}),
         golden=_readable(lambda: tuple(_golden(entry) for entry in values["golden"])),
         limits=_readable(lambda: {str(k): float(v) for k, v in values["limits"].items()}),
@@ -233,9 +254,26 @@ def _outputs(values: Mapping[str, Any], *, where: str) -> tuple[str, ...]:
     return tuple(given)
 
 
+def _reasons(values: Mapping[str, Any], *, where: str) -> tuple[ReasonInfo, ...]:
+    # What they mean is needed wherever they are given; elsewhere it would mean nothing.
+    if "reasons" not in _outputs(values, where=where):
+        return ()
+    try:
+        bank = tuple(_lenient(ReasonInfo, entry) for entry in values["reasons"])
+        check_bank(bank)
+    except _UNREADABLE as error:
+        raise BundleError(
+            f"{where}: its metadata does not say what its reasons mean ({error})"
+        ) from error
+    return bank
+
+
 def _golden(entry: Mapping[str, Any]) -> GoldenScore:
     return GoldenScore(
-        name=entry["name"], sha256=entry["sha256"], reference=float(entry["reference"])
+        name=entry["name"],
+        sha256=entry["sha256"],
+        reference=float(entry["reference"]),
+        reasons=tuple(float(value) for value in entry.get("reasons", ())),
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ralikit.model.bundle import Bundle
 from ralikit.model.head import Head
+from ralikit.model.reasons_head import ReasonsHead
 from ralikit.model.towers import load_tower
 from ralikit.model.towers.base import Tower
 
@@ -44,6 +45,30 @@ class BasisHead(nn.Module):
         return (weights * self.scores).sum(dim=-1)
 
 
+class ReasonsRead(nn.Module):
+    """The reasons' read-out as layers; equal to `ReasonsHead.values` up to float32 rounding."""
+
+    def __init__(self, head: ReasonsHead) -> None:
+        super().__init__()
+        self.normalize = head.normalize
+        self.hidden: nn.Linear | None = None
+        if head.hidden_weight is not None and head.hidden_bias is not None:
+            self.hidden = _linear(head.hidden_weight, head.hidden_bias)
+        self.weigh = _linear(head.weight, head.bias)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Reasons of embeddings, (n, D) -> (n, K), each 0..1."""
+        x = _unit(embedding) if self.normalize else embedding
+        if self.hidden is not None:
+            x = torch.relu(self.hidden(x))
+        return torch.sigmoid(self.weigh(x))
+
+
+def reads_embedding(layer: str) -> bool:
+    """Whether a layer, by its name in the folded scorer, follows the tower: it stays float32."""
+    return layer.split(".", 1)[0] in ("head", "reasons")
+
+
 class Folded(nn.Module):
     """(V, S, S, 3) pixels of one photo, uint8 or float in 0..255 -> its score, (1,).
 
@@ -53,6 +78,7 @@ class Folded(nn.Module):
         mean: Per-channel mean of the preprocessing, on 0..1.
         std: Per-channel divisor of the preprocessing, on 0..1.
         view_pool: What is averaged over the views: ``"embedding"`` or ``"score"``.
+        reasons: The bank's read-out, or None; it reads the embedding averaged over the views.
 
     Attributes:
         outputs: What `forward` gives; see `with_outputs`.
@@ -67,10 +93,12 @@ class Folded(nn.Module):
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         view_pool: str,
+        reasons: ReasonsHead | None = None,
     ) -> None:
         super().__init__()
         self.tower = tower
         self.head = BasisHead(head)
+        self.reasons = None if reasons is None else ReasonsRead(reasons)
         self.view_pool = view_pool
         self.outputs: tuple[str, ...] = ("score",)
         self.normalises = True
@@ -81,8 +109,11 @@ class Folded(nn.Module):
         self.gain: Tensor
         self.offset: Tensor
 
-    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Score one photo from its views: the score, or (score, embedding), (1,) and (1, D)."""
+    def forward(self, image: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Score one photo from its views: the score, (1,), or a tuple of `outputs`.
+
+        The embedding has shape (1, D), the reasons (K,).
+        """
         each = self.tower(self.pixels(image))  # (V, D)
         if self.view_pool == "embedding":
             each = each.mean(dim=0, keepdim=True)  # (1, D)
@@ -91,7 +122,12 @@ class Folded(nn.Module):
             score = score.mean(dim=0, keepdim=True)
         if self.outputs == ("score",):
             return score
-        return score, each if self.view_pool == "embedding" else each.mean(dim=0, keepdim=True)
+        if self.view_pool == "score":
+            each = each.mean(dim=0, keepdim=True)
+        given = {"score": score, "embedding": each}
+        if self.reasons is not None:
+            given["reasons"] = self.reasons(each).flatten()
+        return tuple(given[name] for name in self.outputs)
 
     def many(self, photos: Tensor) -> Tensor:
         """Score several photos in one pass through the tower, (B, V, S, S, 3) -> (B,)."""
@@ -110,16 +146,19 @@ class Folded(nn.Module):
 
 
 def with_outputs(folded: Folded, outputs: tuple[str, ...]) -> Folded:
-    """The same scorer, its weights shared, giving the score or (score, embedding).
+    """The same scorer, its weights shared, giving other outputs and holding no layer for the rest.
 
     Args:
         folded: The folded scorer; it is not changed.
-        outputs: ``("score",)`` or ``("score", "embedding")``.
+        outputs: The score first, e.g. ``("score", "reasons")``.
     """
-    if outputs == folded.outputs:
+    surplus = folded.reasons is not None and "reasons" not in outputs
+    if outputs == folded.outputs and not surplus:
         return folded
     other = copy.copy(folded)  # the same submodules, another attribute
     other.outputs = outputs
+    if surplus:
+        other._modules = {k: None if k == "reasons" else m for k, m in folded._modules.items()}
     return other
 
 
@@ -137,6 +176,7 @@ def fold(bundle: Bundle, *, tower: Tower | None = None) -> Folded:
         mean=info.preprocess.mean,
         std=info.preprocess.std,
         view_pool=info.view_pool,
+        reasons=bundle.reasons(),
     )
     return folded.eval().requires_grad_(False)
 
@@ -144,6 +184,14 @@ def fold(bundle: Bundle, *, tower: Tower | None = None) -> Folded:
 def _unit(x: Tensor) -> Tensor:
     # MUL, SUM, RSQRT: the form every target has a kernel for. Graphs stay finite on a zero vector.
     return x * torch.rsqrt((x * x).sum(dim=-1, keepdim=True).clamp_min(1e-24))
+
+
+def _linear(weight: object, bias: object) -> nn.Linear:
+    layer = nn.Linear(*reversed(_tensor(weight).shape))
+    with torch.no_grad():
+        layer.weight.copy_(_tensor(weight))
+        layer.bias.copy_(_tensor(bias))
+    return layer
 
 
 def _tensor(array: object) -> Tensor:

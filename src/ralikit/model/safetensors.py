@@ -78,6 +78,13 @@ def write_safetensors(
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Write named arrays in sorted order: the same tensors give the same bytes."""
+    path.write_bytes(safetensors_bytes(tensors, metadata))
+
+
+def safetensors_bytes(
+    tensors: dict[str, np.ndarray[Any, Any]], metadata: dict[str, str] | None = None
+) -> bytes:
+    """What `write_safetensors` writes."""
     names = {np.dtype(v): k for k, v in _DTYPES.items()}
     table: dict[str, Any] = {_NOTES: dict(sorted(metadata.items()))} if metadata else {}
     chunks, offset = [], 0
@@ -92,7 +99,7 @@ def write_safetensors(
         offset += len(chunk)
     header = json.dumps(table, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(chunks))
+    return struct.pack("<Q", len(header)) + header + b"".join(chunks)
 
 
 def count_numbers(path: Path) -> int:

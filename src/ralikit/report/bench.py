@@ -20,6 +20,7 @@ from ralikit.report.page import (
     number,
     thumbnail,
 )
+from ralikit.report.reasons import reasons_section
 
 TITLE = "ralikit benchmark report"
 
@@ -59,6 +60,13 @@ def describe(record: Record) -> str:
         median = summarise(record.samples["photo_s"]).median
         memory = megabytes(record.memory.peak_bytes if record.memory else None)
         return f"{name}, batch {record.runtime.batch}: {number(median)} s a photo, peak {memory}"
+    if record.kind == "reasons":
+        right = record.figures["right"]
+        shares = ", ".join(
+            f"{name} {share['value']:.1%}" for name, share in right.items() if share["value"]
+        )
+        none = record.figures["none"]["value"]
+        return f"{name}: planted fault named first: {shares}; good photos without any: {none:.1%}"
     shown = ("photos", "max_drift", "p95_drift", "srcc", "srcc_mos")
     figures = [f"{k} {number(record.figures[k], digits=5)}" for k in shown if k in record.figures]
     return f"{name}: {', '.join(figures)}"
@@ -77,9 +85,15 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
         *_latency_sections(records),
         _parity_section(records, photos),
         _teacher_section(records),
+        _reasons_section(records),
         _device_section(records),
     ]
     return [part for part in parts if part is not None]
+
+
+def _reasons_section(records: Sequence[Record]) -> Section | None:
+    found = _of_kind(records, "reasons")
+    return reasons_section(found, [label(record) for record in found])
 
 
 def _of_kind(records: Sequence[Record], kind: str) -> list[Record]:

@@ -204,6 +204,28 @@ def checked_score(score: float, *, where: object) -> float:
     return score
 
 
+def checked_reasons(
+    values: NDArray[np.float32], count: int, *, where: object
+) -> NDArray[np.float32]:
+    """A graph's reasons, if they are such, (K,).
+
+    Args:
+        values: The output, of any shape with K numbers.
+        count: K, as the facts say.
+        where: The artifact, named in the error.
+
+    Raises:
+        BundleError: If there are more or fewer, or one is no number from 0 to 1.
+    """
+    flat = values.reshape(-1)
+    if len(flat) != count or not bool(((flat >= 0) & (flat <= 1)).all()):
+        said = ", ".join(f"{value:g}" for value in flat[:count])
+        raise BundleError(
+            f"{where} gave {said} instead of {count} reasons from 0 to 1; export it again"
+        )
+    return flat
+
+
 def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
     """Open an exported file with the usual runtime of its suffix.
 

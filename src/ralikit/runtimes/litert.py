@@ -104,6 +104,7 @@ class LiteRtRuntime:
             and all(end.dtype == "float32" for end in outputs.values())
             and "score" in outputs
             and math.prod(outputs["score"].shape) == 1
+            and ("reasons" not in outputs or outputs["reasons"].shape == (len(self.facts.reasons),))
         )
         if not fits:
             raise BundleError(

@@ -134,11 +134,14 @@ class OnnxRuntime:
             and all(o.type == "tensor(float)" for o in outputs)
             and outputs[0].name == "score"
             and all(extent == 1 for extent in outputs[0].shape)
+            and all(
+                list(o.shape) == [len(self.facts.reasons)] for o in outputs if o.name == "reasons"
+            )
         )
         if not fits:
             raise BundleError(
                 f"{self._path} does not fit its own facts: they promise an input 'image', uint8 of "
-                f"shape {shape}, and one 'score'"
+                f"shape {shape}, and {' and '.join(self.facts.outputs)}"
             )
         return shape
 

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 
 from ralikit.model.bundle import Bundle
-from ralikit.model.facts import facts_of, read_facts
+from ralikit.model.facts import facts_of, outputs_facts, read_facts
 from ralikit.model.folded import Folded, fold, with_outputs
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
-
-_OUTPUTS = ("score", "embedding")
 
 
 class TorchRuntime:
@@ -29,9 +27,9 @@ class TorchRuntime:
     observer: Observer | None = None
 
     def __init__(self, bundle: Bundle, folded: Folded | None = None) -> None:
-        self.facts = read_facts(
-            facts_of(bundle) | {"outputs": list(_OUTPUTS)}, where=str(bundle.root)
-        )
+        reasons = () if bundle.info.reasons is None else ("reasons",)
+        outputs = outputs_facts(bundle, ("score", "embedding", *reasons))
+        self.facts = read_facts(facts_of(bundle) | outputs, where=str(bundle.root))
         self.name = f"torch {torch.__version__}"
         self.note = ""
         self._folded = folded or fold(bundle)
@@ -47,15 +45,18 @@ class TorchRuntime:
         """
         check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
-            score = float(self._folded(torch.tensor(views)))
+            score = float(with_outputs(self._folded, ("score",))(torch.tensor(views)))
         return checked_score(score, where=self._root)
 
     def outputs(self, views: Views) -> Outputs:
-        """The score and the embedding of one photo, (1,) and (1, D); errors as in `run`."""
+        """The score, (1,), the embedding, (1, D), and the reasons, (K,), of one photo.
+
+        Reasons of bundles alone that have a bank; errors as in `run`.
+        """
         check_views(views, self._shape, where=self._root)
         with torch.inference_mode():
-            given = with_outputs(self._folded, _OUTPUTS)(torch.tensor(views))
-        return {name: o.numpy() for name, o in zip(_OUTPUTS, given, strict=True)}
+            given = with_outputs(self._folded, self.facts.outputs)(torch.tensor(views))
+        return {name: o.numpy() for name, o in zip(self.facts.outputs, given, strict=True)}
 
     @property
     def many(self) -> Many:

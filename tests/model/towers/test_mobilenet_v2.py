@@ -11,12 +11,13 @@ import torch
 from ralikit.errors import BundleError
 from ralikit.model.bundle import read_safetensors
 from ralikit.model.towers import build_tower, load_weights
-from ralikit.model.towers.mobilenet_v2 import MobileNetV2, _SameConv
+from ralikit.model.towers.inverted_residual import SameConv
+from ralikit.model.towers.mobilenet_v2 import MobileNetV2
 
 
 @pytest.mark.parametrize("extent", [7, 8])
 def test_stride_two_pads_below_and_right_like_tensorflow(extent: int) -> None:
-    conv = _SameConv(1, 1, 3, stride=2, bias=False)
+    conv = SameConv(1, 1, 3, stride=2, bias=False)
     with torch.no_grad():
         conv.weight.fill_(1.0)
         got = conv(torch.ones(1, 1, extent, extent))

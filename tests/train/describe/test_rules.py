@@ -13,8 +13,16 @@ from ralikit.data.metas import Sample
 from ralikit.data.triplets import read_triplets
 from ralikit.errors import DataError
 from ralikit.photo.statistics import PhotoStatistics
-from ralikit.train.describe.rules import describe, describe_rules, fit_rules, level
-from ralikit.train.describe.wording import GRADES, LEVELS
+from ralikit.train.describe.rules import (
+    describe,
+    describe_faults,
+    describe_rules,
+    find_faults,
+    fit_rules,
+    level,
+    measure_places,
+)
+from ralikit.train.describe.wording import FAULTS, FLAWLESS, GRADES, LEVELS
 
 
 def _statistics(**changes: float) -> PhotoStatistics:
@@ -54,3 +62,59 @@ def test_texts_depend_on_seed_and_name_not_on_order(tmp_path: Path) -> None:
     before = (tmp_path / "a.jsonl").read_bytes()
     assert describe_rules(samples, tmp_path / "a.jsonl", texts=3, seed=7) == 0
     assert (tmp_path / "a.jsonl").read_bytes() == before
+
+
+def _crowd() -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    rng = np.random.default_rng(3)
+    photo = textured()
+    return [
+        np.clip(photo * rng.uniform(0.7, 1.1) + rng.normal(0, 3, photo.shape), 0, 255).astype(
+            np.uint8
+        )
+        for _ in range(24)
+    ]
+
+
+def test_a_fault_is_found_where_it_was_put() -> None:
+    crowd = _crowd()
+    rules = fit_rules([measure_places(photo).whole for photo in crowd])
+    dark = crowd[0].copy()
+    dark[128:, 128:] //= 12
+    assert ("dark", "lower right") in find_faults(measure_places(dark), rules)
+    black = (crowd[0] // 12).astype(np.uint8)
+    assert find_faults(measure_places(black), rules)[0] == ("dark", "")
+    blurred = crowd[0].copy()
+    soft = Image.fromarray(blurred).filter(ImageFilter.GaussianBlur(4))
+    assert ("blurred", "") in find_faults(measure_places(np.asarray(soft)), rules)
+
+
+def test_faults_are_told_without_a_word_of_the_level() -> None:
+    crowd = _crowd()
+    rules = fit_rules([measure_places(photo).whole for photo in crowd])
+    rng = np.random.default_rng(0)
+    measured = measure_places((crowd[0] // 12).astype(np.uint8))
+    said = [describe_faults(measured, rules, rng=rng) for _ in range(40)]
+    assert all(any(words in text.lower() for words in FAULTS["dark"]) for text in said)
+    every = {text for group in LEVELS for text in group}
+    assert not any(f" {word} " in f" {text.lower()} " for text in said for word in every)
+    assert len(set(said)) > 20
+
+
+def test_words_choose_what_texts_speak_of(tmp_path: Path) -> None:
+    path = tmp_path / "dark.png"
+    Image.fromarray((textured() // 12).astype(np.uint8)).save(path)
+    sample = [Sample(image=path, name="dark.png", score=1.2, raw=0.0)]
+    texts = {}
+    for words in ("level", "attributes", "both"):
+        describe_rules(sample, tmp_path / f"{words}.jsonl", texts=6, words=words)
+        texts[words] = [t.text for t in read_triplets(tmp_path / f"{words}.jsonl")[0].texts]
+    lowest = LEVELS[0]
+    faults = [*(w for words in FAULTS.values() for w in words), *(f.lower() for f in FLAWLESS)]
+    for words, level_said, fault_said in (
+        ("level", True, False),
+        ("attributes", False, True),
+        ("both", True, True),
+    ):
+        for text in texts[words]:
+            assert any(w in text for w in lowest) == level_said, text
+            assert any(w in text.lower() for w in faults) == fault_said, text

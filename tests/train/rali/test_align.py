@@ -19,7 +19,7 @@ from ralikit.errors import TrainingError, UsageError
 from ralikit.photo.views import Preprocess, make_views
 from ralikit.train.rali.align import CHECKPOINT, METRICS, Alignment, ridge
 from ralikit.train.rali.align_settings import AlignSettings
-from ralikit.train.rali.batches import Batches
+from ralikit.train.rali.batches import Batches, shares
 from ralikit.train.rali.features import cut
 from ralikit.train.rali.photo_store import open_store
 from ralikit.train.world import World
@@ -168,6 +168,27 @@ def test_an_epoch_shows_each_photo_once_and_batches_repeat(
     np.testing.assert_array_equal(
         np.concatenate([h.pixels[: 8 // 2] for h in halves]), a.pixels[:8]
     )
+
+
+def test_a_balanced_batch_has_its_share_of_every_set(photos: list[Path], tmp_path: Path) -> None:
+    store = open_store(photos, tmp_path, preprocess=PREPROCESS)
+    sets = np.array([0] * 18 + [1] * 6)
+    settings = replace(SETTINGS, balance=0.0)
+    batches = Batches(store, np.arange(24), settings, 32, World(), sets=sets)
+    seen = [batches.photos_of(s) for s in range(9)]
+    assert all(np.bincount(sets[batch]).tolist() == [4, 4] for batch in seen)
+    assert all(len(set(batch.tolist())) == 8 for batch in seen[:1])
+    # the first set is gone through in 18 / 4 steps, the second in 6 / 4, each photo as often
+    for number, photos_of, rounds in ((0, range(18), 2), (1, range(18, 24), 6)):
+        shown = np.concatenate([batch[sets[batch] == number] for batch in seen])
+        assert np.bincount(shown, minlength=24)[list(photos_of)].tolist() == [rounds] * len(
+            photos_of
+        )
+    np.testing.assert_array_equal(batches.photos_of(4), batches.photos_of(4))
+    assert shares(np.array([2940, 812, 1975]), 32, 1.0) == [16, 5, 11]
+    assert shares(np.array([2940, 812, 1975]), 32, 0.5) == [14, 7, 11]
+    assert shares(np.array([2940, 812, 1975]), 32, 0.0) == [11, 11, 10]
+    assert shares(np.array([1000, 1]), 8, 1.0) == [6, 2]  # one photo has nothing to compare with
 
 
 def test_frozen_names_must_exist(photos: list[Path], tmp_path: Path) -> None:

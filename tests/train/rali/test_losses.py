@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from ralikit.train.rali.losses import (
+    agreement_loss,
     chain_gaps,
     clip_loss,
     plcc_loss,
     ranking_loss,
     read_out,
+    reason_loss,
     soft_contrastive_loss,
 )
 
@@ -68,3 +70,43 @@ def test_the_hinge_asks_for_larger_gaps_from_stronger_degradations() -> None:
     # clean to weak falls 0.1 short, weak to strong rises by 1: 0.6 + 1
     short = ranking_loss(torch.tensor([[3.0, 2.9, 3.9]]), gaps).item()
     assert short == pytest.approx((0.1 + 1.6) / 2)
+
+
+def test_agreement_is_taken_within_a_set() -> None:
+    # Two sets in perfect order, one far above the other's scale: together they do not agree.
+    predicted = torch.tensor([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
+    target = torch.tensor([1.0, 2.0, 3.0, 11.0, 12.0, 13.0])
+    sets = torch.tensor([0, 0, 0, 1, 1, 1])
+    assert agreement_loss(predicted, target, sets, mse_weight=0.0).item() < 1e-5
+    assert agreement_loss(predicted, target, None, mse_weight=0.0).item() > 0.5
+    # 0 in the first set, (10^2) in the second: their mean
+    given = agreement_loss(predicted, target, sets, mse_weight=0.5).item()
+    assert given == pytest.approx(0.5 * 50.0, abs=1e-3)
+    # a set with one photo in the batch has no correlation: it is left out
+    alone = agreement_loss(predicted[:4], target[:4], sets[:4], mse_weight=0.0)
+    assert alone.item() < 1e-5
+
+
+def test_the_reason_loss_by_hand() -> None:
+    axes = torch.eye(2, 4)
+    copy = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    none = torch.zeros(0, 4)
+    strong, weak = torch.tensor([1.0]), torch.tensor([0.1])
+    first, second, unknown = torch.tensor([0]), torch.tensor([1]), torch.tensor([-1])
+
+    def given(
+        copies: torch.Tensor, severities: torch.Tensor, reasons: torch.Tensor, good: torch.Tensor
+    ) -> float:
+        return reason_loss(copies, severities, reasons, good, axes).item()
+
+    # logits 16 (1 - .25) = 12 of its own (weight 4) and 16 (0 - .25) = -4 of the other (weight .5)
+    expected = (4 * math.log1p(math.exp(-12)) + 0.5 * math.log1p(math.exp(-4))) / 4.5
+    assert given(copy, strong, first, none) == pytest.approx(expected, rel=1e-5)
+    assert given(copy, strong, second, none) > 1.0
+    # a fault that can hardly be seen is not asked for, and an unknown one says nothing at all
+    assert given(copy, weak, second, none) == pytest.approx(math.log1p(math.exp(12)), rel=1e-4)
+    assert given(copy, strong, unknown, none) == 0.0
+    # a good photo lies on no reason's side
+    assert given(copy[:0], strong[:0], first[:0], copy) > given(
+        copy[:0], strong[:0], first[:0], -copy
+    )

@@ -13,6 +13,7 @@ from support_align import Letters, photo_files
 from typer.testing import CliRunner
 
 from ralikit.cli import app
+from ralikit.cli.train_rali import read_recipe
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
 from ralikit.files import to_json
 from ralikit.metrics.agreement import srcc
@@ -218,3 +219,65 @@ def test_a_tower_needs_its_preprocessing(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text("\n".join(lines))
     with pytest.raises(UsageError, match=r"needs a \[preprocess\] table"):
         _train(recipe, tmp_path / "runs" / "bad")
+
+
+def _two_sets(recipe: Path) -> Path:
+    """The recipe's photos as two sets, the second rated on a scale that is shifted and narrow."""
+    text = recipe.read_text(encoding="utf-8")
+    root = recipe.parent
+    lines = (root / "labels.csv").read_text(encoding="utf-8").splitlines()[1:]
+    (root / "one.csv").write_text("file,mos\n" + "\n".join(lines[::3]) + "\n")
+    other = [line for index, line in enumerate(lines) if index % 3]
+    moved = [f"{n},{0.2 + float(m) / 4:.4f}" for n, m in (line.split(",") for line in other)]
+    (root / "two.csv").write_text("file,mos\n" + "\n".join(moved) + "\n")
+    begin, end = text.index("data = ["), text.index("texts =")
+    sets = ", ".join(
+        f'{{ path = "{n}.csv", root = "photos", mos_range = [0.0, 1.0], dataset = "{n}" }}'
+        for n in ("one", "two")
+    )
+    path = root / "two.toml"
+    path.write_text(f"{text[:begin]}data = [{sets}]\nscales = 'matched'\n{text[end:]}")
+    return path
+
+
+def test_sets_of_other_scales_are_matched_balanced_and_left_out(
+    recipe: Path, tmp_path: Path
+) -> None:
+    two = _two_sets(recipe)
+    values = read_recipe(two, ["data_root=" + str(tmp_path)])
+    run = runs.open_run(values, tmp_path / "runs" / "seen")
+    one, other = (run.scores[run.sets() == n] for n in (0, 1))
+    assert one.mean() == pytest.approx(other.mean(), abs=0.05)
+    assert one.std() == pytest.approx(other.std(), abs=0.05)
+    assert srcc(one, [float(s.raw) for s in run.samples if s.dataset == "one"]) == 1.0
+    out = tmp_path / "runs" / "two"
+    _train(
+        two,
+        out,
+        "--set",
+        "align.balance=0.0",
+        "--set",
+        "fit.balance=0.0",
+        "--set",
+        'validation.leave_out=["one"]',
+        "--set",
+        "fit.photos=24",
+        "--set",
+        "align.init_photos=20",
+    )
+    figures = json.loads((out / "validation.json").read_text(encoding="utf-8"))
+    assert figures["photos"] == len(one)
+    assert figures["srcc"] > 0.7  # on a set it never saw: noise is quality in both
+    with pytest.raises(UsageError, match="leave_out names three"):
+        runs.open_run(read_recipe(two, ['validation.leave_out=["three"]']), tmp_path / "runs" / "x")
+
+
+def test_reasons_are_trained_on_planted_faults(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "reasons"
+    _train(recipe, out, "--set", "align.faults=true", "--set", "align.reason_weight=0.3")
+    lines = (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [json.loads(line)["reasons"] for line in lines]
+    assert losses[0] > 0
+    assert sum(losses[-4:]) < sum(losses[:4])
+    with pytest.raises(UsageError, match="reason_weight needs faults"):
+        read_recipe(recipe, ["align.reason_weight=0.3"])

@@ -160,8 +160,9 @@ test("CSV holds what is shown, in order, and no name can become a formula", asyn
   const text = readFileSync(await saved.path(), "utf8");
   assert.equal(text, `\ufeff${copied}`);
   const lines = copied.trim().split("\r\n");
-  assert.equal(lines[0], "rank,file,score,width,height,model,precision,model_sha256");
-  assert.match(lines[1], /^1,"'=HYPERLINK\(1\)\.png",4\.1373,40,30,"brightness","fp32",[0-9a-f]{64}$/);
+  assert.equal(lines[0], "rank,file,score,width,height,model,precision,model_sha256,reasons,too-dark,too-bright");
+  assert.match(lines[1], /^1,"'=HYPERLINK\(1\)\.png",4\.1373,40,30,"brightness","fp32",[0-9a-f]{64},"too bright",0\.2157,0\.7843$/);
+  assert.deepEqual(await page.$$eval(".card .reasons", (all) => all.map((r) => r.textContent)), ["too bright", "too dark", "too dark"]);
   assert.match(lines[2], /^2,"'\+1, ""quoted""\.png",/);
   assert.match(lines[3], /^3,"plain\.png",/);
 });

@@ -137,10 +137,14 @@ for (const precision of Object.keys(LIMITS)) {
     const found = await page.evaluate(async ({ file, names }) => {
       const scorer = await rali.RaliScorer.load(file, { ort: "/ort/" });
       const out = {};
+      const reasons = {};
       const blobs = await Promise.all(names.map((name) => fetchBlob(`/golden/images/${name}`)));
-      for await (const entry of scorer.scoreAll(blobs)) out[names[entry.index]] = entry.error?.message ?? entry.score.score;
+      for await (const entry of scorer.scoreAll(blobs)) {
+        out[names[entry.index]] = entry.error?.message ?? entry.score.score;
+        reasons[names[entry.index]] = entry.score?.reasonValues;
+      }
       await scorer.close();
-      return { out, model: scorer.model };
+      return { out, reasons, model: scorer.model };
     }, { file: `/models/${precision}.onnx`, names: Object.keys(wanted.scores) });
     assert.equal(found.model.sha256, wanted.file);
     let worst = 0;
@@ -148,6 +152,13 @@ for (const precision of Object.keys(LIMITS)) {
       const off = Math.abs(found.out[name] - value);
       assert.ok(off <= LIMITS[precision], `${name}: ${found.out[name]}, Python says ${value}`);
       worst = Math.max(worst, off);
+    }
+    assert.deepEqual(found.model.facts.reasons.map((r) => r.id), wanted.reason_ids ?? []);
+    for (const [name, values] of Object.entries(wanted.reasons ?? {})) {
+      for (const [i, id] of wanted.reason_ids.entries()) {
+        const off = Math.abs(found.reasons[name][id] - values[i]);
+        assert.ok(off <= 10 * LIMITS[precision], `${name}: ${id} is ${found.reasons[name][id]}, Python says ${values[i]}`);
+      }
     }
     console.log(`${precision}: ${Object.keys(wanted.scores).length} photos, largest difference ${worst.toExponential(1)}`);
   });

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ralikit.errors import ParityError
 from ralikit.export.cache import cached
@@ -25,83 +24,33 @@ from ralikit.export.gate.calibration_photos import (
     from_folder,
     too_few,
 )
-from ralikit.export.gate.parity import FOLD, Parity, embedding_shift, parity_of
-from ralikit.export.one_thread import one_thread, side_by_side
+from ralikit.export.gate.parity import FOLD, FOLD_REASONS, Parity, parity_of
+from ralikit.export.gate.reference import (
+    Scores,
+    compared,
+    folded_scores,
+    reasons_of,
+    unfolded,
+)
+from ralikit.export.one_thread import one_thread
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.files import sha256_bytes, size_bytes
 from ralikit.malloc import map_large_blocks
-from ralikit.model.bundle import TOWER, Bundle
-from ralikit.model.folded import Folded, fold
+from ralikit.model.bundle import Bundle
+from ralikit.model.folded import Folded, fold, with_outputs
 from ralikit.model.rewrite import rewrite
-from ralikit.model.towers import load_tower
 from ralikit.photo.views import make_views
 from ralikit.probes import Probe, probe_photos
 from ralikit.progress import Tell
-from ralikit.runtimes import Runtime, Views, checked_score
+from ralikit.runtimes import Runtime, Views
 
-Scores = NDArray[np.float64]
 LazyPhotos = Callable[[], PhotoSet]
 
 LARGE = 200e6
 """Bytes of a tower's file from which it counts as large: a photo takes seconds."""
 
 _FOLD_PHOTOS = 16
-_SHIFT_PHOTOS = 40
 _FOLD_PHOTOS_LARGE = 4
-
-
-def unfolded_scores(bundle: Bundle, views: Sequence[Views], *, tell: Tell | None = None) -> Scores:
-    """The pipeline as it was fitted: pixels, tower in torch, read-out in numpy float64.
-
-    Shares nothing with the folded graph but the weights on disk, so that a mistake in folding
-    cannot hide in both.
-    """
-    return unfolded(bundle, views, tell=tell)[0]
-
-
-def unfolded(
-    bundle: Bundle, views: Sequence[Views], *, tell: Tell | None = None
-) -> tuple[Scores, Scores]:
-    """`unfolded_scores`, (n,), and the embeddings they come from, averaged over views, (n, D)."""
-    info = bundle.info
-    tower, head = load_tower(bundle), bundle.head()
-    mean = torch.tensor(info.preprocess.mean).view(1, 3, 1, 1)
-    std = torch.tensor(info.preprocess.std).view(1, 3, 1, 1)
-    scores, embeddings = np.empty(len(views)), np.empty((len(views), head.dim))
-
-    def embedded(photo: Views) -> Scores:
-        image = torch.from_numpy(np.array(photo)).permute(0, 3, 1, 2).float() / 255.0
-        with torch.inference_mode():
-            embedding: Scores = tower((image - mean) / std).double().numpy()  # (V, D)
-        return embedding
-
-    for index, embedding in enumerate(side_by_side(embedded, views)):
-        embeddings[index] = embedding.mean(axis=0)
-        if info.view_pool == "embedding":
-            scores[index] = head.score(embeddings[index : index + 1])[0]
-        else:
-            scores[index] = head.score(embedding).mean()
-        if tell is not None:
-            tell("reference scores", (index + 1) / len(views))
-    return scores, embeddings
-
-
-def folded_scores(folded: Folded, views: Sequence[Views]) -> Scores:
-    """Scores of the folded graph in torch."""
-    with torch.inference_mode():
-        return np.array([float(folded(torch.from_numpy(np.array(photo)))) for photo in views])
-
-
-def runtime_scores(
-    runtime: Runtime, views: Sequence[Views], *, tell: Tell | None = None, what: str = "scoring"
-) -> Scores:
-    """Scores of a converted file, photo by photo, through its runtime."""
-    scores = np.empty(len(views))
-    for index, photo in enumerate(views):
-        scores[index] = runtime.run(photo)
-        if tell is not None:
-            tell(what, (index + 1) / len(views))
-    return scores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -121,6 +70,7 @@ class Gate:
         golden: The golden photos compared.
         golden_views: Their views.
         golden_reference: Their scores by the unfolded pipeline.
+        golden_embeddings: Their embeddings, averaged over views.
         fold_parity: How the folded graph compares with the unfolded pipeline.
         warning: What a user must know of the calibration photos, or None.
     """
@@ -135,6 +85,7 @@ class Gate:
     golden: Sequence[Probe]
     golden_views: Sequence[Views]
     golden_reference: Scores
+    golden_embeddings: Scores
     fold_parity: Parity
     warning: str | None
 
@@ -147,35 +98,34 @@ class Gate:
         """Run a converted file on every photo and compare it with the reference.
 
         Raises:
-            ParityError: If a score is not finite.
+            ParityError: If a score is not finite, or a reason is not from 0 to 1.
             BundleError: If the runtime fails.
         """
-        views, what = self.photos.views, "comparing scores"
-        if "embedding" not in runtime.facts.outputs:
-            scores = runtime_scores(runtime, views, tell=tell, what=what)
-            return parity_of(self.photos.names, scores, self.reference)
-        scores, found = np.empty(len(views)), []
-        for index, photo in enumerate(views):  # a large tower's seconds, once for both
-            given = runtime.outputs(photo)
-            scores[index] = checked_score(float(given["score"].reshape(-1)[0]), where="the file")
-            if index < _SHIFT_PHOTOS:
-                found.append(given["embedding"])
-            if tell is not None:
-                tell(what, (index + 1) / len(views))
-        wanted = self.embeddings[: len(found)]
-        shift = embedding_shift(np.concatenate(found).astype(np.float64), wanted)
-        return replace(parity_of(self.photos.names, scores, self.reference), shift=shift)
+        names, views = self.photos.names, self.photos.views
+        return compared(
+            runtime, self.bundle, names, views, self.reference, self.embeddings, tell=tell
+        )
 
-    def facts(self) -> dict[str, Any]:
-        """What a file says of its photos: the sets' hashes, golden photos and their scores."""
+    def facts(self, outputs: Sequence[str] = ("score",)) -> dict[str, Any]:
+        """What a file says of its photos: the sets' hashes, golden photos and what they give.
+
+        Args:
+            outputs: The file's.
+        """
         fold = self.fold_parity
+        golden = [
+            {"name": g.name, "sha256": g.sha256, "reference": round(float(score), 7)}
+            for g, score in zip(self.golden, self.golden_reference, strict=True)
+        ]
+        if "reasons" in outputs:
+            for entry, values in zip(
+                golden, reasons_of(self.bundle, self.golden_embeddings), strict=True
+            ):
+                entry["reasons"] = [round(float(value), 7) for value in values]
         return {
             "fold": {"photos": fold.photos, "max_drift": round(fold.max_drift, 8)},
             "gate": _set_facts(self.photos),
-            "golden": [
-                {"name": g.name, "sha256": g.sha256, "reference": round(float(score), 7)}
-                for g, score in zip(self.golden, self.golden_reference, strict=True)
-            ],
+            "golden": golden,
         }
 
     def calibration_facts(self) -> dict[str, Any]:
@@ -211,7 +161,7 @@ def open_gate(
         ExportError: If it holds too few photos.
         MissingExtraError: If the built-in set's libraries are not installed.
     """
-    large = size_bytes(bundle.root / TOWER) > LARGE
+    large = size_bytes(bundle.tower_file) > LARGE
     if large:
         map_large_blocks()
     few = large and not thorough
@@ -239,6 +189,7 @@ def open_gate(
         np.concatenate([scores["golden"][:some], reference[:some]]),
     )
     _refuse_other_scores(fold_parity)
+    _refuse_other_reasons(folded, bundle, golden_views[:some], scores["golden embeddings"][:some])
     return Gate(
         bundle=bundle,
         large=large,
@@ -250,6 +201,7 @@ def open_gate(
         golden=golden,
         golden_views=golden_views,
         golden_reference=scores["golden"],
+        golden_embeddings=scores["golden embeddings"],
         fold_parity=fold_parity,
         warning=warning,
     )
@@ -278,9 +230,14 @@ def _references(
     tell: Tell | None,
 ) -> dict[str, Scores]:
     def make() -> dict[str, Scores]:
-        first = unfolded_scores(bundle, golden_views)
+        first, golden_embeddings = unfolded(bundle, golden_views)
         scores, embeddings = unfolded(bundle, photos.views, tell=tell)
-        return {"golden": first, "photos": scores, "embeddings": embeddings}
+        return {
+            "golden": first,
+            "golden embeddings": golden_embeddings,
+            "photos": scores,
+            "embeddings": embeddings,
+        }
 
     if not keep:
         return make()
@@ -295,6 +252,22 @@ def _refuse_other_scores(parity: Parity) -> None:
         raise ParityError(
             f"folding changed the score of {parity.worst} by {parity.max_drift:.6f}, the limit "
             f"is {FOLD:g}: this is a fault of ralikit or of the bundle, not of the target"
+        )
+
+
+def _refuse_other_reasons(
+    folded: Folded, bundle: Bundle, views: Sequence[Views], embeddings: Scores
+) -> None:
+    if folded.reasons is None:
+        return
+    giving = with_outputs(folded, ("score", "reasons"))
+    with torch.inference_mode():
+        found = np.stack([giving(torch.from_numpy(np.array(v)))[1].numpy() for v in views])
+    drift = float(np.abs(found - reasons_of(bundle, embeddings)).max())
+    if not drift <= FOLD_REASONS:
+        raise ParityError(
+            f"folding changed a reason by {drift:.6f}, the limit is {FOLD_REASONS:g}: this is a "
+            "fault of ralikit or of the bundle, not of the target"
         )
 
 

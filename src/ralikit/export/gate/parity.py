@@ -12,9 +12,52 @@ from numpy.typing import NDArray
 from ralikit.errors import ParityError
 from ralikit.export.gate.limits import Limits
 from ralikit.metrics.agreement import srcc
+from ralikit.model.reasons import NAMED
 
 FOLD = 1e-4
 """Largest difference between the folded graph and tower + read-out in float64, on 1-5."""
+FOLD_REASONS = 1e-3
+"""The same of reasons, each 0 to 1: a logistic of a steep read-out magnifies rounding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasonsParity:
+    """A file's reasons against the reference's.
+
+    Attributes:
+        max_drift: Largest difference of any reason on any photo.
+        p95_drift: 95th percentile, over the photos, of the largest difference on each.
+        worst: Name of the photo with the largest.
+        first: Share of the photos on which the first reason named, or that none is, is the same.
+    """
+
+    max_drift: float
+    p95_drift: float
+    worst: str
+    first: float
+
+    def problem(self, limits: Limits) -> str | None:
+        """What is over a limit, in words, or None."""
+        if limits.reasons is not None and not self.p95_drift <= limits.reasons:
+            return (
+                f"the 95th percentile of its reasons' drift is {self.p95_drift:.4f}, the limit is "
+                f"{limits.reasons:g}; worst by {self.max_drift:.4f} on {self.worst}"
+            )
+        if limits.first_reason is not None and not self.first >= limits.first_reason:
+            return (
+                f"it names the reference's first reason on {self.first:.1%} of the photos, the "
+                f"limit is {limits.first_reason:.0%}"
+            )
+        return None
+
+    def figures(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "max_drift": round(self.max_drift, 6),
+            "p95_drift": round(self.p95_drift, 6),
+            "worst": self.worst,
+            "first": round(self.first, 4),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +74,7 @@ class Parity:
         spread: Standard deviation of the reference scores: what the drift is to be read against.
         shift: Error of the embeddings over their spread between photos, both root mean squares;
             None where the file gives none.
+        reasons: How its reasons compare; None where the file gives none.
     """
 
     photos: int
@@ -41,6 +85,7 @@ class Parity:
     worst: str
     spread: float
     shift: float | None = None
+    reasons: ReasonsParity | None = None
 
     def problem(self, limits: Limits) -> str | None:
         """What is over a limit, in words, or None."""
@@ -61,7 +106,7 @@ class Parity:
                 f"its embeddings are off by {self.shift:.4f} of their spread between photos, the "
                 f"limit is {limits.shift:g}"
             )
-        return None
+        return None if self.reasons is None else self.reasons.problem(limits)
 
     def figures(self) -> dict[str, Any]:
         """JSON-ready, rounded to what a float32 score can mean."""
@@ -74,6 +119,7 @@ class Parity:
             "worst": self.worst,
             "spread": round(self.spread, 4),
             "shift": None if self.shift is None else round(self.shift, 5),
+            **({} if self.reasons is None else {"reasons": self.reasons.figures()}),
         }
 
 
@@ -112,6 +158,44 @@ def embedding_shift(found: NDArray[np.float64], reference: NDArray[np.float64]) 
     error = np.square(found - reference).sum(axis=1).mean()
     spread = np.square(reference - reference.mean(axis=0)).sum(axis=1).mean()
     return float(np.sqrt(error / max(spread, 1e-30)))
+
+
+def reasons_parity(
+    names: Sequence[str], found: NDArray[np.floating], reference: NDArray[np.floating]
+) -> ReasonsParity:
+    """Compare a file's reasons with the reference's.
+
+    Args:
+        names: The photos', n of them.
+        found: The file's, (n, K).
+        reference: The float32 pipeline's, (n, K).
+
+    Raises:
+        ParityError: If one of the file's is no number from 0 to 1, or there are more or fewer.
+    """
+    if found.shape != reference.shape:
+        raise ParityError(
+            f"the converted file gives {found.shape[-1]} reasons, not {reference.shape[-1]}"
+        )
+    bad = np.flatnonzero(~((found >= 0) & (found <= 1)).all(axis=1))
+    if bad.size:
+        raise ParityError(
+            f"the converted file gives reasons {found[bad[0]]} on {names[bad[0]]}; each is 0 to 1"
+        )
+    drift = np.abs(found - reference).max(axis=1)
+    same = first_named(found) == first_named(reference)
+    return ReasonsParity(
+        max_drift=float(drift.max()),
+        p95_drift=float(np.percentile(drift, 95)),
+        worst=names[int(drift.argmax())],
+        first=float(same.mean()),
+    )
+
+
+def first_named(values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Number of the reason that is named first on each photo, (n, K) -> (n,); -1: none is."""
+    first = values.argmax(axis=1)
+    return np.where(values.max(axis=1) >= NAMED, first, -1).astype(np.int64)
 
 
 def assert_parity(parity: Parity, limits: Limits, *, what: str) -> None:

@@ -28,7 +28,7 @@ from ralikit.export.quantise.moments import Spreads
 from ralikit.export.quantise.smoothing import Activations, Smoothing, divide
 from ralikit.export.quantise.weight_grids import int8_grid, linear_grid
 from ralikit.export.quantise.workbench import Workbench
-from ralikit.model.folded import Folded
+from ralikit.model.folded import Folded, reads_embedding
 from ralikit.runtimes import Views
 
 PRECISIONS = ("int8", "int8-weights", "int4")
@@ -105,7 +105,7 @@ def types_of(bench: Workbench, precision: str, *, activations: Activations) -> d
         return uniform_types(bench.folded, "int4" if precision == "int4" else "int8")
     tower = {"fp32": "float32", "fp16": "float16", "int8": "int8", "int8-weights": "int8"}
     return {
-        name: "float32" if name.startswith("head.") else tower[precision]
+        name: "float32" if reads_embedding(name) else tower[precision]
         for name in weighted(bench.folded)
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.gate import Gate
-from ralikit.export.gate.limits import Limits
+from ralikit.export.gate.limits import FIRST_REASON, Limits
 from ralikit.export.gate.parity import Parity
 from ralikit.export.one_thread import one_thread
 from ralikit.export.options import PLAIN, ExportOptions
@@ -232,6 +232,7 @@ class _Search:
         limits = Limits(
             max_drift=budgets.max_drift,
             srcc=budgets.min_srcc,
+            first_reason=None if proven.parity.reasons is None else FIRST_REASON,
             golden=max(_GOLDEN * budgets.max_drift, 1e-4),
         )
         facts = {**proven.facts, "auto": auto, "limits": limits.figures()}
@@ -263,7 +264,8 @@ class _Search:
     def _keeps(self, trial: Trial) -> bool:
         parity, budgets = trial.parity, self._budgets
         ranked = parity.srcc is None or parity.srcc >= budgets.min_srcc
-        return parity.max_drift <= budgets.max_drift and ranked
+        named = parity.reasons is None or parity.reasons.first >= FIRST_REASON
+        return parity.max_drift <= budgets.max_drift and ranked and named
 
     def _fits(self, trial: Trial) -> bool:
         limit = self._budgets.budget_mb

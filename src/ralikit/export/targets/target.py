@@ -155,7 +155,7 @@ class Request:
         bundle: Where the weights come from.
         bench: Its folded scorer with calibration photos, and the plans made from both.
         precision: Name of one of the target's precisions.
-        outputs: What the file gives: ``"score"`` alone, or ``"embedding"`` too.
+        outputs: What the file gives, of `ralikit.export.options.OUTPUTS`, the score first.
         layout: How a transformer's tokens lie, of `ralikit.export.options.LAYOUTS`.
         types: Stored type of every layer by its name, where they are known already; None: what the
             precision says.
@@ -170,8 +170,10 @@ class Request:
 
     @property
     def folded(self) -> Folded:
-        """The folded scorer, float32, in evaluation mode."""
-        return self.bench.folded
+        """The folded scorer, float32, in evaluation mode, with no layer for what is not given."""
+        from ralikit.model.folded import with_outputs
+
+        return with_outputs(self.bench.folded, self.outputs)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

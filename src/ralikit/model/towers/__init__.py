@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TOWERS = {
     "mobilenet_v2": "ralikit.model.towers.mobilenet_v2.MobileNetV2",
+    "efficientnet_lite": "ralikit.model.towers.efficientnet_lite.EfficientNetLite",
     "clip": "ralikit.model.towers.clip.Clip",
     "siglip": "ralikit.model.towers.siglip.Siglip",
 }
@@ -57,10 +58,8 @@ def load_tower(bundle: Bundle) -> Tower:
     Raises:
         BundleError: If a tensor is missing, superfluous, misshapen or not finite.
     """
-    from ralikit.model.bundle import TOWER, read_safetensors
-
-    spec, path = bundle.info.tower, bundle.root / TOWER
-    return filled_tower(spec.kind, spec.config, read_safetensors(path), where=str(path))
+    spec, where = bundle.info.tower, str(bundle.tower_file)
+    return filled_tower(spec.kind, spec.config, bundle.tower_tensors(), where=where)
 
 
 def filled_tower(

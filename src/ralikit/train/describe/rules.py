@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,13 +18,42 @@ from ralikit.data.metas import Sample
 from ralikit.data.triplets import Text, Triplet, TripletWriter, described
 from ralikit.errors import DataError
 from ralikit.photo.decode import open_photo
+from ralikit.photo.degrade import Pixels
 from ralikit.photo.statistics import NAMES, PhotoStatistics, measure
-from ralikit.train.describe.wording import GRADES, LEVELS, OPENERS, VERDICTS
+from ralikit.train.describe.wording import (
+    ADDED,
+    EVERYWHERE,
+    FAULTS,
+    FLAWLESS,
+    GRADES,
+    LEVELS,
+    OPENERS,
+    PLACES,
+    VERDICTS,
+)
+
+Words = Literal["measurements", "attributes", "level", "both"]
+"""What texts speak of: seven measurements and the level; what is wrong and where it shows; the
+level; or the last two."""
 
 SOURCE = "rules"
 _SHARES = (0.1, 0.35, 0.65, 0.9)
 # MOS at which the lowest and the highest verdict are meant; means of opinions seldom go beyond.
 _LEVEL_ENDS = (1.6, 4.4)
+# What is wrong: the measurement that shows it, and whether a high value does.
+_FAULTS = {
+    "blurred": ("sharpness", False),
+    "noisy": ("noise", True),
+    "dark": ("brightness", False),
+    "bright": ("brightness", True),
+    "flat": ("contrast", False),
+    "colourless": ("colourfulness", False),
+    "blocky": ("blocking", True),
+    "clipped": ("clipping", True),
+}
+# How much further than the whole photo a cell must go, in spreads of the set: cells vary more.
+_LOCAL = 0.25
+_LEAST = 32
 _DRAWN = ("brightness", "contrast", "colourfulness", "blocking", "noise")
 
 
@@ -94,12 +124,96 @@ def describe(
     return f"{verdict} {body}" if rng.random() < 0.5 else f"{body} {verdict}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A photo's statistics, whole and cell by cell (`PLACES`, row by row)."""
+
+    whole: PhotoStatistics
+    cells: tuple[PhotoStatistics, ...]
+
+
+def measure_places(rgb: Pixels) -> Measured:
+    """Measure a photo and each of nine equal cells of it."""
+    rows, columns = (np.linspace(0, n, 4).astype(int) for n in rgb.shape[:2])
+    cells = [
+        rgb[rows[r] : rows[r + 1], columns[c] : columns[c + 1]] for r in range(3) for c in range(3)
+    ]
+    if min(min(cell.shape[:2]) for cell in cells) < _LEAST:
+        cells = [rgb] * 9
+    return Measured(whole=measure(rgb), cells=tuple(measure(cell) for cell in cells))
+
+
+def find_faults(measured: Measured, rules: Rules) -> list[tuple[str, str]]:
+    """What is wrong with a photo and where it shows, the worst first.
+
+    A fault counts where the whole photo or a cell lies beyond the ordinary; it is everywhere where
+    the photo as a whole does, and in the cell that is worst otherwise.
+    """
+    found = []
+    for fault, (name, high) in _FAULTS.items():
+        sign = 1.0 if high else -1.0
+        values = np.array([sign * getattr(cell, name) for cell in measured.cells])
+        limit = sign * rules.cuts[name][-1 if high else 0]
+        scale = abs(rules.cuts[name][-1] - rules.cuts[name][0]) or 1.0
+        whole = (sign * getattr(measured.whole, name) - limit) / scale
+        worst = int(values.argmax())
+        local = (values[worst] - limit) / scale - _LOCAL
+        if whole >= 0:
+            found.append((1.0 + whole, fault, ""))
+        elif local > 0:
+            found.append((min(local, 1.0), fault, PLACES[worst]))
+    return [(fault, place) for _, fault, place in sorted(found, reverse=True)]
+
+
+def describe_faults(measured: Measured, rules: Rules, *, rng: np.random.Generator) -> str:
+    """Say what is wrong and where it shows, never how good the photo is.
+
+    At most three faults, the worst first and the rest drawn; of a photo without any, what is right
+    about it.
+    """
+
+    def pick(words: Sequence[str]) -> str:
+        return str(words[int(rng.integers(len(words)))])
+
+    faults = find_faults(measured, rules)
+    if not faults:
+        first, second = rng.permutation(len(FLAWLESS))[:2]
+        return f"{FLAWLESS[first]} {FLAWLESS[second]}"
+    said = faults[:1] + [f for f in faults[1:4] if rng.random() < 0.7]
+    parts = [
+        f"{pick(FAULTS[fault])} {f'in the {place}' if place else pick(EVERYWHERE)}"
+        for fault, place in said[:3]
+    ]
+    text = f"{parts[0][0].upper()}{parts[0][1:]}."
+    return text + "".join(f" {pick(ADDED)} {part}." for part in parts[1:])
+
+
+def describe_level(mos: float, *, rng: np.random.Generator) -> str:
+    """Say how good people found a photo, and nothing else."""
+    return str(rng.choice(VERDICTS)).format(rng.choice(LEVELS[level(mos)]))
+
+
+def _text(
+    measured: Measured, mos: float, rules: Rules, words: Words, rng: np.random.Generator
+) -> str:
+    if words == "level":
+        return describe_level(mos, rng=rng)
+    if words == "measurements":
+        return describe(measured.whole, mos, rules, rng=rng)
+    faults = describe_faults(measured, rules, rng=rng)
+    if words == "attributes":
+        return faults
+    verdict = describe_level(mos, rng=rng)
+    return f"{verdict} {faults}" if rng.random() < 0.5 else f"{faults} {verdict}"
+
+
 def describe_rules(
     samples: Sequence[Sample],
     out: Path,
     *,
     texts: int = 5,
     seed: int = 0,
+    words: Words = "measurements",
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Describe labelled photos and append triplets to `out`; photos already in it are left alone.
@@ -112,6 +226,7 @@ def describe_rules(
         out: Triplet file (.jsonl).
         texts: Texts a photo.
         seed: Of the wording.
+        words: What they speak of.
         progress: Told how many photos have been measured.
 
     Returns:
@@ -125,10 +240,15 @@ def describe_rules(
         return 0
     measured = []
     for number, sample in enumerate(samples, start=1):
-        measured.append(measure(open_photo_array(sample.image)))
+        photo = open_photo_array(sample.image)
+        measured.append(
+            measure_places(photo)
+            if words in {"attributes", "both"}
+            else Measured(whole=measure(photo), cells=())
+        )
         if progress is not None:
             progress(number)
-    rules = fit_rules(measured)
+    rules = fit_rules([m.whole for m in measured])
     written = 0
     with TripletWriter(out) as writer:
         for sample, statistics in zip(samples, measured, strict=True):
@@ -137,8 +257,12 @@ def describe_rules(
             key = zlib.crc32(sample.name.encode())
             said = tuple(
                 Text(
-                    text=describe(
-                        statistics, sample.score, rules, rng=np.random.default_rng([seed, k, key])
+                    text=_text(
+                        statistics,
+                        sample.score,
+                        rules,
+                        words,
+                        np.random.default_rng([seed, k, key]),
                     ),
                     seed=seed + k,
                     source=SOURCE,

@@ -1,4 +1,8 @@
-"""The words of the rule-based describer. Each measurement has five grades from low to high."""
+"""The words of the rule-based describer.
+
+`GRADES`: each measurement has five grades from low to high. `FAULTS`: what is wrong, with no word
+of how good the photo is.
+"""
 
 from __future__ import annotations
 
@@ -93,3 +97,42 @@ VERDICTS = (
     "I would call the quality {}.",
     "Quality: {}.",
 )
+
+FAULTS: dict[str, tuple[str, ...]] = {
+    "blurred": ("detail is smeared", "edges are soft and out of focus", "texture is blurred away"),
+    "noisy": ("grain is visible", "random specks cover plain areas", "noise roughens the surfaces"),
+    "dark": ("shadows swallow the subject", "it is too dark to see much", "light is missing"),
+    "bright": ("it is too bright", "light washes out the tones", "exposure is too long"),
+    "flat": ("light and dark hardly differ", "contrast is missing", "a haze flattens the tones"),
+    "colourless": ("colours are pale", "colour is nearly missing", "the colours look faded"),
+    "blocky": ("compression blocks show", "block edges are visible", "the codec left its marks"),
+    "clipped": ("tones are cut off", "highlights or shadows are lost", "areas are blank"),
+}
+"""What is wrong, by the rule that finds it."""
+
+PLACES = (
+    "upper left",
+    "upper part",
+    "upper right",
+    "left part",
+    "middle",
+    "right part",
+    "lower left",
+    "lower part",
+    "lower right",
+)
+"""Nine cells of a photo, row by row."""
+
+EVERYWHERE = ("all over the picture", "from edge to edge", "everywhere", "in the whole photo")
+
+ADDED = ("Also,", "Besides,", "In addition,", "Moreover,")
+
+FLAWLESS = (
+    "Edges are narrow and detail is resolved.",
+    "Plain areas are smooth, without grain.",
+    "Shadows and highlights keep their structure.",
+    "Light and dark are well told apart.",
+    "Colours are rich and natural.",
+    "No block edge is to be seen.",
+)
+"""What is right with a photo in which no rule finds a fault."""

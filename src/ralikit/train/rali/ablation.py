@@ -80,10 +80,11 @@ def run_grid(
         scale = recipe.bundle.scale
         head = fit_head(
             features.train(settings),
-            run.scores[run.train],
+            run.scores[run.fit_photos(settings)],
             settings,
             chains=features.chains(settings),
             scale=(scale.minimum, scale.maximum),
+            sets=run.sets()[run.fit_photos(settings)],
         )
         scores[row.name] = {}
         for spec in grid.test:
@@ -118,7 +119,7 @@ def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell
     changed = row.recipe(recipe)
     if row.trains:
         plain = to_mapping(changed)
-        parts = {k: plain[k] for k in ("data", "texts", "tower", "align", "validation")}
+        parts = {k: plain[k] for k in ("data", "scales", "texts", "tower", "align", "validation")}
         name = f"align-{sha256_bytes(to_json(parts, indent=None).encode())[:12]}"
         return open_run(changed, out / name, tell=tell)
     return open_run(recipe, base or out / "base", tell=tell)
@@ -144,18 +145,26 @@ class _Features:
         """Of the training photos, (n, D)."""
         run = self.run
         views = settings.anchors or run.preprocess.anchors
-        return self._over(run.store, run.train.tolist(), views, f"train {run.photo_key()}")
+        photos = run.fit_photos(settings).tolist()
+        return self._over(run.store, photos, views, f"train {run.photo_key()}")
 
     def chains(self, settings: FitSettings) -> Chains | None:
         """Of degraded copies, where the fit wants them and the tower can embed them."""
         if not settings.chains or self.raw:
             return None
         run, size = self.run, self.run.preprocess.size
-        key = f"{self.key} chains {settings.chains} {settings.seed} {run.photo_key()}"
+        faults = run.recipe.align.faults
+        key = f"{self.key} chains {settings.chains} {settings.seed} {faults} {run.photo_key()}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
             found = chain_embeddings(
-                self.embedder, run.store, run.train, size, settings.chains, seed=settings.seed
+                self.embedder,
+                run.store,
+                run.train,
+                size,
+                settings.chains,
+                seed=settings.seed,
+                faults=faults,
             )
             return {"embeddings": found[0], "severities": found[1]}
 

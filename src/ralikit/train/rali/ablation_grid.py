@@ -10,6 +10,7 @@ from typing import Any
 from ralikit.config import from_mapping, to_mapping
 from ralikit.data.metas import MetaSpec
 from ralikit.errors import UsageError
+from ralikit.train.describe.rules import Words
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.recipe import RaliRecipe
@@ -24,6 +25,7 @@ class Row:
         aligned: Whether the tower is trained at all; without, its first features are used.
         pca: Whether features are compressed.
         per_photo: Texts a photo; None: the recipe's.
+        words: What rules speak of; None: as the recipe.
         fit: Changes of `FitSettings`.
         align: Changes of `AlignSettings`.
         paper: What the paper prints for it, PLCC/SRCC, as text.
@@ -33,6 +35,7 @@ class Row:
     aligned: bool = True
     pca: bool = True
     per_photo: int | None = None
+    words: Words | None = None
     fit: dict[str, Any] = field(default_factory=dict)
     align: dict[str, Any] = field(default_factory=dict)
     paper: str = ""
@@ -40,7 +43,8 @@ class Row:
     @property
     def trains(self) -> bool:
         """Whether it needs an alignment of its own."""
-        return bool(self.aligned and (self.align or self.per_photo is not None))
+        changed = self.align or self.per_photo is not None or self.words is not None
+        return bool(self.aligned and changed)
 
     def fit_settings(self, base: FitSettings) -> FitSettings:
         """The base settings with this row's changes.
@@ -58,13 +62,18 @@ class Row:
             UsageError: As `fit_settings`.
         """
         where = f"row {self.name!r}, align"
-        if self.per_photo is not None and base.texts.triplets:
+        if (self.per_photo or self.words) and base.texts.triplets:
+            what = "words" if self.words else "per_photo"
             raise UsageError(
-                f"row {self.name!r}: per_photo is for texts that rules write; this recipe brings "
-                "its own, so give the row's recipe a file with fewer texts"
+                f"row {self.name!r}: {what} is for texts that rules write; this recipe brings "
+                "its own, so give the row's recipe another file of texts"
             )
         align = from_mapping(AlignSettings, {**to_mapping(base.align), **self.align}, where=where)
-        texts = replace(base.texts, per_photo=self.per_photo or base.texts.per_photo)
+        texts = replace(
+            base.texts,
+            per_photo=self.per_photo or base.texts.per_photo,
+            words=self.words or base.texts.words,
+        )
         return replace(base, align=align, texts=texts)
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ralikit.config import to_mapping
 from ralikit.errors import TrainingError
@@ -36,6 +35,9 @@ from ralikit.train.world import World
 # What torch.load raises over a file that is torn or was never a checkpoint.
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.error, UnpicklingError)
 
+_GOOD = 0.7
+"""Score, in standard deviations, from which on a photo is taken to have no fault to speak of."""
+
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
 
@@ -52,12 +54,16 @@ class AlignData:
         scores: MOS of every photo in the store, (N,), 1..5.
         texts: Text embeddings of every photo, (N, T, D), unit norm (centred or not); T = 0 for
             regression.
+        sets: Number of every photo's data set, (N,); None: all are one.
+        axes: The bank's reasons, (K, D), unit norm; None: not needed.
     """
 
     store: PhotoStore
     train: NDArray[np.int64]
     scores: NDArray[np.float32]
     texts: NDArray[np.float32]
+    sets: NDArray[np.int64] | None = None
+    axes: NDArray[np.float32] | None = None
 
 
 class Alignment:
@@ -95,13 +101,23 @@ class Alignment:
         tower.recompute = settings.gradient_checkpointing
         _freeze(tower, settings.frozen)
         self.average = copy.deepcopy(tower).requires_grad_(False).eval()
-        self.batches = Batches(data.store, data.train, settings, preprocess.size, self.world)
+        self.batches = Batches(
+            data.store,
+            data.train,
+            settings,
+            settings.crops.size or preprocess.size,
+            self.world,
+            sets=data.sets,
+        )
         self.steps = max(1, round(self.batches.per_epoch * settings.epochs))
         self.step = 0
         scores = data.scores[data.train]
         self.mean, self.std = float(scores.mean()), float(max(scores.std(), 1e-6))
         self._scores = self._tensor((data.scores - self.mean) / self.std)
         self._texts = self._tensor(data.texts)
+        balanced = settings.balance is not None and data.sets is not None
+        self._sets = torch.from_numpy(data.sets).to(self.device) if balanced else None
+        self._axes = None if data.axes is None else self._tensor(data.axes)
         self._train = torch.from_numpy(data.train).to(self.device)
         self._pixel_mean = self._tensor(np.array(preprocess.mean) * 255)
         self._pixel_std = self._tensor(np.array(preprocess.std) * 255)
@@ -250,11 +266,15 @@ class Alignment:
                     temperature=s.text_temperature,
                     sigma=s.sigma,
                 )
-        main = losses.plcc_loss(scores, target) + s.mse_weight * F.mse_loss(scores, target)
+        sets = None if self._sets is None else self._sets[numbers]
+        main = losses.agreement_loss(scores, target, sets, mse_weight=s.mse_weight)
         ranking = self._ranking(copies, count, batch)
-        loss = main + s.contrast_weight * contrast + s.rank_weight * ranking
-        told = main + s.contrast_weight * contrast + s.rank_weight * self.world.total(ranking)
+        reasons = self._reasons(embeddings, count, target[mine.start : mine.stop], batch)
+        own = s.rank_weight * ranking + s.reason_weight * reasons
+        loss = main + s.contrast_weight * contrast + own
+        told = main + s.contrast_weight * contrast + self.world.total(own)
         return loss, {
+            "reasons": float(self.world.total(reasons)),
             "loss": float(told.detach()),
             "readout": float(main.detach()),
             "contrast": float(contrast.detach()),
@@ -269,7 +289,21 @@ class Alignment:
         copies = scores[count:].reshape(-1, 2)
         severities = torch.from_numpy(batch.severities).to(self.device)
         gaps = losses.chain_gaps(severities, margin=self.settings.margin)
+        gaps = gaps * torch.from_numpy(batch.weights).to(self.device)[:, None]
         mean = losses.ranking_loss(torch.cat([scores[chain][:, None], copies], dim=1), gaps)
+        return mean * (len(batch.chain) / self.settings.chains)
+
+    def _reasons(self, embeddings: Tensor, count: int, scores: Tensor, batch: Batch) -> Tensor:
+        """This process's part of the mean loss over all copies of known fault."""
+        if self._axes is None or not len(batch.chain) or not self.settings.reason_weight:
+            return torch.zeros((), device=self.device)
+        mean = losses.reason_loss(
+            embeddings[count:],
+            torch.from_numpy(batch.severities).to(self.device).flatten(),
+            torch.from_numpy(batch.reasons).to(self.device).repeat_interleave(2),
+            embeddings[:count][scores > _GOOD],
+            self._axes,
+        )
         return mean * (len(batch.chain) / self.settings.chains)
 
     def _own_texts(self, epoch: int, numbers: Tensor) -> Tensor:

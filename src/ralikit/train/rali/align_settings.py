@@ -40,12 +40,22 @@ class AlignSettings:
         text_temperature: Of the soft targets' text-text cosines.
         sigma: Score gap, in standard deviations, over which soft targets fall off.
         bank_redraw: Steps after which every photo of the bank shows another of its texts.
+        balance: Share of a batch that each data set gets: in proportion to its number of photos to
+            this power. 1: as many as it has; 0: the same from every set. The losses that compare
+            photos with each other then compare within a set. None: photos as they come, compared
+            with all others.
         chains: Photos of a batch that also come in two degraded copies.
+        faults: Copies have one of the eight faults of the bank of reasons (`ralikit.photo.faults`),
+            instead of blur, noise, JPEG and darkness.
+        reason_weight: Weight of the logistic loss that asks copies of known fault to lie on that
+            reason's side of the line between its two texts, and good photos on the other of all.
         rank_weight: Weight of the ranking loss on them.
         margin: Score gap, in standard deviations, asked for a degradation of severity 1.
         crops: Training views.
         projection_init: ``ridge`` starts the projection from a ridge regression of the mean text
             embedding on the untrained tower's features; ``keep`` leaves the tower's own.
+        init_anchors: Views averaged for that regression; None: the preprocessing's.
+        init_photos: Photos drawn for it; None: all that are trained on.
         centre_texts: Take the mean off the text embeddings (sentence encoders need it: their raw
             cosines lie near 0.9).
         long_texts: What becomes of texts longer than the encoder reads.
@@ -76,11 +86,16 @@ class AlignSettings:
     text_temperature: float = 0.1
     sigma: float = 0.4
     bank_redraw: int = 10
+    balance: float | None = None
     chains: int = 0
+    faults: bool = False
+    reason_weight: float = 0.0
     rank_weight: float = 0.5
     margin: float = 1.5
     crops: Crops = field(default_factory=Crops)
     projection_init: Literal["keep", "ridge"] = "keep"
+    init_anchors: tuple[tuple[float, float], ...] | None = None
+    init_photos: int | None = None
     centre_texts: bool = False
     long_texts: LongTexts = "refuse"
     autocast: Literal["off", "bfloat16"] = "bfloat16"
@@ -111,6 +126,10 @@ class AlignSettings:
             raise UsageError("dropout lies in 0..1 and final_rate in 0..1")
         if self.ema is not None and not 0 < self.ema < 1:
             raise UsageError(f"ema lies between 0 and 1, not {self.ema}")
+        if self.balance is not None and not 0 <= self.balance <= 1:
+            raise UsageError(f"balance lies in 0..1, not {self.balance}")
+        if self.reason_weight and not (self.faults and self.chains and self.objective == "readout"):
+            raise UsageError("reason_weight needs faults = true, chains and objective = readout")
         if self.chains and self.objective == "clip":
             raise UsageError("chains need a score in training: objective readout or regression")
         if (self.micro_batch or 1) < 1 or (self.save_every or 1) < 1:

@@ -8,7 +8,9 @@ import numpy as np
 from PIL import Image
 
 from ralikit.errors import UsageError
+from ralikit.model.reasons import BANK
 from ralikit.photo.degrade import Pixels, add_noise, blur, compress, darken
+from ralikit.photo.faults import Rendering, renderings
 
 KINDS = ("blur", "noise", "jpeg", "dark")
 
@@ -22,13 +24,18 @@ class Crops:
         zoom: Half of the crops are taken at a scale drawn from this range (log-uniform) and
             resized; (1, 1) never.
         mirror: Flip half of them.
+        size: Their edge, pixels; None: that of the views that scoring makes. Smaller ones, cut at
+            the same scale, train faster.
     """
 
     random: bool = True
     zoom: tuple[float, float] = (0.8, 1.25)
     mirror: bool = True
+    size: int | None = None
 
     def __post_init__(self) -> None:
+        if (self.size or 32) < 32:
+            raise UsageError(f"training views have at least 32 pixels, not {self.size}")
         if not 0 < self.zoom[0] <= 1 <= self.zoom[1]:
             raise UsageError(f"zoom is a range around 1, not {list(self.zoom)}")
 
@@ -89,8 +96,72 @@ def worsen(view: Pixels, kind: str, severity: float, rng: np.random.Generator) -
     raise UsageError(f"there is no degradation {kind!r}; known: {', '.join(KINDS)}")
 
 
-def draw_chain(rng: np.random.Generator) -> tuple[str, float, float]:
-    """Draw a degradation and two severities, the second clearly stronger."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chain:
+    """Two copies of a view, the second clearly worse.
+
+    Attributes:
+        copies: The weak and the strong one, (2, H, W, 3).
+        severities: 0..1 each.
+        reason: Number in the bank of the fault they have; -1: none of it.
+        weight: Of a full severity on the score, against the worst kinds of fault.
+    """
+
+    copies: Pixels
+    severities: tuple[float, float]
+    reason: int = -1
+    weight: float = 1.0
+
+
+def draw_chain(
+    view: Pixels, rng: np.random.Generator, *, faults: bool = False, edge: int | None = None
+) -> Chain:
+    """Draw a degradation and two severities, the second clearly stronger, and apply them.
+
+    Args:
+        view: (S, S, 3), at the scale the tower looks at.
+        rng: Draws everything.
+        faults: Draw from the faults of the bank of reasons.
+        edge: Shortest edge of the photo that the view was cut from, pixels; None: the view's own.
+    """
+    if faults:
+        return _draw_fault(view, rng, edge or min(view.shape[:2]))
     kind = KINDS[rng.integers(len(KINDS))]
     weak = float(rng.uniform(0, 0.7))
-    return kind, weak, float(rng.uniform(weak + 0.2, 1.0))
+    severities = weak, float(rng.uniform(weak + 0.2, 1.0))
+    return Chain(
+        copies=np.stack([worsen(view, kind, s, rng) for s in severities]), severities=severities
+    )
+
+
+_IDS = tuple(o.info.id for o in BANK)
+_FITTED = tuple(tuple(r for r in renderings(held_out=False) if r.reason == i) for i in _IDS)
+
+# How much lower people rate the full fault, roughly, against blur or darkness: ours.
+_WEIGHTS = {"too-bright": 0.7, "low-contrast": 0.5, "poor-colours": 0.4}
+
+# Factor from the weakest to the strongest blur of `ralikit.photo.faults`, whose sizes are given for
+# a shortest edge of 512 and follow the picture they are handed.
+_BLURS = {"out-of-focus": 8.5, "motion-blur": 9.6}
+
+
+def _draw_fault(view: Pixels, rng: np.random.Generator, edge: int) -> Chain:
+    reason = int(rng.integers(len(_IDS)))
+    rendering = _FITTED[reason][rng.integers(len(_FITTED[reason]))]
+    weak = float(rng.uniform(0, 0.7))
+    severities = weak, float(rng.uniform(weak + 0.2, 1.0))
+    copies = np.stack([_planted(view, rendering, s, rng, edge) for s in severities])
+    weight = _WEIGHTS.get(_IDS[reason], 1.0)
+    return Chain(copies=copies, severities=severities, reason=reason, weight=weight)
+
+
+def _planted(
+    view: Pixels, what: Rendering, severity: float, rng: np.random.Generator, edge: int
+) -> Pixels:
+    """Plant a fault in a view as large as it would be in the whole photo."""
+    if what.reason in _BLURS:
+        smaller = edge / min(view.shape[:2])
+        severity += float(np.log(smaller) / np.log(_BLURS[what.reason]))
+    levels = np.asarray(what.plant(view, severity, rng))
+    planted: Pixels = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return planted

@@ -17,7 +17,7 @@ from ralikit.files import publish, sha256_bytes
 from ralikit.model.bundle import read_safetensors, write_safetensors
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
-from ralikit.train.rali.augment import Crops, draw_chain, take, worsen
+from ralikit.train.rali.augment import Crops, draw_chain, take
 from ralikit.train.rali.photo_store import PhotoStore
 
 Floats = NDArray[np.float32]
@@ -113,11 +113,12 @@ def chain_embeddings(
     count: int,
     *,
     seed: int,
+    faults: bool = False,
 ) -> tuple[Floats, Floats]:
     """Embeddings of views and their weakly and strongly degraded copies.
 
     Returns:
-        Embeddings, (count, 3, D), and severities of the copies, (count, 2).
+        Embeddings, (count, 3, D), and severities of the copies, (count, 2), times their weights.
     """
     rng = np.random.default_rng([seed, 11])
     chosen = rng.choice(photos, min(count, len(photos)), replace=False)
@@ -127,9 +128,9 @@ def chain_embeddings(
         views = []
         for photo in chunk:
             view = take(store[photo], size, plain, rng)
-            kind, weak, strong = draw_chain(rng)
-            severities.append((weak, strong))
-            views += [view, worsen(view, kind, weak, rng), worsen(view, kind, strong, rng)]
+            chain = draw_chain(view, rng, faults=faults, edge=min(store[photo].shape[:2]))
+            severities.append([s * chain.weight for s in chain.severities])
+            views += [view, *chain.copies]
         parts.append(embedder.embed(np.stack(views)).reshape(len(chunk), 3, -1))
     return np.concatenate(parts), np.array(severities, dtype=np.float32)
 

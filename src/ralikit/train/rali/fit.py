@@ -39,6 +39,7 @@ def fit_head(
     *,
     chains: Chains | None = None,
     scale: tuple[float, float] = (1.0, 5.0),
+    sets: NDArray[np.int64] | None = None,
 ) -> Head:
     """Fit the read-out of RALI.
 
@@ -48,6 +49,7 @@ def fit_head(
         settings: How.
         chains: Degraded copies for the score fit, where `settings.chains` asks for them.
         scale: Ends of the score scale; centroid scores never leave it.
+        sets: Number of each photo's data set, (n,), for the settings' balance.
 
     Raises:
         UsageError: If PCA or basis do not fit the number of photos.
@@ -81,7 +83,8 @@ def fit_head(
     parts = {"pca_components": pca.components, "centroids": centroids, "scores": values}
     if settings.steps:
         centred = (x - pca.mean).astype(np.float32)
-        parts = _fit_scores(centred, scores, parts, settings, _centre(chains, head), scale)
+        own = None if settings.balance is None else sets
+        parts = _fit_scores(centred, scores, parts, settings, _centre(chains, head), scale, own)
     fitted = Head(
         pca_mean=pca.mean,
         pca_scale=np.ones_like(pca.mean),
@@ -112,6 +115,7 @@ def _fit_scores(
     settings: FitSettings,
     chains: Chains | None,
     scale: tuple[float, float],
+    sets: NDArray[np.int64] | None,
 ) -> dict[str, NDArray[np.float64]]:
     """Fine-tune the scoring definition (RALI: centroids and scores on image-score pairs).
 
@@ -129,6 +133,8 @@ def _fit_scores(
         fitted[name].requires_grad_()
     optimizer = torch.optim.Adam([fitted[n] for n in moving], lr=settings.learning_rate)
     spread = y.std()
+    groups = None if sets is None else torch.from_numpy(sets)
+    drawn_by = _draw_weights(sets, settings.balance)
 
     def read(rows: Tensor) -> Tensor:
         z = F.normalize(rows @ fitted["pca_components"].T, dim=-1)
@@ -140,10 +146,16 @@ def _fit_scores(
             group["lr"] = (
                 settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
             )
-        rows = torch.randint(len(y), (settings.batch,), generator=generator)
-        predicted = read(x[rows])
-        loss = losses.plcc_loss(predicted, y[rows])
-        loss = loss + settings.mse_weight * ((predicted - y[rows]) / spread).square().mean()
+        if drawn_by is None:
+            rows = torch.randint(len(y), (settings.batch,), generator=generator)
+        else:
+            rows = torch.multinomial(drawn_by, settings.batch, True, generator=generator)
+        loss = losses.agreement_loss(
+            read(x[rows]) / spread,
+            y[rows] / spread,
+            None if groups is None else groups[rows],
+            mse_weight=settings.mse_weight,
+        )
         if settings.keep:
             away = (fitted["centroids"] - origin["centroids"]).square().sum(dim=-1).mean()
             away = away + (fitted["scores"] - origin["scores"]).square().mean()
@@ -166,3 +178,11 @@ def _fit_scores(
     found = {k: v.detach().double().numpy() for k, v in fitted.items()}
     found["centroids"] = unit(found["centroids"])
     return found
+
+
+def _draw_weights(sets: NDArray[np.int64] | None, balance: float | None) -> Tensor | None:
+    """How often each photo is drawn, (n,), so that sets come in proportion to count ** balance."""
+    if sets is None or balance is None:
+        return None
+    counts = np.bincount(sets).astype(np.float64)
+    return torch.from_numpy(np.where(counts > 0, counts, 1.0)[sets] ** (balance - 1.0))

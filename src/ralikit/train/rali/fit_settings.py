@@ -27,9 +27,12 @@ class FitSettings:
         keep: Pull of centroids and scores back to where clustering put them: fitted freely, basis
             scores leave the scale and cannot be read as opinions any more.
         fit_projection: Whether U, the PCA's projection, is fitted too.
+        balance: As in the alignment: share of a step that each data set gets, photos then being
+            compared within a set; None: as they come.
         chains: Photos whose two degraded copies take part in the score fit.
         rank_weight: Weight of the ranking loss on them.
         margin: Score gap, in standard deviations, asked for a degradation of severity 1.
+        photos: Training photos drawn for the fit; None: all of them.
         anchors: Views of a photo averaged for the fit; None takes the preprocessing's.
         seed: Of k-means and of the fit.
     """
@@ -45,9 +48,11 @@ class FitSettings:
     mse_weight: float = 1.0
     keep: float = 0.0
     fit_projection: bool = False
+    balance: float | None = None
     chains: int = 0
     rank_weight: float = 1.0
     margin: float = 0.8
+    photos: int | None = None
     anchors: tuple[tuple[float, float], ...] | None = None
     seed: int = 0
 
@@ -56,5 +61,7 @@ class FitSettings:
             raise UsageError("temperature and learning_rate must be above 0")
         if self.steps < 0 or self.chains < 0 or self.keep < 0:
             raise UsageError("steps, chains and keep must not be negative")
+        if self.photos is not None and self.photos < 2:
+            raise UsageError(f"photos must be at least 2, not {self.photos}")
         if self.clusters < 2 or self.buckets < 1 or self.batch < 2:
             raise UsageError("clusters and batch must be at least 2, buckets at least 1")

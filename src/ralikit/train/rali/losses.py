@@ -14,6 +14,27 @@ def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
     return 1 - correlation
 
 
+def agreement_loss(
+    predicted: Tensor, target: Tensor, sets: Tensor | None, *, mse_weight: float
+) -> Tensor:
+    """1 - PLCC + mse_weight * squared error, taken within each data set and averaged over them.
+
+    Args:
+        predicted: (n,).
+        target: (n,).
+        sets: Number of each photo's set, (n,); None: all are one.
+        mse_weight: Weight of the mean squared error.
+    """
+    if sets is None:
+        return plcc_loss(predicted, target) + mse_weight * F.mse_loss(predicted, target)
+    parts = [
+        agreement_loss(predicted[own], target[own], None, mse_weight=mse_weight)
+        for own in (sets == number for number in torch.unique(sets))
+        if int(own.sum()) > 1
+    ]
+    return torch.stack(parts).mean()
+
+
 def clip_loss(image: Tensor, text: Tensor, *, temperature: float) -> Tensor:
     """CLIP's symmetric contrastive loss (Radford et al., 2021; RALI's alignment).
 
@@ -94,3 +115,42 @@ def ranking_loss(scores: Tensor, gaps: Tensor) -> Tensor:
         gaps: Wanted gaps, (n, 2).
     """
     return F.relu(gaps - (scores[:, :2] - scores[:, 1:])).mean()
+
+
+_SHARPNESS = 16.0
+"""What a cosine above `_LINE` is multiplied by to be a logit of a reason."""
+_LINE = 0.25
+_SEEN = 0.35
+"""Severity from which on a fault is expected to be seen."""
+
+
+def reason_loss(
+    copies: Tensor,
+    severities: Tensor,
+    reasons: Tensor,
+    good: Tensor,
+    axes: Tensor,
+) -> Tensor:
+    """Logistic loss that puts copies of known fault on that reason's side, and good photos on none.
+
+    The logit of a reason is 16 (cos(e, axis) - 0.25). A copy counts for its own reason where its
+    severity is at least 0.35, and half against all others: the photo itself may have those.
+
+    Args:
+        copies: Embeddings of the copies, (c, D), any norm.
+        severities: Theirs, (c,).
+        reasons: Number of each one's fault, (c,); -1: left out.
+        good: Embeddings of photos without faults to speak of, (g, D).
+        axes: From a reason's good to its bad texts, (K, D), unit norm.
+    """
+    embeddings = F.normalize(torch.cat([copies, good]), dim=-1)
+    logits = _SHARPNESS * (embeddings @ axes.T - _LINE)
+    target, weight = torch.zeros_like(logits), torch.full_like(logits, 0.5)
+    rows = torch.arange(len(copies), device=copies.device)
+    known = reasons >= 0
+    weight[: len(copies)][~known] = 0.0
+    target[rows[known], reasons[known]] = 1.0
+    own = (severities >= _SEEN).to(weight.dtype) * 4.0
+    weight[rows[known], reasons[known]] = own[known]
+    losses = F.binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+    return losses / weight.sum().clamp_min(1.0)

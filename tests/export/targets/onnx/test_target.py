@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ralikit.errors import ExportError
-from ralikit.export.gate.gate import Gate, runtime_scores
+from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.reference import runtime_scores
 from ralikit.export.quantise.int8 import prepare_int8
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target

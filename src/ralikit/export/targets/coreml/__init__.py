@@ -17,4 +17,4 @@ COREML = Target(
     converter="ralikit.export.targets.coreml.target",
     checker="ralikit.export.targets.coreml.checks",
 )
-"""Its files give two outputs of one program; see docs/coreml.md for why not two programs."""
+"""Its files give all outputs of one program; see docs/coreml.md for why not two programs."""

@@ -24,6 +24,7 @@ from torch import nn
 from ralikit.errors import ExportError
 from ralikit.export.quantise.hooks import Layer, is_matrix
 from ralikit.export.targets.coreml.precisions import BY_TYPE, SCHEMES, Scheme
+from ralikit.model.folded import reads_embedding
 from ralikit.runtimes.mil import dequantise
 
 Array = NDArray[Any]
@@ -112,7 +113,7 @@ def _mixed(graph: nn.Module, types: Mapping[str, str]) -> dict[str, Scheme]:
     able = {f"tower.{n}" for n, m in graph.get_submodule("tower").named_modules() if is_matrix(m)}
     found: dict[str, Scheme] = {}
     for name, kind in types.items():
-        float_type = "float32" if name.startswith("head.") else "float16"
+        float_type = "float32" if reads_embedding(name) else "float16"
         if kind == float_type:
             continue
         if kind not in BY_TYPE or name not in able:

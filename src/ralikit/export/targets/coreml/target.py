@@ -40,7 +40,7 @@ from ralikit.export.targets.coreml.schemes import Stored, chosen_layers, plan
 from ralikit.export.targets.target import AUTO, Request
 from ralikit.files import size_bytes, to_json
 from ralikit.model.facts import KEY, dump_facts
-from ralikit.model.folded import Folded, with_outputs
+from ralikit.model.folded import Folded, reads_embedding, with_outputs
 from ralikit.runtimes import Views
 from ralikit.runtimes.mil.package import open_package, seal, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
@@ -50,6 +50,7 @@ _JOB = "Export to Core ML"
 _OUTPUTS = {
     "score": "The photo's score, one number",
     "embedding": "The tower's embedding, averaged over the views, (1, D)",
+    "reasons": "Why the score is low: a number of 0 to 1 for each reason that the facts name, (K)",
 }
 _SLACK = 1.01
 _ALIGNMENT = 1 << 16
@@ -133,7 +134,7 @@ def promises(folded: Folded, precision: str) -> dict[str, str]:
     For ``auto`` the types are in `Request.types`, and this is what it starts from: float16.
     """
     wanted = {
-        name: "float32" if name.startswith("head.") or precision == "fp32" else "float16"
+        name: "float32" if reads_embedding(name) or precision == "fp32" else "float16"
         for name, module in folded.named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear)
     }
@@ -319,7 +320,7 @@ def _promised_bytes(request: Request, stored: dict[str, Stored]) -> int:
     width = 4 if request.precision == "fp32" else 2
     small = {f"{name}.weight" for name in stored}
     rest = sum(
-        value.numel() * (4 if name.startswith("head.") else width)
+        value.numel() * (4 if reads_embedding(name) else width)
         for name, value in (*request.folded.named_parameters(), *request.folded.named_buffers())
         if name not in small
     )
