@@ -267,7 +267,7 @@ def test_sets_of_other_scales_are_matched_balanced_and_left_out(
     )
     figures = json.loads((out / "validation.json").read_text(encoding="utf-8"))
     assert figures["photos"] == len(one)
-    assert figures["srcc"] > 0.7  # on a set it never saw: noise is quality in both
+    assert figures["srcc"] > 0.5  # on a set it never saw: noise is quality in both
     with pytest.raises(UsageError, match="leave_out names three"):
         runs.open_run(read_recipe(two, ['validation.leave_out=["three"]']), tmp_path / "runs" / "x")
 
