@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from ralikit.best import SceneRule, Shot, find_scenes
 from ralikit.errors import UsageError
 from ralikit.photo.decode import decode
-from ralikit.photo.fingerprint import fingerprint, likeness
+from ralikit.photo.fingerprint import fingerprint, likeness, photo_fingerprint
 
 GOLDEN = Path(__file__).parents[1] / "runtimes" / "golden"
 BEST: dict[str, Any] = json.loads((GOLDEN / "best.json").read_text())
@@ -34,6 +35,17 @@ def test_fingerprints_of_patterns(case: dict[str, Any]) -> None:
 def test_fingerprints_of_photos(name: str) -> None:
     made = fingerprint(decode(GOLDEN / "images" / name).pixels)
     assert made.hex() == BEST["photos"][name]
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_photo_in_strips_has_the_same_fingerprint(turn: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    pixels = np.random.default_rng(2).integers(0, 256, (1700, 1300, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    photo = decode(tmp_path / "a.png")
+    assert len(list(photo.strips())) > 1
+    assert photo_fingerprint(photo) == fingerprint(photo.pixels)
 
 
 def test_a_cell_is_the_rounded_mean_of_its_pixels() -> None:

@@ -20,6 +20,7 @@ from ralikit.model.bundle import MANIFEST, Bundle, read_bundle
 from ralikit.model.reasons import Reason, named_reasons, quality_values
 from ralikit.models import resolve
 from ralikit.photo.decode import PhotoLike
+from ralikit.photo.fingerprint import photo_fingerprint
 from ralikit.photo.views import decode_photo, make_views
 from ralikit.runtimes import Runtime, checked_reasons, checked_score, open_runtime
 
@@ -48,6 +49,9 @@ class Score:
             or the model has no bank of reasons.
         reason_values: Every reason's value by its id, 0..1; empty where the model has none.
         qualities: Every good side, 0..1, by its name: 1 minus the highest reason against it.
+        taken: When the photo was taken, seconds on the camera's clock; None: its EXIF does not say.
+        fingerprint: 192 bytes that tell scenes apart (`ralikit.photo.fingerprint`), where they
+            were asked for; else none.
     """
 
     value: float
@@ -63,6 +67,8 @@ class Score:
     reasons: tuple[Reason, ...] = ()
     reason_values: Mapping[str, float] = field(default_factory=dict, hash=False)
     qualities: Mapping[str, float] = field(default_factory=dict, hash=False)
+    taken: float | None = None
+    fingerprint: bytes = b""
 
     def __float__(self) -> float:
         """The value."""
@@ -81,6 +87,8 @@ class _Prepared:
     width: int
     height: int
     notes: tuple[str, ...]
+    taken: float | None
+    fingerprint: bytes
 
 
 class Scorer:
@@ -141,6 +149,7 @@ class Scorer:
         photos: Iterable[PhotoLike],
         *,
         on_error: Callable[[PhotoLike, PhotoError], None] | None = None,
+        scenes: bool = False,
     ) -> Iterator[Score]:
         """Score photos one after another; the next is decoded while the last is scored.
 
@@ -150,6 +159,7 @@ class Scorer:
             photos: Any number; taken as they are needed.
             on_error: Called with a photo that cannot be read and the reason; the photo is then left
                 out. None: the reason is raised in the photo's place.
+            scenes: Also take every photo's fingerprint, for `ralikit.best`.
 
         Yields:
             Scores in the photos' order.
@@ -159,7 +169,7 @@ class Scorer:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ralikit-decode")
         try:
             for photo in islice(source, _AHEAD):
-                pending.append((photo, pool.submit(self._prepare, photo)))
+                pending.append((photo, pool.submit(self._prepare, photo, scenes)))
             while pending:
                 photo, future = pending.popleft()
                 try:
@@ -170,14 +180,14 @@ class Scorer:
                     on_error(photo, error)
                     prepared = None
                 for following in islice(source, 1):
-                    pending.append((following, pool.submit(self._prepare, following)))
+                    pending.append((following, pool.submit(self._prepare, following, scenes)))
                 if prepared is not None:
                     yield self._finish(prepared)
         finally:
             # Also when the caller stops early or presses Ctrl-C: nothing decodes on.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _prepare(self, photo: PhotoLike) -> _Prepared:
+    def _prepare(self, photo: PhotoLike, scenes: bool = False) -> _Prepared:
         with self._decoding:
             alone = self._alone.acquire(blocking=False)
             if not alone:
@@ -185,10 +195,19 @@ class Scorer:
             try:
                 opened = decode_photo(photo, self.preprocess)
                 views = make_views(opened, self.preprocess)
+                look = photo_fingerprint(opened) if scenes else b""
             finally:
                 if alone:
                     self._alone.release()
-        return _Prepared(views, opened.source, opened.width, opened.height, opened.notes)
+        return _Prepared(
+            views,
+            opened.source,
+            opened.width,
+            opened.height,
+            opened.notes,
+            opened.taken,
+            look,
+        )
 
     def _finish(self, prepared: _Prepared) -> Score:
         note = (self.runtime.note,) if self.runtime.note else ()
@@ -209,6 +228,8 @@ class Scorer:
             reasons=named_reasons(reasons, infos),
             reason_values={info.id: v for info, v in zip(infos, reasons, strict=True)},
             qualities=quality_values(reasons, infos),
+            taken=prepared.taken,
+            fingerprint=prepared.fingerprint,
         )
 
     def _run(self, views: NDArray[np.uint8]) -> tuple[float, list[float]]:

@@ -12,6 +12,7 @@ from ralikit import __version__
 # One file per command group; each has `register(app)`. They import nothing heavy at their top.
 _GROUPS = (
     "score",
+    "best",
     "doctor",
     "data",
     "bench",

@@ -53,7 +53,7 @@ class LineWriter:
         self._scorer = scorer
 
     def add(self, score: Score) -> None:
-        _print_line("", score)
+        print_line("", score)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +86,7 @@ class JsonWriter:
         self._photos: list[dict[str, Any]] = []
 
     def add(self, score: Score) -> None:
-        self._photos.append(_plain(score))
+        self._photos.append(score_object(score))
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ def print_ranking(scorer: Scorer, ranked: Sequence[Ranked], *, by: str | None = 
     width = len(str(len(ranked))) + 1
     for item in ranked:
         place = f"{item.place}{'=' if item.tied else ' '}".rjust(width) + "  "
-        _print_line(place, item.score, quality=None if by is None else item.value)
+        print_line(place, item.score, quality=None if by is None else item.value)
     if by is not None:
         print(f"by {by}, 0 to 1; how close two photos may be in it was not measured")
         return
@@ -127,7 +127,9 @@ def print_ranking_json(
     photos = []
     for item in ranked:
         quality = {} if by is None else {"quality": round(item.value, 6)}
-        photos.append({"place": item.place, "tied": item.tied, **quality, **_plain(item.score)})
+        photos.append(
+            {"place": item.place, "tied": item.tied, **quality, **score_object(item.score)}
+        )
     _print_json(scorer, photos, failures, complete=True, by=by)
 
 
@@ -193,7 +195,8 @@ def progress(total: int) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def _plain(score: Score) -> dict[str, Any]:
+def score_object(score: Score) -> dict[str, Any]:
+    """A score as JSON has it."""
     return {
         "photo": score.source,
         "score": round(score.value, 6),
@@ -230,7 +233,11 @@ def _print_json(
         "photos": photos,
         "errors": [failure._asdict() for failure in failures],
     }
-    # Plain ASCII: every terminal and every parser takes it, whatever the file names hold.
+    print_object(document)
+
+
+def print_object(document: dict[str, Any]) -> None:
+    """One JSON object, in plain ASCII: every terminal and every parser takes that."""
     print(json.dumps(document, indent=2, allow_nan=False), flush=True)
 
 
@@ -261,7 +268,7 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
-def _print_line(prefix: str, score: Score, *, quality: float | None = None) -> None:
+def print_line(prefix: str, score: Score, *, quality: float | None = None) -> None:
     """A photo's line, with its score, or with a quality of 0 to 1 in the score's place."""
     share = (score.value - score.minimum) / (score.maximum - score.minimum)
     share = min(max(share if quality is None else quality, 0.0), 1.0)

@@ -51,8 +51,8 @@ def score(
     from ralikit.cli import output
 
     _one_format(as_json, as_csv)
-    found, failures = _find(photos)
-    scorer = _load(model, threads)
+    found, failures = find(photos)
+    scorer = load_scorer(model, threads)
     writer: output.Writer
     if as_json:
         writer = output.JsonWriter(scorer, failures)
@@ -61,8 +61,8 @@ def score(
     else:
         writer = output.LineWriter(scorer)
     with writer:
-        _score(scorer, found, failures, writer.add)
-    _finish(failures)
+        score_all(scorer, found, failures, lambda _, score: writer.add(score))
+    finish(failures)
 
 
 def rank(
@@ -85,12 +85,12 @@ def rank(
     from ralikit.cli import output
 
     _one_format(as_json, as_csv)
-    found, failures = _find(photos)
-    scorer = _load(model, threads)
+    found, failures = find(photos)
+    scorer = load_scorer(model, threads)
     if by is not None:
         ranking.check_quality(by, (r.quality for r in scorer.reasons), model=scorer.name)
     scores: list[Score] = []
-    _score(scorer, found, failures, scores.append)
+    score_all(scorer, found, failures, lambda _, score: scores.append(score))
     ranked = ranking.rank(scores, tie_width=scorer.tie_width if by is None else None, by=by)
     if as_json:
         output.print_ranking_json(scorer, ranked, failures, by=by)
@@ -98,7 +98,7 @@ def rank(
         output.print_ranking_csv(scorer, ranked, by=by)
     else:
         output.print_ranking(scorer, ranked, by=by)
-    _finish(failures)
+    finish(failures)
 
 
 def _one_format(as_json: bool, as_csv: bool) -> None:
@@ -108,7 +108,7 @@ def _one_format(as_json: bool, as_csv: bool) -> None:
         raise UsageError("--json and --csv exclude each other; choose one")
 
 
-def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
+def find(words: list[str]) -> tuple[list[Path], list[Failure]]:
     from ralikit.cli.output import Failure, print_error
     from ralikit.photo.find import find_photos
     from ralikit.printable import printable
@@ -123,34 +123,44 @@ def _find(words: list[str]) -> tuple[list[Path], list[Failure]]:
     return find_photos(words, on_error=note, on_skip=print_error), failures
 
 
-def _load(model: Path | None, threads: int | None) -> Scorer:
+def load_scorer(model: Path | None, threads: int | None) -> Scorer:
     from ralikit.scorer import load
 
     return load(model, threads=threads)
 
 
-def _score(
-    scorer: Scorer, photos: list[Path], failures: list[Failure], take: Callable[[Score], None]
+def score_all(
+    scorer: Scorer,
+    photos: list[Path],
+    failures: list[Failure],
+    take: Callable[[Path, Score], None],
+    *,
+    scenes: bool = False,
 ) -> None:
+    """Score photos; those that cannot be are one line on stderr each, and are listed."""
     from ralikit.cli.output import Failure, only_our_lines, print_error, progress
     from ralikit.cli.streams import unread
     from ralikit.printable import printable
 
+    failed: set[Path] = set()
     with only_our_lines(), progress(len(photos)) as advance:
 
         def note(photo: object, error: PhotoError) -> None:
+            failed.add(Path(str(photo)))
             name = printable(str(photo))
             failures.append(Failure(name, str(error).removeprefix(f"{name}: ")))
             print_error(str(error))
             advance()
 
-        for result in scorer.score_many(photos, on_error=note):
-            take(result)
+        waiting = iter(photos)
+        for result in scorer.score_many(photos, on_error=note, scenes=scenes):
+            # Photos come in order, and one that failed has been told before the next is there.
+            take(next(photo for photo in waiting if photo not in failed), result)
             advance()
             if unread():
                 return
 
 
-def _finish(failures: list[Failure]) -> None:
+def finish(failures: list[Failure]) -> None:
     if failures:
         raise typer.Exit(1)

@@ -23,6 +23,7 @@ from ralikit.photo.containers import Opened, open_file
 from ralikit.photo.damage import FLAT, HOLE, breaks_off
 from ralikit.photo.headers import check_size, has_gain_map, refuse_raw
 from ralikit.photo.opened import Photo, guarded
+from ralikit.photo.taken import time_taken
 from ralikit.printable import printable
 
 PhotoLike = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
@@ -142,6 +143,7 @@ def _finish(opened: Opened, source: str, *, full: tuple[int, int, int] | None = 
         orientation=orientation,
         reduction=reduction,
         notes=notes,
+        taken=time_taken(image),
     )
 
 

@@ -7,9 +7,14 @@ A scorer's embedding cannot do this: it is trained to hold how good a photo is, 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ralikit.photo.opened import Photo
 
 CELLS = 8
 """Cells along each side."""
@@ -27,13 +32,30 @@ def fingerprint(pixels: NDArray[np.uint8]) -> bytes:
         192 bytes: cells from left to right, rows from the top, R G B each.
     """
     height, width = pixels.shape[:2]
+    return _fingerprint([(0, pixels)], width, height)
+
+
+def photo_fingerprint(photo: Photo) -> bytes:
+    """The fingerprint of an opened photo, a strip at a time; see `fingerprint`.
+
+    Raises:
+        PhotoError: If its pixels cannot be converted.
+    """
+    strips = ((top, np.asarray(strip)) for top, strip in photo.strips())
+    return _fingerprint(strips, *photo.size)
+
+
+def _fingerprint(strips: Iterable[tuple[int, NDArray[np.uint8]]], width: int, height: int) -> bytes:
     step = max(1, min(width, height) // _SAMPLES)
-    rows, row_starts = _sampled(height, step)
-    columns, column_starts = _sampled(width, step)
-    taken = pixels[rows][:, columns].astype(np.int64)
-    sums = np.add.reduceat(np.add.reduceat(taken, row_starts, axis=0), column_starts, axis=1)
-    heights, widths = _lengths(row_starts, len(rows)), _lengths(column_starts, len(columns))
-    counts = (heights[:, None] * widths[None])[..., None]
+    rows, row_cells = _sampled(height, step)
+    columns, column_cells = _sampled(width, step)
+    starts = np.searchsorted(column_cells, np.arange(CELLS))
+    sums = np.zeros((CELLS, CELLS, 3), dtype=np.int64)
+    for top, strip in strips:
+        inside = (rows >= top) & (rows < top + len(strip))
+        taken = strip[rows[inside] - top][:, columns].astype(np.int64)
+        np.add.at(sums, row_cells[inside], np.add.reduceat(taken, starts, axis=1))
+    counts = np.outer(np.bincount(row_cells), np.bincount(column_cells))[..., None]
     means: NDArray[np.int64] = (2 * sums + counts) // (2 * counts)
     return means.astype(np.uint8).tobytes()
 
@@ -56,15 +78,10 @@ def likeness(one: bytes, other: bytes) -> float:
 
 
 def _sampled(length: int, step: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which rows (or columns) are looked at, and where in that list each cell begins."""
+    """Which rows (or columns) are looked at, and the cell of each."""
     cells = []
     for cell in range(CELLS):
         start = cell * length // CELLS
         stop = max(start + 1, (cell + 1) * length // CELLS)
         cells.append(np.arange(start, stop, step))
-    starts = np.cumsum([0, *(len(cell) for cell in cells[:-1])])
-    return np.concatenate(cells), starts
-
-
-def _lengths(starts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
-    return np.diff(np.append(starts, total))
+    return np.concatenate(cells), np.repeat(np.arange(CELLS), [len(cell) for cell in cells])

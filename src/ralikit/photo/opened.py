@@ -73,6 +73,7 @@ class Photo:
         orientation: EXIF orientation of the stored pixels, 1..8.
         reduction: How many times smaller than the photo the stored pixels are (JPEG only).
         notes: What a user should know about how it was read.
+        taken: When it was taken, seconds on the camera's clock (`time_taken`); None: not said.
     """
 
     image: Image.Image
@@ -83,6 +84,7 @@ class Photo:
     orientation: int = 1
     reduction: int = 1
     notes: tuple[str, ...] = ()
+    taken: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
