@@ -1,0 +1,54 @@
+import Foundation
+import RaliCore
+
+/// What is known of a photo before it is opened.
+public struct PhotoInfo: Sendable, Hashable, Codable, Identifiable {
+  /// The library's own identifier, or a file's path.
+  public let id: String
+  /// What a person calls it.
+  public let name: String
+  /// Nil where nobody wrote it down.
+  public let takenAt: Date?
+
+  public init(id: String, name: String, takenAt: Date? = nil) {
+    self.id = id
+    self.name = name
+    self.takenAt = takenAt
+  }
+}
+
+/// What became of a photo that was looked at.
+public enum Outcome: Sendable, Hashable, Codable {
+  case scored(Score)
+  /// The sentence that says why not.
+  case failed(String)
+}
+
+/// A photo and what became of it. Never holds pixels, and never an embedding.
+public struct Entry: Sendable, Hashable, Codable, Identifiable {
+  public let photo: PhotoInfo
+  public let outcome: Outcome
+
+  public init(photo: PhotoInfo, outcome: Outcome) {
+    self.photo = photo
+    if case .scored(let score) = outcome, score.embedding != nil {
+      self.outcome = .scored(score.withoutEmbedding)
+    } else {
+      self.outcome = outcome
+    }
+  }
+
+  public var id: String { photo.id }
+  public var score: Score? { if case .scored(let score) = outcome { score } else { nil } }
+  public var failure: String? { if case .failed(let why) = outcome { why } else { nil } }
+}
+
+extension Score {
+  /// The same without its embedding: ten thousand of those would fill a phone's memory.
+  public var withoutEmbedding: Score {
+    Score(
+      value: value, minimum: minimum, maximum: maximum, tieWidth: tieWidth, reasons: reasons,
+      reasonValues: reasonValues, embedding: nil, width: width, height: height, notes: notes,
+      timings: timings)
+  }
+}
