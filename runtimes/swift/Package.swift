@@ -15,7 +15,7 @@ let package = Package(
     .target(name: "RaliCore"),
     .target(
       name: "RaliKit", dependencies: ["RaliCore"],
-      resources: [.copy("PrivacyInfo.xcprivacy")]),
+      resources: [.copy("PrivacyInfo.xcprivacy"), .copy("Golden")]),
     .target(name: "RaliMini", resources: [.copy("Model")]),
     .testTarget(name: "RaliCoreTests", dependencies: ["RaliCore"]),
     .testTarget(name: "RaliKitTests", dependencies: ["RaliCore", "RaliKit"]),

@@ -9,7 +9,7 @@ public struct ModelFile: Sendable {
   /// Of all its files.
   public let bytes: Int
 
-  /// Read and check a `.onnx` file or a `.mlpackage` folder.
+  /// Read and check a `.mlpackage` or `.aimodel` folder, or a `.onnx` file.
   ///
   /// - Throws: ``ModelError`` if it is foreign, damaged, or of another schema.
   public init(at url: URL) throws {
@@ -17,9 +17,10 @@ public struct ModelFile: Sendable {
     do {
       switch url.pathExtension.lowercased() {
       case "mlpackage": self = try CoreMLPackage.read(url)
+      case "aimodel": self = try ManifestedFolder.read(url)
       case "onnx": self = try ONNXFile.read(url)
       default:
-        throw ModelError("\(name) is no model that is read here (expected .mlpackage or .onnx)")
+        throw ModelError("\(name) is no model that is read here (expected .mlpackage or .aimodel)")
       }
     } catch let error as ModelError {
       throw error
@@ -37,6 +38,32 @@ public struct ModelFile: Sendable {
     self.facts = facts
     self.hash = hash
     self.bytes = bytes
+  }
+}
+
+/// A folder whose facts stand in the manifest beside it, with its hash: an .aimodel.
+enum ManifestedFolder {
+  static func read(_ root: URL) throws -> ModelFile {
+    let name = root.lastPathComponent
+    let manifest = root.deletingLastPathComponent().appendingPathComponent("\(name).ralikit.json")
+    guard let data = try? Data(contentsOf: manifest) else {
+      throw ModelError("\(name) needs its manifest \(manifest.lastPathComponent) beside it: copy both")
+    }
+    let text = String(validating: data, as: UTF8.self)
+    // The manifest's hash takes the place of a digest inside the file.
+    let facts = try Facts(json: text, digested: true, where: name)
+    let files = try Hash.files(below: root)
+    let hash = try Hash.sha256(ofFolderAt: root)
+    guard facts.written["sha256"]?.string == hash else {
+      throw ModelError(
+        "\(name) is damaged or another file than \(manifest.lastPathComponent) beside it speaks of: "
+          + "copy both or export it again")
+    }
+    let bytes = try files.reduce(0) { sum, file in
+      let values = try root.appendingPathComponent(file).resourceValues(forKeys: [.fileSizeKey])
+      return sum + (values.fileSize ?? 0)
+    }
+    return ModelFile(url: root, facts: facts, hash: hash, bytes: bytes)
   }
 }
 

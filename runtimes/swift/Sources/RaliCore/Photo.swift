@@ -38,11 +38,20 @@ public struct Photo: Sendable {
     stored: StoredPixels, colour: Colour = .plain, orientation: Int = 1, notes: [String] = [],
     decodeSeconds: Double = 0
   ) throws(PhotoError) {
+    try self.init(
+      stored: stored, conversion: colour.conversion, orientation: orientation,
+      notes: notes + colour.notes, decodeSeconds: decodeSeconds)
+  }
+
+  package init(
+    stored: StoredPixels, conversion: Conversion?, orientation: Int, notes: [String],
+    decodeSeconds: Double
+  ) throws(PhotoError) {
     try PhotoLimits.check(width: stored.width, height: stored.height)
     self.stored = stored
-    self.conversion = colour.conversion
+    self.conversion = conversion
     self.orientation = (1...8).contains(orientation) ? orientation : 1
-    self.notes = notes + colour.notes
+    self.notes = notes
     self.decodeSeconds = decodeSeconds
     let turned = self.orientation >= 5
     width = turned ? stored.height : stored.width
