@@ -62,7 +62,7 @@ public protocol BenchmarkSubject: Sendable {
 }
 
 /// Raw samples of one unit.
-public struct Measurement: Sendable, Equatable {
+public struct UnitMeasurement: Sendable, Equatable {
   public let unit: String
   public let loadSeconds: Double
   public internal(set) var firstSeconds = 0.0
@@ -103,10 +103,10 @@ public struct Benchmark: Sendable {
   /// - Throws: What a subject throws, and `CancellationError`.
   public func run(
     _ subjects: [any BenchmarkSubject], progress: @Sendable (Double) -> Void = { _ in }
-  ) async throws -> [Measurement] {
+  ) async throws -> [UnitMeasurement] {
     let steps = max(1, plan.steps(units: subjects.count))
     var step = 0
-    var measured: [Measurement] = []
+    var measured: [UnitMeasurement] = []
     func advance(_ at: Int) throws {
       try Task.checkCancellation()
       measured[at].peakFootprint = max(measured[at].peakFootprint, state().footprint)
@@ -116,7 +116,7 @@ public struct Benchmark: Sendable {
     for (at, subject) in subjects.enumerated() {
       let before = state()
       measured.append(
-        Measurement(
+        UnitMeasurement(
           unit: subject.unit, loadSeconds: subject.loadSeconds, before: before, after: before,
           peakFootprint: before.footprint, loaded: subjects.count))
       for warmUp in 0..<plan.warmUps {

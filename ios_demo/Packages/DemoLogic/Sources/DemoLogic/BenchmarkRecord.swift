@@ -69,12 +69,12 @@ public struct BenchmarkRecord: Sendable {
   /// The record as a sealed line, its line feed included.
   ///
   /// - Throws: ``UsageError`` where there are no samples, or one is no time.
-  public func line(_ measurement: Measurement) throws -> String {
+  public func line(_ measurement: UnitMeasurement) throws -> String {
     try check(measurement)
     return try Record.seal(values(measurement))
   }
 
-  private func check(_ measurement: Measurement) throws {
+  private func check(_ measurement: UnitMeasurement) throws {
     var times = measurement.inference
     times.append(contentsOf: [measurement.loadSeconds, measurement.firstSeconds])
     for photo in measurement.large {
@@ -89,7 +89,7 @@ public struct BenchmarkRecord: Sendable {
   }
 
   // Members one by one: a compiler takes minutes over one large literal of mixed values.
-  private func values(_ measurement: Measurement) -> [JSONMember] {
+  private func values(_ measurement: UnitMeasurement) -> [JSONMember] {
     [
       text("kind", "latency"), text("run", run), text("time", time.formatted(.iso8601)),
       text("commit", ""),
@@ -124,7 +124,7 @@ public struct BenchmarkRecord: Sendable {
     ])
   }
 
-  private func runtimeValues(_ measurement: Measurement) -> JSONValue {
+  private func runtimeValues(_ measurement: UnitMeasurement) -> JSONValue {
     .object([
       text("name", runtime.name), text("version", runtime.version),
       text("unit", measurement.unit), integer("threads", 0), integer("batch", 1),
@@ -141,7 +141,7 @@ public struct BenchmarkRecord: Sendable {
     ])
   }
 
-  private func sampleValues(_ measurement: Measurement) -> JSONValue {
+  private func sampleValues(_ measurement: UnitMeasurement) -> JSONValue {
     .object([
       numbers("inference_s", measurement.inference), integers("round", measurement.round),
       numbers("end_to_end_s", measurement.large.map(\.total)),
@@ -150,7 +150,7 @@ public struct BenchmarkRecord: Sendable {
     ])
   }
 
-  private func memoryValues(_ measurement: Measurement) -> JSONValue {
+  private func memoryValues(_ measurement: UnitMeasurement) -> JSONValue {
     let others = measurement.loaded - 1
     let alone = "phys_footprint of the whole app, read after every inference"
     return .object([
@@ -160,7 +160,7 @@ public struct BenchmarkRecord: Sendable {
     ])
   }
 
-  private func stateValues(_ measurement: Measurement) -> JSONValue {
+  private func stateValues(_ measurement: UnitMeasurement) -> JSONValue {
     .object([
       text("thermal_before", measurement.before.thermal),
       text("thermal_after", measurement.after.thermal),

@@ -28,9 +28,12 @@ public enum Outcome: Sendable, Hashable, Codable {
 public struct Entry: Sendable, Hashable, Codable, Identifiable {
   public let photo: PhotoInfo
   public let outcome: Outcome
+  /// Tells the photo's scene from others; nil where nobody asked for it.
+  public let fingerprint: Fingerprint?
 
-  public init(photo: PhotoInfo, outcome: Outcome) {
+  public init(photo: PhotoInfo, outcome: Outcome, fingerprint: Fingerprint? = nil) {
     self.photo = photo
+    self.fingerprint = fingerprint
     if case .scored(let score) = outcome, score.embedding != nil {
       self.outcome = .scored(score.withoutEmbedding)
     } else {
@@ -41,6 +44,17 @@ public struct Entry: Sendable, Hashable, Codable, Identifiable {
   public var id: String { photo.id }
   public var score: Score? { if case .scored(let score) = outcome { score } else { nil } }
   public var failure: String? { if case .failed(let why) = outcome { why } else { nil } }
+}
+
+/// What looking at a photo gave.
+public struct Seen: Sendable {
+  public let score: Score
+  public let fingerprint: Fingerprint?
+
+  public init(score: Score, fingerprint: Fingerprint? = nil) {
+    self.score = score
+    self.fingerprint = fingerprint
+  }
 }
 
 extension Score {

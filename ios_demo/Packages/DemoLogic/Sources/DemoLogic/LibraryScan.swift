@@ -24,7 +24,7 @@ public actor LibraryScan {
   }
 
   /// Scores one photo: a ``PhotoError`` is about this one, any other error about all.
-  public typealias Look = @Sendable (PhotoInfo) async throws -> Score
+  public typealias Look = @Sendable (PhotoInfo) async throws -> Seen
 
   /// The newest state; one that nobody read is replaced by the next.
   public nonisolated let snapshots: AsyncStream<Snapshot>
@@ -133,7 +133,7 @@ public actor LibraryScan {
       guard let photo = photos[id] else { continue }
       let generation = generation
       tasks[id] = Task { [look] in
-        let result: Result<Score, any Error>
+        let result: Result<Seen, any Error>
         do { result = .success(try await look(photo)) } catch { result = .failure(error) }
         self.ended(photo, result, generation: generation)
       }
@@ -142,11 +142,12 @@ public actor LibraryScan {
     publish.yield(snapshot)
   }
 
-  private func ended(_ photo: PhotoInfo, _ result: Result<Score, any Error>, generation: Int) {
+  private func ended(_ photo: PhotoInfo, _ result: Result<Seen, any Error>, generation: Int) {
     guard generation == self.generation else { return }
     tasks[photo.id] = nil
     switch result {
-    case .success(let score): settle(Entry(photo: photo, outcome: .scored(score)))
+    case .success(let seen):
+      settle(Entry(photo: photo, outcome: .scored(seen.score), fingerprint: seen.fingerprint))
     case .failure(let error as PhotoError):
       settle(Entry(photo: photo, outcome: .failed(error.message)))
     case .failure(let error):

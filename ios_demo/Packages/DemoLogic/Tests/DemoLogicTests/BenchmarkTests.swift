@@ -47,7 +47,7 @@ struct BenchmarkTests {
   private let plan = BenchmarkPlan(
     quick: true, warmUps: 2, rounds: 2, samples: 3, cooldown: 0.5, large: 1)
 
-  private func measured(_ units: [String], log: Log = Log()) async throws -> [Measurement] {
+  private func measured(_ units: [String], log: Log = Log()) async throws -> [UnitMeasurement] {
     let benchmark = Benchmark(
       plan: plan, state: { DeviceState(thermal: "fair", power: "battery", footprint: 9 << 20) },
       sleep: { await log.add("sleep \($0)") })

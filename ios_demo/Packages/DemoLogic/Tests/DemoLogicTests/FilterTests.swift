@@ -16,26 +16,26 @@ struct FilterTests {
 
   @Test("off shows every score and no failure")
   func off() {
-    #expect(Filter().isOff)
-    #expect(shown(Filter()) == ["dusk", "blur", "Café"])
+    #expect(PhotoFilter().isOff)
+    #expect(shown(PhotoFilter()) == ["dusk", "blur", "Café"])
   }
 
   @Test("below leaves its limit out, atLeast takes it in")
   func limits() {
-    #expect(shown(Filter(below: 2.5)) == ["dusk"])
-    #expect(shown(Filter(atLeast: 2.5)) == ["blur", "Café"])
-    #expect(shown(Filter(below: 2.5, atLeast: 2.5)).isEmpty)
+    #expect(shown(PhotoFilter(below: 2.5)) == ["dusk"])
+    #expect(shown(PhotoFilter(atLeast: 2.5)) == ["blur", "Café"])
+    #expect(shown(PhotoFilter(below: 2.5, atLeast: 2.5)).isEmpty)
   }
 
   @Test("any of the reasons, and only where it is named: at least 0.5")
   func reasons() {
-    #expect(shown(Filter(reasons: ["noise"])) == ["dusk"])
-    #expect(shown(Filter(reasons: ["motion-blur", "too-dark"])) == ["dusk", "blur"])
-    #expect(shown(Filter(reasons: ["unknown"])).isEmpty)
+    #expect(shown(PhotoFilter(reasons: ["noise"])) == ["dusk"])
+    #expect(shown(PhotoFilter(reasons: ["motion-blur", "too-dark"])) == ["dusk", "blur"])
+    #expect(shown(PhotoFilter(reasons: ["unknown"])).isEmpty)
   }
 
   @Test("names whatever their case and accents")
-  func names() { #expect(shown(Filter(name: "CAFE")) == ["Café"]) }
+  func names() { #expect(shown(PhotoFilter(name: "CAFE")) == ["Café"]) }
 
   @Test("reasons to choose from, most often first, equal ones by id")
   func named() {

@@ -12,7 +12,7 @@ private actor Looker {
   private var gate: [CheckedContinuation<Void, Never>] = []
   private var shut = false
 
-  func look(_ photo: PhotoInfo) async throws -> Score {
+  func look(_ photo: PhotoInfo) async throws -> Seen {
     held += 1
     most = max(most, held)
     seen.append(photo.id)
@@ -21,7 +21,7 @@ private actor Looker {
     await Task.yield()
     if photo.id.hasPrefix("bad") { throw PhotoError("\(photo.id) is cut off") }
     if photo.id == "fatal" { throw ModelError("the model is damaged: choose another") }
-    return score(2, embedding: [Float](repeating: 1, count: 512))
+    return Seen(score: score(2, embedding: [Float](repeating: 1, count: 512)))
   }
 
   func close() { shut = true }
@@ -97,7 +97,7 @@ struct LibraryScanTests {
       #expect(await scan.results.count == 40)
       #expect(await scan.results["bad5"]?.failure == "bad5 is cut off")
 
-      let other = LibraryScan(journal: journal, model: "another") { _ in score(1) }
+      let other = LibraryScan(journal: journal, model: "another") { _ in Seen(score: score(1)) }
       #expect(await other.results.isEmpty)
     }
   }
@@ -155,7 +155,10 @@ struct LibraryScanTests {
   @Test("10,000 photos with embeddings: memory stays where it was")
   func bounded() async throws {
     let scan = LibraryScan(journal: nil, model: "m", limit: 2) { _ in
-      score(3, embedding: [Float](repeating: 0.5, count: 4096))  // 16 kB: 164 MB if kept
+      // 16 kB each: 164 MB if they were kept.
+      Seen(
+        score: score(3, embedding: [Float](repeating: 0.5, count: 4096)),
+        fingerprint: try Fingerprint(bytes: [UInt8](repeating: 7, count: Fingerprint.count)))
     }
     let before = try residentBytes()
     await scan.start((0..<10_000).map { photo("\($0)", at: Double($0)) })
@@ -168,7 +171,7 @@ struct LibraryScanTests {
   @Test("a journal that cannot be written is said, and the scan goes on")
   func noJournal() async throws {
     let nowhere = URL(fileURLWithPath: "/nowhere/at/all/scan.jsonl")
-    let scan = LibraryScan(journal: nowhere, model: "m") { _ in score(3) }
+    let scan = LibraryScan(journal: nowhere, model: "m") { _ in Seen(score: score(3)) }
     await scan.start([photo("a")])
     try await scan.wait { $0.phase == .finished }
     #expect(await scan.snapshot.journalTrouble != nil)
@@ -177,7 +180,7 @@ struct LibraryScanTests {
 
   @Test("the newest snapshot waits for whoever reads late")
   func snapshots() async throws {
-    let scan = LibraryScan(journal: nil, model: "m") { _ in score(3) }
+    let scan = LibraryScan(journal: nil, model: "m") { _ in Seen(score: score(3)) }
     await scan.start((0..<20).map { photo("\($0)") })
     try await scan.wait { $0.phase == .finished }
     var newest = scan.snapshots.makeAsyncIterator()

@@ -113,23 +113,68 @@ struct FilesTests {
   }
 }
 
-@Suite("Series of photos that may be a burst")
-struct BurstSeriesTests {
-  @Test("within seconds of each other, oldest first, dated ones alone")
-  func series() {
-    let photos = [
-      photo("d", at: 100), photo("a", at: 10), photo("b", at: 18), photo("x"),
-      photo("c", at: 28), photo("e", at: 110.5),
-    ]
-    #expect(Bursts.series(of: photos).map { $0.map(\.id) } == [["a", "b", "c"]])
-    #expect(Bursts.series(of: photos, gap: 11).map { $0.map(\.id) } == [["a", "b", "c"], ["d", "e"]])
-    #expect(Bursts.series(of: [PhotoInfo]()).isEmpty)
+@Suite("Bursts: scenes of the contract's best shot")
+struct BurstTests {
+  /// A photo of scene `look`: all fingerprints of one are the same, those of two are unlike.
+  private func shot(_ id: String, _ value: Double, at seconds: Double?, look: Int) throws -> Entry {
+    var bytes = [UInt8](repeating: 100, count: Fingerprint.count)
+    for index in bytes.indices where (index / 3 + look) % 5 == 0 { bytes[index] = 220 }
+    return Entry(
+      photo: photo(id, at: seconds), outcome: .scored(score(value)),
+      fingerprint: try Fingerprint(bytes: bytes))
   }
 
-  @Test("a long series is cut, and nothing is lost by it")
-  func cut() {
-    let series = Bursts.series(of: (0..<10_000).map { photo("\($0)", at: Double($0)) })
-    #expect(series.map(\.count).max() == Bursts.longest)
-    #expect(series.map(\.count).reduce(0, +) == 10_000)
+  @Test("one scene, its best, and what may go")
+  func sure() throws {
+    let bursts = Bursts.find(
+      in: [
+        try shot("b", 4, at: 20, look: 0), try shot("a", 2, at: 10, look: 0),
+        try shot("c", 3, at: 30, look: 0), try shot("other", 5, at: 31, look: 2),
+        try shot("late", 5, at: 91, look: 0), failure("x"), entry("noDate", 5),
+      ], tieWidth: 0.25)
+    let burst = try #require(bursts.first)
+    #expect(bursts.count == 1)
+    #expect(burst.entries.map(\.id) == ["a", "b", "c"] && burst.best.id == "b" && burst.isSure)
+    #expect(burst.others.map(\.id) == ["a", "c"])
+  }
+
+  @Test("too close to tell: the rivals stay")
+  func unsure() throws {
+    let burst = try #require(
+      Bursts.find(
+        in: [
+          try shot("a", 4, at: 1, look: 0), try shot("b", 3.9, at: 2, look: 0),
+          try shot("c", 2, at: 3, look: 0),
+        ], tieWidth: 0.25
+      ).first)
+    #expect(!burst.isSure && burst.rivals.map(\.id) == ["b"] && burst.others.map(\.id) == ["c"])
+  }
+
+  @Test("10,000 photos in series give what all at once give")
+  func seriesAreExact() throws {
+    var seed: UInt64 = 3
+    func random(_ below: UInt64) -> Int {
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int((seed >> 33) % below)
+    }
+    var time = 0.0
+    let entries = try (0..<10_000).map { index in
+      time += [0, 1, 30, 60, 61, 900][random(6)]
+      return try shot(
+        String(format: "%05d", index), 1 + Double(random(400)) / 100, at: time, look: random(3))
+    }
+    let found = Bursts.find(in: entries.shuffled(), tieWidth: 0.25)
+    #expect(Bursts.find(in: [Entry](), tieWidth: nil).isEmpty)
+    // All at once is slow for ten thousand: the first thousand are enough to hold it to.
+    let some = Array(entries.prefix(1000))
+    let shots = some.map {
+      BestShot.Shot(
+        value: $0.score?.value ?? 0, fingerprint: $0.fingerprint!,
+        taken: $0.photo.takenAt?.timeIntervalSince1970)
+    }
+    let whole = BestShot.scenes(shots, tieWidth: 0.25).filter { $0.shots.count > 1 }
+    let expected = Set(whole.map { scene in scene.shots.map { some[$0].id } })
+    #expect(Set(Bursts.find(in: some, tieWidth: 0.25).map { $0.entries.map(\.id) }) == expected)
+    #expect(found.count > expected.count && expected.count > 10)
   }
 }

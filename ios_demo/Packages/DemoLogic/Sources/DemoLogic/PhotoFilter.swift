@@ -2,7 +2,7 @@ import Foundation
 import RaliCore
 
 /// Which photos a person wants to see.
-public struct Filter: Sendable, Hashable, Codable {
+public struct PhotoFilter: Sendable, Hashable, Codable {
   /// Only scores below this; nil: no limit. A score equal to it stays out.
   public var below: Double?
   /// Only scores of at least this; nil: no limit.
@@ -22,7 +22,7 @@ public struct Filter: Sendable, Hashable, Codable {
   }
 
   /// Whether it lets everything through.
-  public var isOff: Bool { self == Filter() }
+  public var isOff: Bool { self == PhotoFilter() }
 
   /// Whether a photo is shown. One without a score never is.
   public func shows(_ entry: Entry) -> Bool {

@@ -1,0 +1,149 @@
+import DemoLogic
+import Foundation
+import Observation
+import RaliCore
+import RaliKit
+import UIKit
+
+/// The scan of the photo library, as screens see it.
+@MainActor @Observable
+final class LibraryModel {
+  private(set) var access = PhotoLibrary.access
+  private(set) var snapshot: LibraryScan.Snapshot?
+  private(set) var results = Results()
+  private(set) var weak: [Ranked] = []
+  private(set) var bursts: [Burst] = []
+  private(set) var trouble: String?
+  /// Scores below its limit are weak.
+  var filter = PhotoFilter() { didSet { refresh() } }
+
+  @ObservationIgnored private let library = PhotoLibrary()
+  @ObservationIgnored private var scan: LibraryScan?
+  @ObservationIgnored private var scanned: String?
+  @ObservationIgnored private var following: [Task<Void, Never>] = []
+
+  var phase: ScanMachine.Phase { snapshot?.phase ?? .idle }
+
+  /// Take over the model; another one's results are not its own.
+  func use(_ scorer: RaliScorer) async {
+    guard scanned != scorer.model.hash else { return }
+    scanned = scorer.model.hash
+    await scan?.cancel()
+    for task in following { task.cancel() }
+    let scan = LibraryScan(journal: Self.journal, model: scorer.model.hash) { photo in
+      try await PhotoLibrary.look(photo, scorer: scorer)
+    }
+    self.scan = scan
+    let scale = scorer.facts.scale
+    if filter.below == nil {
+      filter.below = scale.minimum + (scale.maximum - scale.minimum) * 0.35
+    }
+    results = await scan.results
+    refresh()
+    follow(scan)
+  }
+
+  func ask() async { access = await PhotoLibrary.ask() }
+
+  func start() async {
+    access = PhotoLibrary.access
+    guard access.canScan else { return }
+    library.watch()
+    watchDevice()
+    await scan?.start(await PhotoLibrary.photos())
+  }
+
+  func pause() async { await scan?.pause(.person) }
+  func resume() async { await scan?.resume(.person) }
+  func stop() async { await scan?.cancel() }
+
+  /// Scoring in the background is not allowed; the scan waits and goes on by itself.
+  func isInFront(_ front: Bool) async {
+    access = PhotoLibrary.access
+    if front { await scan?.resume(.background) } else { await scan?.pause(.background) }
+  }
+
+  func delete(_ ids: Set<String>) async {
+    do {
+      try await PhotoLibrary.delete(ids.sorted())
+      await scan?.libraryChanged(await PhotoLibrary.photos())
+      results = await scan?.results ?? results
+      refresh()
+    } catch {
+      trouble = error.localizedDescription
+    }
+  }
+
+  private func follow(_ scan: LibraryScan) {
+    let snapshots = Task {
+      for await snapshot in scan.snapshots {
+        self.snapshot = snapshot
+        self.results = await scan.results
+        self.refresh()
+        // Twice a second is enough for eyes; ranking ten thousand photos for each one is not.
+        if snapshot.phase == .running { try? await Task.sleep(for: .milliseconds(500)) }
+      }
+    }
+    let changes = Task { [library] in
+      for await _ in library.changes {
+        self.access = PhotoLibrary.access
+        await scan.libraryChanged(await PhotoLibrary.photos())
+      }
+    }
+    following = [snapshots, changes]
+  }
+
+  private func watchDevice() {
+    guard following.count < 4 else { return }
+    let center = NotificationCenter.default
+    let heat = Task {
+      await self.feelHeat()
+      for await _ in center.notifications(named: ProcessInfo.thermalStateDidChangeNotification) {
+        await self.feelHeat()
+      }
+    }
+    let power = Task {
+      for await _ in center.notifications(named: .NSProcessInfoPowerStateDidChange) {
+        await self.feelPower()
+      }
+    }
+    following += [heat, power]
+  }
+
+  private func feelHeat() async {
+    let state = ProcessInfo.processInfo.thermalState
+    let hot = state == .serious || state == .critical
+    if hot { await scan?.pause(.heat) } else { await scan?.resume(.heat) }
+  }
+
+  /// Low Power Mode that is switched on meanwhile is a wish to save; a scan begun in it is not.
+  private func feelPower() async {
+    let low = ProcessInfo.processInfo.isLowPowerModeEnabled
+    if low { await scan?.pause(.lowPower) } else { await scan?.resume(.lowPower) }
+  }
+
+  private func refresh() {
+    let entries = results.entries
+    let tieWidth = entries.lazy.compactMap(\.score).first?.tieWidth
+    weak = PhotoRanking.rank(entries.filter(filter.shows), tieWidth: tieWidth).reversed()
+    if phase != .running { bursts = Bursts.find(in: entries, tieWidth: tieWidth) }
+  }
+
+  private static var journal: URL? {
+    let folder = URL.applicationSupportDirectory
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      var file = folder.appending(path: "scan.jsonl")
+      // Results are made again from the photos: no backup holds a list of a person's photos.
+      if !FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) {
+        try Data().write(to: file)
+      }
+      var values = URLResourceValues()
+      values.isExcludedFromBackup = true
+      try file.setResourceValues(values)
+      return file
+    } catch {
+      return nil
+    }
+  }
+}
