@@ -20,7 +20,8 @@ final class LibraryModel {
   @ObservationIgnored private let library = PhotoLibrary()
   @ObservationIgnored private var scan: LibraryScan?
   @ObservationIgnored private var scanned: String?
-  @ObservationIgnored private var following: [Task<Void, Never>] = []
+  @ObservationIgnored private var following: Task<Void, Never>?
+  @ObservationIgnored private var isWatching = false
 
   var phase: ScanMachine.Phase { snapshot?.phase ?? .idle }
 
@@ -29,7 +30,7 @@ final class LibraryModel {
     guard scanned != scorer.model.hash else { return }
     scanned = scorer.model.hash
     await scan?.cancel()
-    for task in following { task.cancel() }
+    following?.cancel()
     let scan = LibraryScan(journal: Self.journal, model: scorer.model.hash) { photo in
       try await PhotoLibrary.look(photo, scorer: scorer)
     }
@@ -48,8 +49,7 @@ final class LibraryModel {
   func start() async {
     access = PhotoLibrary.access
     guard access.canScan else { return }
-    library.watch()
-    watchDevice()
+    watch()
     await scan?.start(await PhotoLibrary.photos())
   }
 
@@ -66,7 +66,7 @@ final class LibraryModel {
   func delete(_ ids: Set<String>) async {
     do {
       try await PhotoLibrary.delete(ids.sorted())
-      await scan?.libraryChanged(await PhotoLibrary.photos())
+      await libraryChanged()
       results = await scan?.results ?? results
       refresh()
     } catch {
@@ -75,7 +75,7 @@ final class LibraryModel {
   }
 
   private func follow(_ scan: LibraryScan) {
-    let snapshots = Task {
+    following = Task {
       for await snapshot in scan.snapshots {
         self.snapshot = snapshot
         self.results = await scan.results
@@ -84,30 +84,32 @@ final class LibraryModel {
         if snapshot.phase == .running { try? await Task.sleep(for: .milliseconds(500)) }
       }
     }
-    let changes = Task { [library] in
-      for await _ in library.changes {
-        self.access = PhotoLibrary.access
-        await scan.libraryChanged(await PhotoLibrary.photos())
-      }
-    }
-    following = [snapshots, changes]
   }
 
-  private func watchDevice() {
-    guard following.count < 4 else { return }
-    let center = NotificationCenter.default
-    let heat = Task {
-      await self.feelHeat()
-      for await _ in center.notifications(named: ProcessInfo.thermalStateDidChangeNotification) {
-        await self.feelHeat()
-      }
+  /// Follow the library, the phone's warmth and its battery from the first scan on.
+  private func watch() {
+    guard !isWatching else { return }
+    isWatching = true
+    library.watch()
+    Task {
+      for await _ in library.changes { await libraryChanged() }
     }
-    let power = Task {
-      for await _ in center.notifications(named: .NSProcessInfoPowerStateDidChange) {
-        await self.feelPower()
-      }
+    Task {
+      await feelHeat()
+      let changes = NotificationCenter.default.notifications(
+        named: ProcessInfo.thermalStateDidChangeNotification)
+      for await _ in changes { await feelHeat() }
     }
-    following += [heat, power]
+    Task {
+      let changes = NotificationCenter.default.notifications(
+        named: .NSProcessInfoPowerStateDidChange)
+      for await _ in changes { await feelPower() }
+    }
+  }
+
+  private func libraryChanged() async {
+    access = PhotoLibrary.access
+    await scan?.libraryChanged(await PhotoLibrary.photos())
   }
 
   private func feelHeat() async {

@@ -67,7 +67,7 @@ final class PhotoLibrary: NSObject, Sendable, PHPhotoLibraryChangeObserver {
     let data = try await data(of: asset, name: name)
     let read = try Photo.read(data, name: name, limit: scorer.maximumPixels)
     let fingerprint = try Fingerprint(read)
-    return Seen(score: try await scorer.score(read), fingerprint: fingerprint)
+    return Seen(score: try await scorer.score(read), fingerprint: fingerprint, name: name)
   }
 
   /// Delete photos; the system asks the person first.

@@ -50,10 +50,13 @@ public struct Entry: Sendable, Hashable, Codable, Identifiable {
 public struct Seen: Sendable {
   public let score: Score
   public let fingerprint: Fingerprint?
+  /// The file's name, where it was not known before; nil: as it was.
+  public let name: String?
 
-  public init(score: Score, fingerprint: Fingerprint? = nil) {
+  public init(score: Score, fingerprint: Fingerprint? = nil, name: String? = nil) {
     self.score = score
     self.fingerprint = fingerprint
+    self.name = name
   }
 }
 

@@ -147,7 +147,8 @@ public actor LibraryScan {
     tasks[photo.id] = nil
     switch result {
     case .success(let seen):
-      settle(Entry(photo: photo, outcome: .scored(seen.score), fingerprint: seen.fingerprint))
+      let named = PhotoInfo(id: photo.id, name: seen.name ?? photo.name, takenAt: photo.takenAt)
+      settle(Entry(photo: named, outcome: .scored(seen.score), fingerprint: seen.fingerprint))
     case .failure(let error as PhotoError):
       settle(Entry(photo: photo, outcome: .failed(error.message)))
     case .failure(let error):

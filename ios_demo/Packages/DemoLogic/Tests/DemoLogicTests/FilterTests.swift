@@ -12,7 +12,7 @@ struct FilterTests {
     failure("cut"),
   ]
 
-  private func shown(_ filter: Filter) -> [String] { all.filter(filter.shows).map(\.id) }
+  private func shown(_ filter: PhotoFilter) -> [String] { all.filter(filter.shows).map(\.id) }
 
   @Test("off shows every score and no failure")
   func off() {
@@ -39,7 +39,7 @@ struct FilterTests {
 
   @Test("reasons to choose from, most often first, equal ones by id")
   func named() {
-    let named = Filter.named(in: all + [entry("more", 2, reasons: ["noise": 0.9])])
+    let named = PhotoFilter.named(in: all + [entry("more", 2, reasons: ["noise": 0.9])])
     #expect(named.map(\.reason.id) == ["noise", "motion-blur", "too-dark"])
     #expect(named.map(\.count) == [2, 1, 1])
   }

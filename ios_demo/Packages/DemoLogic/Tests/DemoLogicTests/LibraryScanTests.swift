@@ -21,7 +21,8 @@ private actor Looker {
     await Task.yield()
     if photo.id.hasPrefix("bad") { throw PhotoError("\(photo.id) is cut off") }
     if photo.id == "fatal" { throw ModelError("the model is damaged: choose another") }
-    return Seen(score: score(2, embedding: [Float](repeating: 1, count: 512)))
+    return Seen(
+      score: score(2, embedding: [Float](repeating: 1, count: 512)), name: "IMG \(photo.id)")
   }
 
   func close() { shut = true }
@@ -49,6 +50,7 @@ struct LibraryScanTests {
     #expect(snapshot.done == 200 && snapshot.failures == 20 && snapshot.share == 1)
     #expect(await looker.most <= 2)
     #expect(await Set(looker.seen).count == 200)
+    #expect(await scan.results["7"]?.photo.name == "IMG 7")
     #expect(await scan.results["bad3"]?.failure == "bad3 is cut off")
   }
 
