@@ -24,7 +24,7 @@ struct CameraScreen: View {
           if let trouble { Text(trouble) }
           if !running {
             Button(Words.Camera.start) { Task { await start(scorer) } }
-              .buttonStyle(.borderedProminent)
+              .prominent()
           }
         }
         .padding()

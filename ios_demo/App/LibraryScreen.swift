@@ -91,7 +91,7 @@ private struct AccessRow: View {
     switch library.access {
     case .notAsked:
       Text(Words.Library.intro)
-      Button(Words.Library.ask) { Task { await library.ask() } }.buttonStyle(.borderedProminent)
+      Button(Words.Library.ask) { Task { await library.ask() } }.prominent()
     case .denied:
       Text(Words.Library.denied)
       if let settings = URL(string: UIApplication.openSettingsURLString) {
@@ -124,7 +124,7 @@ private struct ScanRow: View {
           Button(Words.Library.stop, role: .cancel) { Task { await library.stop() } }
         case .idle, .finished:
           Button(Words.Library.start) { Task { await library.start() } }
-            .buttonStyle(.borderedProminent)
+            .prominent()
         case .failed:
           Button(Words.Common.again) { Task { await library.start() } }
         }

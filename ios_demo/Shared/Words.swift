@@ -20,7 +20,6 @@ enum Words {
       String(localized: "common.settings", defaultValue: "Open Settings")
     }
     static var again: String { String(localized: "common.again", defaultValue: "Try again") }
-    static var noScore: String { String(localized: "common.noScore", defaultValue: "No score") }
     static func milliseconds(_ value: String) -> String {
       String(localized: "common.milliseconds", defaultValue: "\(value) ms")
     }
@@ -205,7 +204,6 @@ enum Words {
   }
 
   enum Detail {
-    static var title: String { String(localized: "detail.title", defaultValue: "Photo") }
     static var size: String { String(localized: "detail.size", defaultValue: "Size") }
     static func pixels(width: Int, height: Int) -> String {
       String(localized: "detail.pixels", defaultValue: "\(width) × \(height) pixels")
@@ -322,9 +320,6 @@ enum Words {
     }
     static var selectAll: String {
       String(localized: "library.selectAll", defaultValue: "Select all shown")
-    }
-    static var selectNone: String {
-      String(localized: "library.selectNone", defaultValue: "Select none")
     }
     static func notKept(_ why: String) -> String {
       String(

@@ -31,14 +31,20 @@ def card(width: int, height: int, colour: str) -> Image.Image:
     draw.ellipse((right - sun, top, right, top + sun), fill="#ffd166")
     middle = (edge + foot) // 2
     hill = [(edge, foot), (width * 2 // 5, middle), (width * 3 // 5, foot - height // 12)]
-    draw.polygon([*hill, (width * 3 // 4, middle + height // 10), (width - edge, foot)], fill="#2d6a4f")
+    draw.polygon(
+        [*hill, (width * 3 // 4, middle + height // 10), (width - edge, foot)], fill="#2d6a4f"
+    )
     return picture
 
 
 def tick(draw: ImageDraw.ImageDraw, x: int, y: int, radius: int) -> None:
     """The mark of the best one."""
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill="#0b6e4f")
-    line = [(x - radius // 2, y), (x - radius // 8, y + radius * 2 // 5), (x + radius // 2, y - radius // 3)]
+    line = [
+        (x - radius // 2, y),
+        (x - radius // 8, y + radius * 2 // 5),
+        (x + radius // 2, y - radius // 3),
+    ]
     draw.line(line, fill="#ffffff", width=radius // 4, joint="curve")
 
 

@@ -14,14 +14,16 @@ public struct Results: Sendable, Equatable {
   public var count: Int { places.count }
   public var isEmpty: Bool { places.isEmpty }
   public var entries: [Entry] { stored.compactMap(\.self) }
-  /// How many could not be scored.
-  public var failures: Int { stored.count { $0?.failure != nil } }
+  /// How many could not be scored. Counted along: a scan asks after every photo.
+  public private(set) var failures = 0
 
   public subscript(id: String) -> Entry? { places[id].flatMap { stored[$0] } }
 
   /// Add an entry, or put it in the place of the photo's older one.
   public mutating func set(_ entry: Entry) {
+    if entry.failure != nil { failures += 1 }
     if let place = places[entry.id] {
+      if stored[place]?.failure != nil { failures -= 1 }
       stored[place] = entry
     } else {
       places[entry.id] = stored.count
@@ -32,7 +34,9 @@ public struct Results: Sendable, Equatable {
   /// Forget photos that are gone or no longer shared with the app.
   public mutating func remove(_ ids: some Sequence<String>) {
     for id in ids {
-      if let place = places.removeValue(forKey: id) { stored[place] = nil }
+      guard let place = places.removeValue(forKey: id) else { continue }
+      if stored[place]?.failure != nil { failures -= 1 }
+      stored[place] = nil
     }
     guard stored.count > 2 * places.count else { return }
     stored = stored.filter { $0 != nil }

@@ -54,7 +54,11 @@ struct ResultsTests {
     #expect(results.entries.map(\.id) == ["a", "b", "c"] && results.failures == 0)
     results.remove(["a", "nobody"])
     #expect(results.count == 2 && results["a"] == nil && results["c"]?.score?.value == 3)
+    results.set(failure("c"))
+    results.set(failure("c"))
+    #expect(results.failures == 1)
     results.remove(["c"])
+    #expect(results.failures == 0)
     results.set(entry("d", 4))
     #expect(results.entries.map(\.id) == ["b", "d"] && results["d"]?.score?.value == 4)
   }

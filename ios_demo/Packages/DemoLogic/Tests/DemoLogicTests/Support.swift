@@ -40,10 +40,10 @@ func withFolder<Value>(_ work: (URL) async throws -> Value) async throws -> Valu
 extension LibraryScan {
   /// Wait until the scan stands where `reached` says.
   func wait(until reached: @Sendable (Snapshot) -> Bool) async throws {
-    let end = ContinuousClock.now + .seconds(120)
+    let end = ContinuousClock.now + .seconds(300)
     while !reached(snapshot) {
       guard ContinuousClock.now < end else { throw Late(snapshot: snapshot) }
-      try await Task.sleep(for: .milliseconds(1))
+      try await Task.sleep(for: .milliseconds(5))
     }
   }
 }
