@@ -22,3 +22,17 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// Tests alone, and only where tests/native/ios/run.sh says where ONNX Runtime lies: the files that
+// Python exports are scored through its C library.
+if let ort = Context.environment["RALIKIT_ORT"] {
+  package.targets += [
+    .systemLibrary(name: "COrt", path: "Tests/COrt"),
+    .testTarget(
+      name: "OrtTests", dependencies: ["RaliCore", "RaliKit", "COrt"],
+      swiftSettings: [.unsafeFlags(["-Xcc", "-I\(ort)/include"])],
+      linkerSettings: [.unsafeFlags(["-L\(ort)/lib"])]),
+    .executableTarget(
+      name: "resize-bench", dependencies: ["RaliCore"], path: "Tests/ResizeBench"),
+  ]
+}

@@ -190,7 +190,8 @@ private struct FactsReader {
     for key in ["mean", "std"] {
       guard let value = table[key] else { continue }
       let numbers = value.array?.compactMap(\.double) ?? []
-      guard numbers.count == 3, value.array?.count == 3, key == "mean" || numbers.allSatisfy({ $0 > 0 })
+      guard numbers.count == 3, value.array?.count == 3,
+        key == "mean" || numbers.allSatisfy({ $0 > 0 })
       else { throw refused("\(key) must be three numbers\(key == "std" ? " above 0" : "")") }
     }
     do {

@@ -182,7 +182,8 @@ package struct CodedColour: Sendable {
   /// How to reach sRGB (nil: pixels are sRGB), and what a user should know.
   package var conversion: (Conversion?, notes: [String]) {
     let powers: [UInt8: Double] = [4: 2.2, 5: 2.8, 8: 1]
-    let curve = powers[transfer].map(Curves.power)
+    let curve =
+      powers[transfer].map(Curves.power)
       ?? ([1, 2, 6, 13, 14, 15].contains(transfer) ? Curves.srgb : nil)
     guard let columns = Self.colorants[primaries], let curve,
       let kind = try? ColourMath.kind(columns: columns, linear: [curve, curve, curve])

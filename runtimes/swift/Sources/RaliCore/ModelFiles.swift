@@ -47,7 +47,8 @@ enum ManifestedFolder {
     let name = root.lastPathComponent
     let manifest = root.deletingLastPathComponent().appendingPathComponent("\(name).ralikit.json")
     guard let data = try? Data(contentsOf: manifest) else {
-      throw ModelError("\(name) needs its manifest \(manifest.lastPathComponent) beside it: copy both")
+      throw ModelError(
+        "\(name) needs its manifest \(manifest.lastPathComponent) beside it: copy both")
     }
     let text = String(validating: data, as: UTF8.self)
     // The manifest's hash takes the place of a digest inside the file.
@@ -89,7 +90,8 @@ enum ONNXFile {
       guard hasGraph else { throw ProtobufError() }
       guard try isWhole(bytes) else {
         throw ModelError(
-          "\(name) keeps weights in another file: ralikit export writes and reads files that are whole")
+          "\(name) keeps weights in another file: ralikit export writes and reads files that are whole"
+        )
       }
       return try entries.read(bytes, where: name)
     }

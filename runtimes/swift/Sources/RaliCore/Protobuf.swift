@@ -14,7 +14,8 @@ struct ProtobufFields {
   }
 
   /// Number and range of the next length-delimited field; a number's range is empty, its value kept.
-  mutating func next() throws(ProtobufError) -> (number: UInt64, body: Range<Int>?, value: UInt64)? {
+  mutating func next() throws(ProtobufError) -> (number: UInt64, body: Range<Int>?, value: UInt64)?
+  {
     guard at < end else { return nil }
     let tag = try varint()
     guard tag >> 3 > 0 else { throw ProtobufError() }

@@ -55,7 +55,8 @@ public enum Record {
       digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
     else {
       throw RecordError(
-        #"a record ends with its seal, ,"sha256":"(64 digits 0-9a-f)"}, and nothing stands behind it"#)
+        #"a record ends with its seal, ,"sha256":"(64 digits 0-9a-f)"}, and nothing stands behind it"#
+      )
     }
     let hash = Hash.sha256(of: bytes.dropLast(sealBytes) + [UInt8(ascii: "}")])
     guard digits.elementsEqual(hash.utf8) else {

@@ -62,7 +62,8 @@ public enum Hash {
     do {
       let manager = FileManager.default
       return try manager.subpathsOfDirectory(atPath: root.path).filter { path in
-        let attributes = try manager.attributesOfItem(atPath: root.appendingPathComponent(path).path)
+        let attributes = try manager.attributesOfItem(
+          atPath: root.appendingPathComponent(path).path)
         return attributes[.type] as? FileAttributeType == .typeRegular
       }.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
     } catch {
@@ -155,7 +156,8 @@ struct PlainSHA256 {
     end += [UInt8](repeating: 0, count: (119 - block.count) % 64)
     end += (0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * UInt64($0))) }
     end.withUnsafeBytes { update($0) }
-    return state.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+    return state.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+    }
   }
 
   /// Compress whole blocks of 64 bytes.

@@ -36,7 +36,8 @@ extension Photo {
   ) throws {
     let size = preprocess.size
     guard let start = out.baseAddress, out.count == preprocess.shape.reduce(1, *) else {
-      throw UsageError("the views' memory has room for \(out.count) values, expected \(preprocess.shape)")
+      throw UsageError(
+        "the views' memory has room for \(out.count) values, expected \(preprocess.shape)")
     }
     let to = preprocess.resized(width: width, height: height)
     let corners = preprocess.corners(width: to.width, height: to.height)
@@ -88,7 +89,8 @@ extension Photo {
   /// - Throws: ``UsageError`` if the size is none, or the photo's pixels are gone.
   public func resized(width: Int, height: Int, filter: Filter) throws -> Pixels {
     guard width > 0, height > 0, width * height <= PhotoLimits.pixels else {
-      throw UsageError("a photo is resized to 1 to \(PhotoLimits.pixels) pixels, not \(width) x \(height)")
+      throw UsageError(
+        "a photo is resized to 1 to \(PhotoLimits.pixels) pixels, not \(width) x \(height)")
     }
     return try stored.withRows { base in
       let resize = Resize(

@@ -73,7 +73,8 @@ package struct AcceleratorCheck {
   /// For the user, where they differ.
   static func sentence(_ verdict: Verdict) -> String {
     let apart = verdict.largest < 1000 ? String(format: "%.3f", verdict.largest) : "no number"
-    return "This device's accelerator gives other scores than its processor (\(verdict.photo): \(apart) "
+    return
+      "This device's accelerator gives other scores than its processor (\(verdict.photo): \(apart) "
       + "apart), so the processor is used."
   }
 }

@@ -46,7 +46,9 @@
         let form = ImageForm.converted(image)
         try self.init(
           stored: try form.pixels(of: image, in: srgb), orientation: orientation,
-          notes: ["its colour profile is a table, which the system converted: the score may differ a little"],
+          notes: [
+            "its colour profile is a table, which the system converted: the score may differ a little"
+          ],
           decodeSeconds: (ContinuousClock.now - start).seconds)
       } catch {
         throw error
@@ -178,8 +180,9 @@
     public init(_ buffer: CVPixelBuffer, orientation: Int = 1) throws {
       let format = CVPixelBufferGetPixelFormatType(buffer)
       guard format == kCVPixelFormatType_32BGRA else {
-        throw UsageError("expected a pixel buffer of 32BGRA, not of format \(format); set the "
-          + "camera's video settings to kCVPixelFormatType_32BGRA")
+        throw UsageError(
+          "expected a pixel buffer of 32BGRA, not of format \(format); set the "
+            + "camera's video settings to kCVPixelFormatType_32BGRA")
       }
       var profile: [UInt8]?
       if let attachments = CVBufferCopyAttachments(buffer, .shouldPropagate),

@@ -50,7 +50,8 @@
       guard let function else { throw ModelError("\(label) has no function \(Self.function)") }
       let facts = file.facts
       let descriptor = function.descriptor
-      guard Set(descriptor.inputNames) == [input], Set(descriptor.outputNames) == Set(facts.outputs),
+      guard Set(descriptor.inputNames) == [input],
+        Set(descriptor.outputNames) == Set(facts.outputs),
         case .ndArray(let image)? = descriptor.inputDescriptor(of: input),
         image.shape == facts.inputShape
       else {
@@ -123,7 +124,8 @@
       var dense = 1
       for (edge, stride) in zip(shape, strides).reversed() {
         guard edge == 1 || stride == dense else {
-          throw ModelError("the model wants an array of strides \(strides), which is not filled here")
+          throw ModelError(
+            "the model wants an array of strides \(strides), which is not filled here")
         }
         dense *= edge
       }

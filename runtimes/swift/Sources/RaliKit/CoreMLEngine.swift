@@ -84,7 +84,8 @@
       else {
         let found = constraint.map { "\($0.shape)" } ?? inputs.keys.sorted().joined(separator: ", ")
         throw ModelError(
-          "\(name): its facts speak of float views of shape \(facts.inputShape), its input is \(found)")
+          "\(name): its facts speak of float views of shape \(facts.inputShape), its input is \(found)"
+        )
       }
       let given = Set(description.outputDescriptionsByName.keys)
       guard given == Set(facts.outputs) else {

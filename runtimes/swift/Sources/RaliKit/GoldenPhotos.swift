@@ -57,7 +57,9 @@ package struct GoldenPhoto: Sendable {
   }
 
   private static func continued(_ picture: String) throws -> [UInt8] {
-    guard let url = Bundle.module.url(forResource: picture, withExtension: "png", subdirectory: "Golden")
+    guard
+      let url = Bundle.module.url(
+        forResource: picture, withExtension: "png", subdirectory: "Golden")
     else { throw RuntimeLoadError("the golden picture \(picture).png is missing from the app") }
     let small = try Photo(pngAt: url).upright()
     let side = small.width
@@ -79,7 +81,8 @@ package struct GoldenPhoto: Sendable {
   private static func spoilt(_ rgb: [UInt8], _ fault: Fault) -> (String, [UInt8]) {
     switch fault {
     case .clean: ("", rgb)
-    case .blur(let width): (", blur \(width)", blurred(blurred(rgb, width, step: edge * 3), width, step: 3))
+    case .blur(let width):
+      (", blur \(width)", blurred(blurred(rgb, width, step: edge * 3), width, step: 3))
     case .blocks(let side): (", blocks \(side)", averaged(rgb, side))
     case .noise(let amplitude): (", noise \(amplitude)", noisy(rgb, amplitude))
     case .dark(let share): (", dark \(share)", rgb.map { UInt8(Int($0) * share / 256) })

@@ -29,7 +29,8 @@
         var photo = try Photo(image, orientation: orientation)
         let complete = CGImageSourceGetStatusAtIndex(source, 0) == .statusComplete
         photo = try photo.with(
-          notes: notes(source) + (complete ? [] : ["the file is cut off: part of the picture is lost"]),
+          notes: notes(source)
+            + (complete ? [] : ["the file is cut off: part of the picture is lost"]),
           decodeSeconds: (ContinuousClock.now - start).seconds)
         return photo
       } catch {
@@ -50,14 +51,16 @@
         || properties[kCGImagePropertyRawDictionary] != nil
       {
         throw PhotoError(
-          "is a camera raw file, whose first picture is a preview; develop it to JPEG or TIFF first")
+          "is a camera raw file, whose first picture is a preview; develop it to JPEG or TIFF first"
+        )
       }
     }
 
     private static func notes(_ source: CGImageSource) -> [String] {
       let map = CGImageSourceCopyAuxiliaryDataInfoAtIndex(
         source, 0, kCGImageAuxiliaryDataTypeHDRGainMap)
-      return map == nil ? [] : ["its HDR gain map was left out: the standard-range picture was scored"]
+      return map == nil
+        ? [] : ["its HDR gain map was left out: the standard-range picture was scored"]
     }
   }
 #endif

@@ -34,7 +34,8 @@ public final class RaliScorer: PhotoScoring {
   public convenience init(
     modelAt url: URL, configuration: Configuration = Configuration()
   ) async throws {
-    try await self.init(modelAt: url, configuration: configuration) { file, units, cache, progress in
+    try await self.init(modelAt: url, configuration: configuration) {
+      file, units, cache, progress in
       try await Engines.open(file, units: units, cache: cache, progress: progress)
     }
   }
@@ -113,7 +114,8 @@ public final class RaliScorer: PhotoScoring {
     let seconds = (ContinuousClock.now - start).seconds
     let sentence =
       seconds < 2
-      ? "The model is ready." : "The model is ready; preparing it for this device took \(Int(seconds)) s."
+      ? "The model is ready."
+      : "The model is ready; preparing it for this device took \(Int(seconds)) s."
     return WarmUp(seconds: seconds, sentence: sentence)
   }
 

@@ -11,7 +11,9 @@
   public struct RankingModel: Sendable {
     let open: @Sendable () async throws -> any PhotoScoring
 
-    public init(_ open: @escaping @Sendable () async throws -> any PhotoScoring) { self.open = open }
+    public init(_ open: @escaping @Sendable () async throws -> any PhotoScoring) {
+      self.open = open
+    }
   }
 
   /// Ranks photos for Shortcuts and Siri: the same files, best first. What cannot be read goes last.

@@ -27,12 +27,13 @@ import Testing
     #expect(facts.reasons.map(\.id) == ["noise", "too-dark", "too-bright"])
     #expect(facts.qualities == ["cleanness", "exposure"])
     #expect(facts.golden == [GoldenScore(name: "coffee", sha256: "00", reference: 3.5)])
-    #expect(facts.written["new"]?["x"] == 1)
+    #expect(facts.written["new"]?["x"]?.integer == 1)
   }
 
   @Test func formerNames() throws {
     let old = try facts(
-      ("tie_width", "resolution"), ("\"outputs\": [\"score\", \"reasons\"]", "\"functions\": [\"score\"]"))
+      ("tie_width", "resolution"),
+      ("\"outputs\": [\"score\", \"reasons\"]", "\"functions\": [\"score\"]"))
     #expect(old.model.tieWidth == 0.5)
     #expect(old.outputs == ["score"])
     #expect(old.reasons.isEmpty)
@@ -53,7 +54,8 @@ import Testing
     let photo = try Photo(rgb: [1, 2, 3], width: 1, height: 1)
     let score = try facts.score(["score": [3.25], "reasons": [0.5, 0.25, 0.75]], of: photo)
     #expect(score.value == 3.25)
-    #expect((score.minimum, score.maximum) == (1, 5))
+    #expect(score.minimum == 1)
+    #expect(score.maximum == 5)
     #expect(score.reasons.map(\.id) == ["too-bright", "noise"])
     #expect(score.reasons.map(\.words) == ["too bright", "noise"])
     #expect(score.reasonValues.map(\.value) == [0.5, 0.25, 0.75])
@@ -65,11 +67,17 @@ import Testing
     #expect(equal.reasons.map(\.id) == ["noise", "too-dark", "too-bright"])
   }
 
-  @Test(arguments: [
-    ["score": [Float.nan], "reasons": [0, 0, 0]], ["score": [.infinity], "reasons": [0, 0, 0]],
-    ["score": [1]], ["score": [1], "reasons": [0, 0]], ["score": [1, 2], "reasons": [0, 0, 0]],
-    ["score": [1], "reasons": [0, .nan, 0]], ["score": [], "reasons": [0, 0, 0]],
-  ] as [[String: [Float]]])
+  private static let misfits: [[String: [Float]]] = [
+    ["score": [Float.nan], "reasons": [0, 0, 0]],
+    ["score": [Float.infinity], "reasons": [0, 0, 0]],
+    ["score": [1]],
+    ["score": [1], "reasons": [0, 0]],
+    ["score": [1, 2], "reasons": [0, 0, 0]],
+    ["score": [1], "reasons": [0, Float.nan, 0]],
+    ["score": [], "reasons": [0, 0, 0]],
+  ]
+
+  @Test(arguments: misfits)
   func outputsThatDoNotFitAreRefused(_ outputs: [String: [Float]]) throws {
     let facts = try facts()
     let photo = try Photo(rgb: [1, 2, 3], width: 1, height: 1)
@@ -97,7 +105,7 @@ import Testing
       #expect(read.scale.minimum == wanted["minimum"]?.double)
       #expect(read.scale.maximum == wanted["maximum"]?.double)
       #expect(read.outputs == wanted["outputs"]?.array?.compactMap(\.string))
-      #expect(.array(read.inputShape.map(JSONValue.integer)) == wanted["shape"])
+      #expect(read.inputShape == wanted["shape"]?.array?.compactMap(\.integer))
       #expect(read.preprocess.resample.rawValue == wanted["resample"]?.string)
       #expect(read.preprocess.shortestEdge == wanted["shortest_edge"]?.integer)
       #expect(read.target == wanted["target"]?.string)
@@ -124,14 +132,14 @@ import Testing
     func sorted(_ members: [JSONMember]) -> [String] { members.map(\.name).sorted() }
     #expect(sorted(opened[0]) == sorted(opened[1]))
     #expect(sorted(opened[0]) == sorted(opened[2]))
-    #expect(opened[0].first { $0.name == "kind" }?.value == "latency")
+    #expect(opened[0].first { $0.name == "kind" }?.value.string == "latency")
   }
 
   @Test func brokenLinesAreRefused() throws {
     #expect(Self.broken.count >= 25)
     for entry in Self.broken {
       let line = try #require(entry["line"]?.string)
-      if entry["refused_by"] == "seal" {
+      if entry["refused_by"]?.string == "seal" {
         #expect(throws: RecordError.self, "\(entry["why"]?.string ?? "")") {
           try Record.open(Array(line.utf8))
         }
@@ -151,18 +159,19 @@ import Testing
   }
 
   @Test func whatIsSealedOpens() throws {
+    let samples: [JSONValue] = [.number(0.1), .number(1e-9), .integer(3)]
     let members = [
-      JSONMember("kind", "latency"), JSONMember("samples", [0.1, 1e-9, 3]),
-      JSONMember("name", "Grüße\n\"x\"\u{2028}"),
+      JSONMember("kind", .string("latency")), JSONMember("samples", .array(samples)),
+      JSONMember("name", .string("Grüße\n\"x\"\u{2028}")),
     ]
     let line = try Record.seal(members)
     #expect(line.hasSuffix("\"}\n"))
     #expect(line.hasPrefix(#"{"schema":2,"kind":"latency""#))
     #expect(try Record.open(line.dropLast().utf8) == members)
-    #expect(throws: UsageError.self) { try Record.seal([JSONMember("sha256", "x")]) }
+    #expect(throws: UsageError.self) { try Record.seal([JSONMember("sha256", .null)]) }
     #expect(throws: UsageError.self) { try Record.seal([JSONMember("x", .number(.nan))]) }
     #expect(throws: UsageError.self) {
-      try Record.seal([JSONMember("x", 1), JSONMember("x", 2)])
+      try Record.seal([JSONMember("x", .null), JSONMember("x", .null)])
     }
   }
 }

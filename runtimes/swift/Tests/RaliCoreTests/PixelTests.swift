@@ -59,7 +59,8 @@ import Testing
     var four: [UInt8] = []
     for i in stride(from: 0, to: rgb.count, by: 3) {
       let pixel = Array(rgb[i..<i + 3])
-      four += (layout == .bgrx ? pixel.reversed() : pixel) + [layout == .rgba ? 255 : UInt8(i & 255)]
+      four +=
+        (layout == .bgrx ? pixel.reversed() : pixel) + [layout == .rgba ? 255 : UInt8(i & 255)]
     }
     let plain = try photo(rgb, .rgb)
     let wide = try photo(four, layout, padding: 8)
@@ -101,7 +102,8 @@ import Testing
     let photo = try photo(noise(Self.width * Self.height * 3), .rgb)
     let whole = try photo.resized(width: 50, height: 19, filter: filter)
     let preprocess = try Preprocess(
-      size: 7, shortestEdge: 19, anchors: [Anchor(x: 0, y: 0), Anchor(x: 1, y: 1)], resample: filter)
+      size: 7, shortestEdge: 19, anchors: [Anchor(x: 0, y: 0), Anchor(x: 1, y: 1)], resample: filter
+    )
     // 19 * 37 / 23 = 30: another size, so that corners are those of the views.
     let same = try photo.resized(width: 30, height: 19, filter: filter)
     let views = try photo.views(preprocess)

@@ -43,7 +43,8 @@ extension Preprocess {
     }
     try self.init(
       size: table["size"]?.integer ?? 0, shortestEdge: table["shortest_edge"]?.integer,
-      anchors: anchors ?? [], resample: Filter(rawValue: table["resample"]?.string ?? "") ?? .bicubic)
+      anchors: anchors ?? [],
+      resample: Filter(rawValue: table["resample"]?.string ?? "") ?? .bicubic)
   }
 }
 

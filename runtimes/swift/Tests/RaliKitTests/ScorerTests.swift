@@ -26,7 +26,7 @@ import Testing
     #expect(score.notes == ["a caveat"])
     #expect((score.timings.resize, score.timings.inference) == (0.25, 0.5))
     #expect(scorer.model.runtime == "fake 1")
-    #expect(scorer.model.hash == (try Hash.sha256(ofFolderAt: folder.model)))
+    #expect(try Hash.sha256(ofFolderAt: folder.model) == scorer.model.hash)
     #expect(scorer.model.bytes == 7)
   }
 
@@ -37,7 +37,8 @@ import Testing
     await #expect(throws: ModelError.self) { try await scorer(folder, FakeEngine(size: 48)) }
     let bare = try ModelFolder()
     defer { bare.remove() }
-    try FileManager.default.removeItem(at: bare.root.appendingPathComponent("fake.aimodel.ralikit.json"))
+    try FileManager.default.removeItem(
+      at: bare.root.appendingPathComponent("fake.aimodel.ralikit.json"))
     await #expect(throws: ModelError.self) { try await scorer(bare, FakeEngine(size: 48)) }
   }
 
@@ -292,7 +293,9 @@ private func isMainThread() -> Bool { Thread.isMainThread }
   func aWrongAcceleratorIsNotUsed(_ error: Float) async throws {
     let folder = try ModelFolder(golden: golden())
     defer { folder.remove() }
-    let (fast, sure) = (FakeEngine(size: 48) { ["score": [mean($0) + error]] }, FakeEngine(size: 48))
+    let (fast, sure) = (
+      FakeEngine(size: 48) { ["score": [mean($0) + error]] }, FakeEngine(size: 48)
+    )
     for _ in 0..<2 {  // also after a new start
       let scorer = try await open(folder, fast: fast, sure: sure)
       #expect(scorer.model.units == .cpuOnly)

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
+// The names are Apple's.
+
 // Hand-written declarations of the part of vImage that RaliKit uses, from Apple's documentation.
 import CoreGraphics
 import Foundation

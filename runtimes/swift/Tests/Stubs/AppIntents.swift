@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
+// The names are Apple's.
+
 // Hand-written declarations of the part of App Intents that RaliKit uses, from Apple's documentation.
 import Foundation
 

@@ -1,3 +1,6 @@
+// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
+// The names are Apple's.
+
 // Hand-written declarations of the part of ImageIO that RaliKit uses, from Apple's documentation.
 @_exported import CoreGraphics
 import Foundation
@@ -19,7 +22,8 @@ public var kCGImagePropertyDNGDictionary: CFString { "{DNG}" }
 public var kCGImagePropertyRawDictionary: CFString { "{Raw}" }
 public var kCGImageAuxiliaryDataTypeHDRGainMap: CFString { "HDRGainMap" }
 
-public func CGImageSourceCreateWithData(_ data: CFData, _ options: CFDictionary?) -> CGImageSource? {
+public func CGImageSourceCreateWithData(_ data: CFData, _ options: CFDictionary?) -> CGImageSource?
+{
   fatalError()
 }
 public func CGImageSourceGetCount(_ isrc: CGImageSource) -> Int { fatalError() }
