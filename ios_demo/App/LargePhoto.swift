@@ -20,8 +20,8 @@ enum LargePhoto {
       let to = CGImageDestinationCreateWithURL(
         file as CFURL, UTType.jpeg.identifier as CFString, 1, nil)
     else { throw UsageError("this device cannot make the benchmark's photo: free some memory") }
-    let quality = [kCGImageDestinationLossyCompressionQuality: 0.9] as CFDictionary
-    CGImageDestinationAddImage(to, image, quality)
+    let quality = [kCGImageDestinationLossyCompressionQuality: 0.9]
+    CGImageDestinationAddImage(to, image, quality as CFDictionary)
     guard CGImageDestinationFinalize(to) else {
       throw UsageError("the benchmark's photo cannot be written: free some space")
     }
@@ -30,7 +30,7 @@ enum LargePhoto {
 
   private static func image() -> CGImage? {
     guard let space = CGColorSpace(name: CGColorSpace.sRGB),
-      let provider = CGDataProvider(data: pixels() as CFData)
+      let provider = CGDataProvider(data: pixels as CFData)
     else { return nil }
     return CGImage(
       width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: width * 4,
@@ -39,7 +39,7 @@ enum LargePhoto {
   }
 
   /// A gradient with noise of its own seed: no photo of anybody, and the same everywhere.
-  private static func pixels() -> Data {
+  private static var pixels: Data {
     var bytes = [UInt8](repeating: 255, count: width * height * 4)
     var seed: UInt32 = 1
     for y in 0..<height {

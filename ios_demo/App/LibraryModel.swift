@@ -131,19 +131,16 @@ final class LibraryModel {
     if phase != .running { bursts = Bursts.find(in: entries, tieWidth: tieWidth) }
   }
 
+  /// In a folder that no backup holds: it lists a person's photos, and is made again from them.
   private static var journal: URL? {
-    let folder = URL.applicationSupportDirectory
+    var folder = URL.applicationSupportDirectory.appending(
+      path: "Scan", directoryHint: .isDirectory)
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      var file = folder.appending(path: "scan.jsonl")
-      // Results are made again from the photos: no backup holds a list of a person's photos.
-      if !FileManager.default.fileExists(atPath: file.path(percentEncoded: false)) {
-        try Data().write(to: file)
-      }
       var values = URLResourceValues()
       values.isExcludedFromBackup = true
-      try file.setResourceValues(values)
-      return file
+      try folder.setResourceValues(values)
+      return folder.appending(path: "scan.jsonl")
     } catch {
       return nil
     }

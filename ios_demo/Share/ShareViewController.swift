@@ -5,7 +5,6 @@ import UIKit
 import UniformTypeIdentifiers
 
 /// Ranks the photos that another app shares, without leaving it.
-@objc(ShareViewController)
 final class ShareViewController: UIViewController {
   override func viewDidLoad() {
     super.viewDidLoad()

@@ -67,8 +67,8 @@ FAULTS = (
         "low contrast in dark mode",
         "assets: contrast of 4.5 in light and dark",
         "Shared/Assets.xcassets/Quiet.colorset/Contents.json",
-        '"red" : "0xB4"',
-        '"red" : "0x14"',
+        '"green" : "0xBD"',
+        '"green" : "0x3D"',
     ),
     (
         "a colour that is not there",

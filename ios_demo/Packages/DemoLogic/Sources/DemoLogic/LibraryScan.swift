@@ -60,7 +60,8 @@ public actor LibraryScan {
     var opened: ScanJournal?
     var kept = Results()
     if let file {
-      do { (opened, kept) = try ScanJournal.open(file, model: model) } catch {
+      kept = ScanJournal.entries(in: file, model: model)
+      do { opened = try ScanJournal(file, model: model, keeping: kept) } catch {
         journalTrouble = error.localizedDescription
       }
     }

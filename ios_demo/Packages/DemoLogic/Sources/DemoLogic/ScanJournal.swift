@@ -12,37 +12,42 @@ public final class ScanJournal {
     var gone: [String]?
   }
 
-  private let file: URL
   private let handle: FileHandle
 
-  /// Open a journal, or begin one.
-  ///
-  /// - Parameters:
-  ///   - file: Its folder must be there.
-  ///   - model: Hash of the model file that scores.
-  /// - Returns: The journal, and what stood in it.
-  /// - Throws: Foundation's errors, where the file cannot be written.
-  public static func open(_ file: URL, model: String) throws -> (journal: ScanJournal, Results) {
-    let results = read(file, model: model)
-    // Written anew: half lines and replaced entries do not pile up over the months.
-    let draft = file.appendingPathExtension("draft")
-    try Data().write(to: draft)
-    let writer = try FileHandle(forWritingTo: draft)
-    try writer.write(contentsOf: text(Line(model: model)))
-    for entry in results.entries { try writer.write(contentsOf: text(Line(entry: entry))) }
-    try writer.close()
-    if FileManager.default.fileExists(atPath: file.path) {
-      _ = try FileManager.default.replaceItemAt(file, withItemAt: draft)
-    } else {
-      try FileManager.default.moveItem(at: draft, to: file)
+  /// What stands in a journal of this model; empty where there is none.
+  public static func entries(in file: URL, model: String) -> Results {
+    var results = Results()
+    guard let data = try? Data(contentsOf: file) else { return results }
+    let decoder = JSONDecoder()
+    var lines = data.split(separator: UInt8(ascii: "\n"))[...]
+    guard let head = lines.popFirst(), let first = try? decoder.decode(Line.self, from: head),
+      first.model == model
+    else { return results }
+    for text in lines {
+      guard let line = try? decoder.decode(Line.self, from: text) else { continue }
+      if let entry = line.entry { results.set(entry) }
+      if let gone = line.gone { results.remove(gone) }
     }
-    return (try ScanJournal(file), results)
+    return results
   }
 
-  private init(_ file: URL) throws {
-    self.file = file
-    handle = try FileHandle(forWritingTo: file)
-    try handle.seekToEnd()
+  /// Begin a journal with what was kept of it: half lines and replaced entries do not pile up over
+  /// the months.
+  ///
+  /// - Parameters:
+  ///   - file: Its folder must be there. The old file stays whole until the new one is.
+  ///   - model: Hash of the model file that scores.
+  /// - Throws: Foundation's errors, where the file cannot be written.
+  public init(_ file: URL, model: String, keeping results: Results) throws {
+    let draft = file.appendingPathExtension("draft")
+    try Data().write(to: draft)
+    handle = try FileHandle(forWritingTo: draft)
+    try handle.write(contentsOf: Self.text(Line(model: model)))
+    for entry in results.entries { try handle.write(contentsOf: Self.text(Line(entry: entry))) }
+    // The handle follows the file to its new name.
+    guard rename(draft.path, file.path) == 0 else {
+      throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: file.path])
+    }
   }
 
   deinit { try? handle.close() }
@@ -60,22 +65,5 @@ public final class ScanJournal {
     var data = try JSONEncoder().encode(line)
     data.append(UInt8(ascii: "\n"))
     return data
-  }
-
-  /// What stands in a journal of this model; empty where there is none.
-  private static func read(_ file: URL, model: String) -> Results {
-    var results = Results()
-    guard let data = try? Data(contentsOf: file) else { return results }
-    let decoder = JSONDecoder()
-    var lines = data.split(separator: UInt8(ascii: "\n"))[...]
-    guard let head = lines.popFirst(), let first = try? decoder.decode(Line.self, from: head),
-      first.model == model
-    else { return results }
-    for text in lines {
-      guard let line = try? decoder.decode(Line.self, from: text) else { continue }
-      if let entry = line.entry { results.set(entry) }
-      if let gone = line.gone { results.remove(gone) }
-    }
-    return results
   }
 }
