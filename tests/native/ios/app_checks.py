@@ -3,7 +3,7 @@
     PYTHONPATH=tests python -m native.ios.app_checks IOS_DEMO NODE_MODULES [--record FILE]
     PYTHONPATH=tests python -m native.ios.app_checks IOS_DEMO NODE_MODULES --faults
 
-Prints a line a check: ``ok NAME`` or ``FAIL NAME`` with what is wrong. app_checks.sh makes
+Prints a line a check: ``ok NAME`` or ``FAILED NAME`` with what is wrong. app_checks.sh makes
 the environment, counts the lines and adds the Swift side.
 """
 
@@ -39,7 +39,7 @@ def main() -> int:
         if given.record:
             found |= app_record.check(given.record)
     for name, wrong in found.items():
-        print(f"{'FAIL' if wrong else 'ok'} {name}")
+        print(f"{'FAILED' if wrong else 'ok'} {name}")
         for line in wrong:
             print(f"    {line}")
     return 1 if any(found.values()) else 0
