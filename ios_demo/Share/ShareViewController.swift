@@ -40,7 +40,7 @@ final class SharedPhotos {
   var isEmpty: Bool { providers.isEmpty }
 
   /// Copies one photo at a time; what cannot be had is left out.
-  func hand(to take: (PhotoInfo) -> Void) async {
+  func hand(to take: @MainActor (PhotoInfo) -> Void) async {
     for provider in providers {
       if let file = await Self.file(provider) { take(Handed.info(file)) }
     }

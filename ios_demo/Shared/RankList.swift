@@ -127,7 +127,7 @@ struct CSVButton: View {
 /// Shows its content once a model is ready, and until then why not.
 struct WithModel<Content: View>: View {
   let store: ModelStore
-  @ViewBuilder let content: (RaliScorer) -> Content
+  @ViewBuilder let content: @MainActor (RaliScorer) -> Content
 
   var body: some View {
     switch store.state {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Inside of the root (tools.sh run): the iOS demo as Xcode would compile it, against hand-written declarations of
-# Apple's frameworks: RaliKit's (runtimes/swift/Tests/Stubs) and the app's (app_stubs). Type-checked in Swift 6
-# mode; nothing is linked or run.
+# Apple's frameworks: RaliKit's (runtimes/swift/Tests/Stubs) and the app's (app_stubs). Compiled in Swift 6
+# mode, with -c: races between tasks are found then alone. Nothing is linked or run.
 #
 #   app_types.sh OUT
 #
@@ -35,7 +35,7 @@ stub() { # NAME: of RaliKit's stub, the app's own, and what the app adds
     emit "$name" "${files[@]}"
 }
 
-for name in CryptoKit CoreGraphics CoreML CoreAI ImageIO Accelerate CoreVideo AppIntents Darwin \
+for name in CryptoKit CoreGraphics CoreML ImageIO Accelerate CoreVideo AppIntents Darwin \
     UniformTypeIdentifiers CoreTransferable UIKit Photos AVFoundation SwiftUI PhotosUI; do
     stub "$name" >"$log" 2>&1 || { echo "FAILED types: stub $name"; grep -E 'error:' "$log" | head -n 5; exit 1; }
 done
@@ -55,13 +55,13 @@ laid() {
     local folder=$1; shift
     rm -rf "$folder"; mkdir -p "$folder"
     cp "$@" "$stubs/InApp.swift" "$folder"
-    perl -pi -e 's/([\w.]+) as (CF\w+|String)\b/bridged($1) as $2/g' "$folder"/*.swift
+    perl -pi -e 's/([\w.]+) as (CF\w+|String)\b/bridged($1) as $2/g; s/NSSortDescriptor\(key:/sortDescriptor(key:/g' "$folder"/*.swift
 }
 
 laid "$out/app" "$demo"/App/*.swift "$demo"/Shared/*.swift
 laid "$out/share" "$demo"/Share/*.swift "$demo"/Shared/*.swift
-report "the app" "${sources[@]}" -typecheck -module-name RaliDemo "$out"/app/*.swift
-report "the share extension" "${sources[@]}" -typecheck -module-name RaliDemoShare "$out"/share/*.swift
+report "the app, -c" "${sources[@]}" -wmo -c -module-name RaliDemo -o "$out/app.o" "$out"/app/*.swift
+report "the share extension, -c" "${sources[@]}" -wmo -c -module-name RaliDemoShare -o "$out/share.o" "$out"/share/*.swift
 
 # plant NAME FOLDER FILE OLD NEW: with OLD replaced, the compiler must refuse it.
 plant() {

@@ -1,8 +1,9 @@
 // Compiled with the app: what Foundation has on Apple's systems alone, and the casts between its types and
-// Core Foundation's, which the check writes as calls.
+// Core Foundation's and the sort by a property's name, which the check writes as calls.
 import CoreGraphics
 import Foundation
 
+func sortDescriptor(key: String, ascending: Bool) -> NSSortDescriptor { fatalError() }
 func bridged<From, To>(_ value: From) -> To { fatalError() }
 
 extension String {
@@ -31,6 +32,7 @@ extension NotificationCenter {
   func notifications(named name: Notification.Name) -> AsyncStream<Void> { fatalError() }
 }
 extension URL {
+  static var applicationSupportDirectory: URL { fatalError() }
   func startAccessingSecurityScopedResource() -> Bool { false }
   func stopAccessingSecurityScopedResource() {}
 }

@@ -429,7 +429,7 @@ extension View {
     onCompletion: @escaping (Result<URL, any Error>) -> Void
   ) -> some View { self }
   public func task(
-    _ action: @escaping @Sendable @isolated(any) () async -> Void
+    @_inheritActorContext _ action: @escaping @Sendable () async -> Void
   ) -> some View { self }
   public func task(
     id: some Equatable, @_inheritActorContext _ action: @escaping @Sendable () async -> Void
