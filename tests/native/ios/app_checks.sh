@@ -19,7 +19,7 @@ skip() { echo "SKIPPED: $*" >&2; exit 77; }
 
 root=${RALIKIT_IOS_ROOT:-}
 [ -n "$root" ] || { echo "usage: RALIKIT_IOS_ROOT=ROOT app_checks.sh [WORK]; tools.sh build ROOT makes it" >&2; exit 2; }
-[ -x "$root/usr/bin/swift" ] || skip "$root has no Swift: tests/native/ios/tools.sh build $root"
+[ -e "$root/ready" ] || skip "$root has no Swift: tests/native/ios/tools.sh build $root"
 work=${1:-${RALIKIT_IOS_WORK:-$root.work}}
 mkdir -p "$work/app"
 export RALIKIT_IOS_WORK=$work
