@@ -17,6 +17,7 @@ struct RankScreen: View {
       WithModel(store: store) { scorer in
         content(scorer)
           .onChange(of: picked) { take(picked, scorer) }
+          .task(id: scorer.model.hash) { session.use(scorer) }
       }
       .navigationTitle(Words.Tab.rank)
       .toolbar {

@@ -18,11 +18,21 @@ final class RankSession {
   var filter = PhotoFilter() { didSet { refresh() } }
 
   @ObservationIgnored private var waiting: [PhotoInfo] = []
+  @ObservationIgnored private var scoredBy: String?
   @ObservationIgnored private var work: Task<Void, Never>?
 
   var isWorking: Bool { done < total }
   var isEmpty: Bool { results.isEmpty && !isWorking }
   var tieWidth: Double? { ranked.first?.score.tieWidth }
+
+  /// Score with this model: what another one scored is scored anew.
+  func use(_ scorer: RaliScorer) {
+    guard scoredBy != scorer.model.hash else { return }
+    let photos = results.entries.map(\.photo) + waiting
+    clear()
+    scoredBy = scorer.model.hash
+    add(photos, scorer: scorer)
+  }
 
   /// Hand over photos whose id is their file's path.
   func add(_ photos: [PhotoInfo], scorer: any PhotoScoring) {
