@@ -21,7 +21,9 @@ def first(pattern: str, text: str) -> str:
     """The first group of a pattern that must be there."""
     found = re.search(pattern, text)
     if found is None:
-        raise SystemExit(f"FAILED {pattern!r} is not in the Swift sources any more: mend signature.py")
+        raise SystemExit(
+            f"FAILED {pattern!r} is not in the Swift sources any more: mend signature.py"
+        )
     return found[1]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Swift's toolchain on a machine without a Mac: a Debian 13 root with Swift 6.0, ONNX Runtime's C library and headers in it.
+# Swift's toolchain on a machine without a Mac: a Debian 13 root with Swift 6.0 and ONNX Runtime's C headers in it.
 #
 #   tools.sh build ROOT             # about 2 minutes and 3.3 GB; nothing where ROOT is whole already
 #   tools.sh run ROOT COMMAND…      # COMMAND in the root; the repository is /src in it, $RALIKIT_IOS_WORK is /build
@@ -12,9 +12,8 @@ set -euo pipefail
 suite=trixie
 swift_version=6.0.3
 packages=(swiftlang libc6-dev libstdc++-14-dev g++ ca-certificates)
-ort_package=com.github.asus4.onnxruntime@0.4.9 # ONNX Runtime 1.29.0: headers (Android archive) and a Linux library
+ort_package=com.github.asus4.onnxruntime@0.4.9 # ONNX Runtime 1.29.0's C headers; the library is Python's own
 ort_headers=Plugins/Android/onnxruntime.aar
-ort_library=Plugins/Linux/x64/libonnxruntime.so
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 
@@ -55,21 +54,18 @@ inside() {
         mount --bind "$repository" "$root/src"
         mount --bind "$work" "$root/build"
         exec chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8 \
-            DEBIAN_FRONTEND=noninteractive ORT_DISABLE_TELEMETRY=1 LD_LIBRARY_PATH=/opt/ort/lib "$@"
+            DEBIAN_FRONTEND=noninteractive ORT_DISABLE_TELEMETRY=1 "$@"
     ' bash "$root" "$repository" "$work" "$@"
 }
 
 fetch_ort() {
     local root=$1 unpacked; unpacked=$(mktemp -d)
     (
-        cd "$unpacked"
-        quietly npm pack --silent --ignore-scripts "$ort_package" && tar -xzf ./*.tgz
-        mkdir -p "$root/opt/ort/lib" "$root/opt/ort/include"
-        cp "package/$ort_library" "$root/opt/ort/lib/"
-        unzip -q -j -o "package/$ort_headers" 'headers/*' -d "$root/opt/ort/include"
+        cd "$unpacked" && quietly npm pack --silent --ignore-scripts "$ort_package" && tar -xzf ./*.tgz \
+            && mkdir -p "$root/opt/ort/include" \
+            && unzip -q -j -o "package/$ort_headers" 'headers/*' -d "$root/opt/ort/include"
     ) || { rm -rf "$unpacked"; skip "$ort_package could not be had from npm"; }
     rm -rf "$unpacked"
-    ln -sf libonnxruntime.so "$root/opt/ort/lib/libonnxruntime.so.1"
 }
 
 build() {

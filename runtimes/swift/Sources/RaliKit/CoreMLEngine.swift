@@ -28,9 +28,8 @@
     /// Compile where it was not before, load, and check the signature against the facts.
     static func open(
       _ file: ModelFile, units: ComputeUnits, cache: CompiledCache,
-      progress: @Sendable (LoadStep) -> Void
+      progress: @escaping @Sendable (LoadStep) -> Void
     ) async throws -> CoreMLEngine {
-      progress(.compiling)
       do {
         return try await load(file, units: units, cache: cache, progress: progress)
       } catch let error as ModelError {
@@ -53,11 +52,12 @@
 
     private static func load(
       _ file: ModelFile, units: ComputeUnits, cache: CompiledCache,
-      progress: @Sendable (LoadStep) -> Void
+      progress: @escaping @Sendable (LoadStep) -> Void
     ) async throws -> CoreMLEngine {
       let package = file.url
       let compiled = try await cache.model(of: file.hash) {
-        try await MLModel.compileModel(at: package)
+        progress(.compiling)
+        return try await MLModel.compileModel(at: package)
       }
       progress(.loading)
       let configuration = MLModelConfiguration()

@@ -43,7 +43,7 @@ package protocol Engine: Sendable {
 
 /// Opens a checked model file on the wished-for units.
 package typealias EngineOpener =
-  @Sendable (ModelFile, ComputeUnits, CompiledCache, @Sendable (LoadStep) -> Void) async throws ->
+  @Sendable (ModelFile, ComputeUnits, CompiledCache, @escaping @Sendable (LoadStep) -> Void) async throws ->
   any Engine
 
 package enum Engines {
@@ -53,7 +53,7 @@ package enum Engines {
   ///   facts.
   package static func open(
     _ file: ModelFile, units: ComputeUnits, cache: CompiledCache,
-    progress: @Sendable (LoadStep) -> Void
+    progress: @escaping @Sendable (LoadStep) -> Void
   ) async throws -> any Engine {
     switch file.url.pathExtension.lowercased() {
     case "mlpackage":

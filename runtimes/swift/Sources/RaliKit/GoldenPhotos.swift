@@ -61,7 +61,9 @@ package struct GoldenPhoto: Sendable {
       let url = Bundle.module.url(
         forResource: picture, withExtension: "png", subdirectory: "Golden")
     else { throw RuntimeLoadError("the golden picture \(picture).png is missing from the app") }
-    let small = try Photo(pngAt: url).upright()
+    // Python takes the stored pixels as they are, whatever profile the file carries.
+    let stored = try Photo(pngAt: url).stored
+    let small = try Photo(stored: stored).upright()
     let side = small.width
     func mirrored(_ at: Int) -> Int {
       let turn = at % (2 * side)

@@ -22,7 +22,7 @@ actor OrtEngine: Engine {
       throw RuntimeLoadError("ONNX Runtime has another version than its headers")
     }
     let api = pointer.pointee
-    name = "onnxruntime \(String(cString: base.pointee.GetVersionString()))"
+    name = "onnxruntime \(base.pointee.GetVersionString().map { String(cString: $0) } ?? "?")"
     var env: OpaquePointer?
     try Self.check(api, api.CreateEnv(ORT_LOGGING_LEVEL_FATAL, "ralikit", &env))
     var options: OpaquePointer?
@@ -46,7 +46,7 @@ actor OrtEngine: Engine {
 
   private static func check(_ api: OrtApi, _ status: OpaquePointer?) throws {
     guard let status else { return }
-    let message = String(cString: api.GetErrorMessage(status))
+    let message = api.GetErrorMessage(status).map { String(cString: $0) } ?? "no reason"
     api.ReleaseStatus(status)
     throw ModelError("ONNX Runtime: \(message)")
   }
@@ -65,38 +65,38 @@ actor OrtEngine: Engine {
           memory, bytes.baseAddress, bytes.count, shape, shape.count,
           ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, &input))
       defer { api.ReleaseValue(input) }
-      for output in facts.outputs { found[output] = try numbers(of: output, input) }
+      for output in facts.outputs { found[output] = try Self.numbers(of: output, input, session, api) }
     }
     return EngineRun(
       outputs: found, fill: (filled - start).seconds,
       inference: (ContinuousClock.now - filled).seconds)
   }
 
-  private func numbers(of output: String, _ input: OpaquePointer?) throws -> [Float] {
-    try "image".withCString { inputName in
-      try output.withCString { outputName in
-        var names: (UnsafePointer<CChar>?, UnsafePointer<CChar>?) = (inputName, outputName)
-        var values: [OpaquePointer?] = [input]
-        var results: [OpaquePointer?] = [nil]
-        try withUnsafePointer(to: &names.0) { inputs in
-          try withUnsafePointer(to: &names.1) { outputs in
-            try Self.check(
-              api, api.Run(session, nil, inputs, &values, 1, outputs, 1, &results))
-          }
-        }
-        let result = results[0]
-        defer { api.ReleaseValue(result) }
-        var info: OpaquePointer?
-        try Self.check(api, api.GetTensorTypeAndShape(result, &info))
-        defer { api.ReleaseTensorTypeAndShapeInfo(info) }
-        var count = 0
-        try Self.check(api, api.GetTensorShapeElementCount(info, &count))
-        var data: UnsafeMutableRawPointer?
-        try Self.check(api, api.GetTensorMutableData(result, &data))
-        guard let data else { throw ModelError("ONNX Runtime gave no \(output)") }
-        let floats = data.bindMemory(to: Float.self, capacity: count)
-        return (0..<count).map { floats[$0] }
-      }
+  /// The numbers of one output. Not isolated: C gets pointers to locals, which no other task has.
+  private static func numbers(
+    of output: String, _ input: OpaquePointer?, _ session: OpaquePointer, _ api: OrtApi
+  ) throws -> [Float] {
+    guard let inputName = strdup("image"), let outputName = strdup(output) else { return [] }
+    defer {
+      free(inputName)
+      free(outputName)
     }
+    let inputNames: [UnsafePointer<CChar>?] = [UnsafePointer(inputName)]
+    let outputNames: [UnsafePointer<CChar>?] = [UnsafePointer(outputName)]
+    let values: [OpaquePointer?] = [input]
+    var results: [OpaquePointer?] = [nil]
+    try check(api, api.Run(session, nil, inputNames, values, 1, outputNames, 1, &results))
+    let result = results[0]
+    defer { api.ReleaseValue(result) }
+    var info: OpaquePointer?
+    try check(api, api.GetTensorTypeAndShape(result, &info))
+    defer { api.ReleaseTensorTypeAndShapeInfo(info) }
+    var count = 0
+    try check(api, api.GetTensorShapeElementCount(info, &count))
+    var data: UnsafeMutableRawPointer?
+    try check(api, api.GetTensorMutableData(result, &data))
+    guard let data else { throw ModelError("ONNX Runtime gave no \(output)") }
+    let floats = data.bindMemory(to: Float.self, capacity: count)
+    return (0..<count).map { floats[$0] }
   }
 }

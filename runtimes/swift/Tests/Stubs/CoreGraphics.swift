@@ -10,7 +10,7 @@ public typealias CFData = NSData
 public typealias CFDictionary = NSDictionary
 
 public final class CGColorSpace {
-  public static let sRGB: CFString = "kCGColorSpaceSRGB"
+  public static var sRGB: CFString { "kCGColorSpaceSRGB" }
   public init?(name: CFString) {}
   public var model: CGColorSpaceModel { fatalError() }
   public var baseColorSpace: CGColorSpace? { fatalError() }
