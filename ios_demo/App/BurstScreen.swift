@@ -20,7 +20,9 @@ struct BurstScreen: View {
             }
           }
           ForEach(library.bursts) { burst in
-            Section(Words.Bursts.group(burst.entries.count)) { BurstRow(burst: burst, library: library) }
+            Section(Words.Bursts.group(burst.entries.count)) {
+              BurstRow(burst: burst, library: library)
+            }
           }
         }
         .task(id: scorer.model.hash) { await library.use(scorer) }

@@ -42,7 +42,8 @@ struct CameraScreen: View {
     if let last, let value = meter.score {
       Text(Figures.score(value)).font(.largeTitle).monospacedDigit()
         .accessibilityLabel(
-          Words.Score.spoken(value: Figures.score(value), top: Figures.score(last.maximum)))
+          Words.Score.spoken(value: Figures.score(value), top: Figures.score(last.maximum))
+        )
         .accessibilityAddTraits(.updatesFrequently)
       Text(ReasonWords.why(last))
     }

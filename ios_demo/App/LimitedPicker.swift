@@ -6,8 +6,9 @@ import UIKit
 @MainActor
 enum LimitedPicker {
   static func show() {
-    guard let window = UIApplication.shared.connectedScenes
-      .compactMap({ $0 as? UIWindowScene }).compactMap(\.keyWindow).first,
+    guard
+      let window = UIApplication.shared.connectedScenes
+        .compactMap({ $0 as? UIWindowScene }).compactMap(\.keyWindow).first,
       let controller = window.rootViewController
     else { return }
     PHPhotoLibrary.shared().presentLimitedLibraryPicker(from: controller)

@@ -33,8 +33,11 @@ struct MoreScreen: View {
 
   /// Packages are folders: a folder may be picked too, and is refused by name where it is no model.
   private static var types: [UTType] {
-    [UTType(filenameExtension: "mlpackage"), UTType(filenameExtension: "aimodel"), .package, .folder]
-      .compactMap(\.self)
+    [
+      UTType(filenameExtension: "mlpackage"), UTType(filenameExtension: "aimodel"), .package,
+      .folder,
+    ]
+    .compactMap(\.self)
   }
 }
 

@@ -39,7 +39,8 @@ struct ScoreLabel: View {
     .foregroundStyle(Color(band.colour))
     .accessibilityElement(children: .ignore)
     .accessibilityLabel(
-      Words.Score.spoken(value: Figures.score(score.value), top: Figures.score(score.maximum)))
+      Words.Score.spoken(value: Figures.score(score.value), top: Figures.score(score.maximum))
+    )
     .accessibilityValue(band.word)
   }
 }

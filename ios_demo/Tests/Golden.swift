@@ -45,7 +45,8 @@ enum Golden {
     get throws {
       let bundle = Bundle(for: Anchored.self)
       guard let folder = bundle.url(forResource: "golden", withExtension: nil) else {
-        throw UsageError("the test bundle has no folder golden: is runtimes/golden beside ios_demo?")
+        throw UsageError(
+          "the test bundle has no folder golden: is runtimes/golden beside ios_demo?")
       }
       return folder
     }

@@ -72,7 +72,7 @@ report() {
     report "swift: every file parses" in_root bash -c 'swiftc -frontend -parse $(find /src/ios_demo -name "*.swift" -not -path "*/.build/*")'
     # shellcheck disable=SC2016
     report "swift: swift format lint --strict" in_root bash -c \
-        'swift format lint --strict $(find /src/ios_demo /src/tests/native/ios/app_stubs -name "*.swift" -not -path "*/.build/*")'
+        'swift format lint --strict $(find /src/ios_demo -name "*.swift" -not -path "*/.build/*")'
     in_root bash /src/tests/native/ios/app_types.sh /build/app/types || echo "FAILED types: app_types.sh"
     export PYTHONPATH=$repository/src:$repository/tests
     "$venv/bin/python" -m native.ios.app_checks ios_demo "$modules" --record "$work/app/records/ios.jsonl" || true

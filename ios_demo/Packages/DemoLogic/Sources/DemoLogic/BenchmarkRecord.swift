@@ -156,7 +156,8 @@ public struct BenchmarkRecord: Sendable {
     return .object([
       integer("peak_bytes", measurement.peakFootprint),
       integer("steady_bytes", measurement.after.footprint), integer("private_bytes", 0),
-      text("how", others == 0 ? alone : alone + "; the model loaded \(others) times more beside it"),
+      text(
+        "how", others == 0 ? alone : alone + "; the model loaded \(others) times more beside it"),
     ])
   }
 
@@ -171,7 +172,8 @@ public struct BenchmarkRecord: Sendable {
 
   private var figureValues: JSONValue {
     .object(
-      residency.sorted { $0.key < $1.key }.map { integer("planned_operations_\($0.key)", $0.value) })
+      residency.sorted { $0.key < $1.key }.map { integer("planned_operations_\($0.key)", $0.value) }
+    )
   }
 
   private func text(_ name: String, _ value: String) -> JSONMember {

@@ -29,7 +29,9 @@ public struct PhotoFilter: Sendable, Hashable, Codable {
     guard let score = entry.score else { return false }
     if let below, score.value >= below { return false }
     if let atLeast, score.value < atLeast { return false }
-    if !reasons.isEmpty, !score.reasons.contains(where: { reasons.contains($0.id) }) { return false }
+    if !reasons.isEmpty, !score.reasons.contains(where: { reasons.contains($0.id) }) {
+      return false
+    }
     return name.isEmpty || entry.photo.name.range(of: name, options: Self.loosely) != nil
   }
 

@@ -11,7 +11,9 @@ private final class Machine {
 
   subscript<Value>(dynamicMember path: KeyPath<ScanMachine, Value>) -> Value { scan[keyPath: path] }
 
-  func start(_ photos: [String], finished: Set<String> = []) { scan.start(photos, finished: finished) }
+  func start(_ photos: [String], finished: Set<String> = []) {
+    scan.start(photos, finished: finished)
+  }
   func take() -> String? { scan.take() }
   func settle(_ id: String) -> Bool { scan.settle(id) }
   func pause(_ reason: ScanMachine.Pause) { scan.pause(reason) }

@@ -10,7 +10,9 @@ func score(
 ) -> Score {
   Score(
     value: value, minimum: 1, maximum: 5, tieWidth: tieWidth,
-    reasons: reasons.filter { $0.value >= 0.5 }.map { Reason(id: $0.key, words: $0.key, value: $0.value) },
+    reasons: reasons.filter { $0.value >= 0.5 }.map {
+      Reason(id: $0.key, words: $0.key, value: $0.value)
+    },
     reasonValues: reasons.map { ReasonValue(id: $0.key, value: $0.value) },
     embedding: embedding, width: 40, height: 30)
 }
