@@ -92,22 +92,30 @@
         }
       }
       let filled = clock.now
+      let found = try await Self.infer(function, views, outputs)
+      return EngineRun(
+        outputs: found, fill: (filled - start).seconds, inference: (clock.now - filled).seconds)
+    }
+
+    /// One run, off the actor: what the function returns need not be `Sendable` then.
+    private nonisolated static func infer(
+      _ function: InferenceFunction, _ views: sending NDArray, _ outputs: [String]
+    ) async throws -> [String: [Float]] {
       var found: [String: [Float]] = [:]
       do {
-        var values = try await function.run(inputs: [Self.input: views])
+        var values = try await function.run(inputs: [input: views])
         for output in outputs {
           guard let value = values.remove(output), let array = value.ndArray else {
             throw ModelError("Core AI gave no \(output)")
           }
-          found[output] = try Self.numbers(array)
+          found[output] = try numbers(array)
         }
       } catch let error as ModelError {
         throw error
       } catch {
         throw ModelError("Core AI could not run the model: \(error.localizedDescription)")
       }
-      return EngineRun(
-        outputs: found, fill: (filled - start).seconds, inference: (clock.now - filled).seconds)
+      return found
     }
 
     private static func numbers(_ array: NDArray) throws -> [Float] {

@@ -17,7 +17,7 @@
         throw PhotoError("\(name): \(words)")
       }
       let properties = found as NSDictionary
-      do {
+      do throws(PhotoError) {
         try check(properties, limit: limit)
         // Not cached by the system: a photo is looked at once.
         let options = NSDictionary(

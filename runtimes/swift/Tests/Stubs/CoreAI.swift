@@ -31,7 +31,7 @@ public struct NDArray {
     ) throws(E) -> R { fatalError() }
   }
   public struct MutableRawView: ~Copyable {
-    public mutating func withUnsafeMutableBytes<R, E: Error>(
+    public func withUnsafeMutableBytes<R, E: Error>(
       _ body: (UnsafeMutableRawPointer, Span<Int>, Span<Int>) throws(E) -> R
     ) throws(E) -> R { fatalError() }
   }
