@@ -2,8 +2,8 @@
 
     python facts_cases.py mini-fp32.onnx OUT.json
 
-Cases are edits of a real file's facts, one at a time: members taken away, of other types, out of range,
-under their former names, added. `facts` is null where Python refuses the text.
+Cases are edits of a real file's facts, one at a time: members taken away, of other types, out of
+range, under their former names, added. `facts` is null where Python refuses the text.
 """
 
 from __future__ import annotations
@@ -65,8 +65,10 @@ def texts(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     old["model"]["resolution_note"] = old["model"].pop("tie_width_note")
     yield "former names", json.dumps(old)
     for anchors in ([], [[0.5]], [[2, 0]], [[0, 1], [1, 0]], [[0, "x"]], "x"):
-        yield f"anchors {anchors}", json.dumps(
-            edited(facts, ("preprocess", "anchors"), lambda t, n, v=anchors: t.__setitem__(n, v)))  # fmt: skip
+        changed = edited(
+            facts, ("preprocess", "anchors"), lambda t, n, v=anchors: t.__setitem__(n, v)
+        )
+        yield f"anchors {anchors}", json.dumps(changed)
 
 
 def said(facts: Facts) -> dict[str, Any]:

@@ -3,9 +3,9 @@
     python resize_ratio.py -- COMMAND…      # COMMAND runs resize-bench; its FILE is written first
     python resize_ratio.py --raw FILE -- COMMAND…
 
-COMMAND gets FILE, sizes and rounds appended. Both run on one thread and are timed in CPU seconds; the
-results must be equal bytes. Prints a row a size and exits 1 where bytes differ; the ratio is a figure to
-read, not a limit, since other work on the machine moves it.
+COMMAND gets FILE, sizes and rounds appended. Both run on one thread and are timed in CPU seconds;
+the results must be equal bytes. Prints a row a size and exits 1 where bytes differ; the ratio is a
+figure to read, not a limit, since other work on the machine moves it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ def photo() -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
     rng = np.random.default_rng(18)
     ramp = np.add.outer(np.arange(HEIGHT), np.arange(WIDTH))[..., None] // 28
     noise = rng.integers(-60, 60, (HEIGHT, WIDTH, 3))
-    return np.clip(ramp + noise, 0, 255).astype(np.uint8)
+    clipped: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+    clipped = np.clip(ramp + noise, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def pillow(image: Image.Image, size: tuple[int, int]) -> tuple[list[float], str]:
-    """CPU seconds of every round, one axis at a time as docs/pixels.md says, and the result's hash."""
+    """CPU seconds of every round, one axis at a time as docs/pixels.md says, and the hash."""
     seconds = []
     for _ in range(ROUNDS):
         start = time.process_time()
@@ -76,12 +78,14 @@ def main() -> int:
             seconds, digest = swift(command, size)
             mine.append(median(seconds))
             hashes.add(digest)
-        ratio = median(mine) / median(theirs)
+        took = [1000 * median(times) for times in (theirs, mine)]
+        ratio = took[1] / took[0]
         equal = len(hashes) == 1
         wrong += not equal
+        words_of = "equal bytes" if equal else "OTHER BYTES"
         print(
-            f"to {size[0]} x {size[1]}: Pillow {__version__} {1000 * median(theirs):.0f}, Swift "
-            f"{1000 * median(mine):.0f}, ratio {ratio:.2f}, {'equal bytes' if equal else 'OTHER BYTES'}"
+            f"to {size[0]} x {size[1]}: Pillow {__version__} {took[0]:.0f}, "
+            f"Swift {took[1]:.0f}, ratio {ratio:.2f}, {words_of}"
         )
     words.raw.unlink()
     return 1 if wrong else 0

@@ -2,8 +2,9 @@
 
     python signature.py mini.mlpackage [SWIFT]
 
-The Swift side is read from its sources and from the hand-written stub; the package's own words from its
-spec. SWIFT is runtimes/swift. Prints "ok …" or "FAILED …" a check; exit 1 where one failed.
+The Swift side is read from its sources and from the hand-written stub; the package's own words
+from its spec. SWIFT is runtimes/swift. Prints "ok …" or "FAILED …" a check; exit 1 where one
+failed.
 """
 
 from __future__ import annotations

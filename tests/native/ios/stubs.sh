@@ -71,7 +71,7 @@ plant "a data race (a model used after it was handed to the actor)" CoreMLEngine
     "let engine = try CoreMLEngine(model: model, facts: file.facts); _ = model.modelDescription; return engine" \
     "risks causing data races\|data race"
 plant "a data race (an image shared by two tasks)" AppleImages.swift \
-    "public func score(_ image: sending CGImage, orientation: Int = 1) async throws -> Score {" \
-    "public func score(_ image: sending CGImage, orientation: Int = 1) async throws -> Score { Task.detached { _ = image.width };" \
+    "try await score(try Photo(image, orientation: orientation))" \
+    "Task.detached { _ = image.width }; return try await score(try Photo(image, orientation: orientation))" \
     "risks causing data races\|data race"
 exit $failed
