@@ -43,7 +43,8 @@ package protocol Engine: Sendable {
 
 /// Opens a checked model file on the wished-for units.
 package typealias EngineOpener =
-  @Sendable (ModelFile, ComputeUnits, CompiledCache, @escaping @Sendable (LoadStep) -> Void) async throws ->
+  @Sendable (ModelFile, ComputeUnits, CompiledCache, @escaping @Sendable (LoadStep) -> Void)
+  async throws ->
   any Engine
 
 package enum Engines {

@@ -65,7 +65,9 @@ actor OrtEngine: Engine {
           memory, bytes.baseAddress, bytes.count, shape, shape.count,
           ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, &input))
       defer { api.ReleaseValue(input) }
-      for output in facts.outputs { found[output] = try Self.numbers(of: output, input, session, api) }
+      for output in facts.outputs {
+        found[output] = try Self.numbers(of: output, input, session, api)
+      }
     }
     return EngineRun(
       outputs: found, fill: (filled - start).seconds,

@@ -1,5 +1,5 @@
-// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
-// The names are Apple's.
+// swift-format-ignore-file
+// (the names are Apple's)
 
 // Hand-written declarations of the part of Core Graphics (and of Core Foundation, which it exports) that
 // RaliKit uses, from Apple's documentation. Toll-free bridged types are one type here.

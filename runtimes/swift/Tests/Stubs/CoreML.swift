@@ -1,5 +1,5 @@
-// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
-// The names are Apple's.
+// swift-format-ignore-file
+// (the names are Apple's)
 
 // Hand-written declarations of the part of Core ML that RaliKit uses, from Apple's documentation. Enough
 // to compile against off a Mac; nothing here computes. `signature.py` holds the exported package's

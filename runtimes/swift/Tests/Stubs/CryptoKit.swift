@@ -1,5 +1,5 @@
-// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
-// The names are Apple's.
+// swift-format-ignore-file
+// (the names are Apple's)
 
 // Hand-written declarations of the part of CryptoKit that RaliCore uses, from Apple's documentation.
 import Foundation

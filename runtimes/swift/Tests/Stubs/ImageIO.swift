@@ -1,5 +1,5 @@
-// swift-format-ignore-file: AlwaysUseLowerCamelCase, TypeNamesShouldBeCapitalized
-// The names are Apple's.
+// swift-format-ignore-file
+// (the names are Apple's)
 
 // Hand-written declarations of the part of ImageIO that RaliKit uses, from Apple's documentation.
 @_exported import CoreGraphics
