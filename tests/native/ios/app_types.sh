@@ -63,6 +63,11 @@ laid "$out/share" "$demo"/Share/*.swift "$demo"/Shared/*.swift
 report "the app, -c" "${sources[@]}" -wmo -c -module-name RaliDemo -o "$out/app.o" "$out"/app/*.swift
 report "the share extension, -c" "${sources[@]}" -wmo -c -module-name RaliDemoShare -o "$out/share.o" "$out"/share/*.swift
 
+# The device's tests, which import the app.
+report "the app's interface, for its tests" "${sources[@]}" -enable-testing -emit-module -experimental-skip-non-inlinable-function-bodies \
+    -module-name RaliDemo -emit-module-path "$out/modules/RaliDemo.swiftmodule" "$out"/app/*.swift \
+    && report "the tests that a Mac runs" "${sources[@]}" -typecheck -module-name RaliDemoTests "$demo"/Tests/*.swift
+
 # plant NAME FOLDER FILE OLD NEW: with OLD replaced, the compiler must refuse it.
 plant() {
     local name=$1 folder=$2 file=$3 copy=$out/planted
