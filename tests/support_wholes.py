@@ -228,7 +228,7 @@ def _damages(whole: Whole, part: str) -> tuple[Damage, ...]:
 
 def _tried(damage: Damage, data: bytes, rng: np.random.Generator) -> bytes:
     try:
-        return damage(data, rng)
+        return bytes(damage(data, rng))
     except (ValueError, KeyError, IndexError):  # damaged before: no JSON any more
         return pick(rng, BYTES)(data, rng)
 
@@ -395,7 +395,7 @@ def _safetensors_changed(data: bytes, rng: np.random.Generator) -> bytes:
         at = int(rng.integers(max(1, len(numbers) - 8)))
         special = pick(rng, [b"\0\x7c", b"\0\x7e", b"\0\0\x80\x7f", b"\0\0\xc0\x7f", b"\xff\x7b"])
         numbers[at // 4 * 4 :][: len(special)] = np.frombuffer(special, np.uint8)
-        return data[: 8 + size] + numbers.tobytes()
+        return bytes(data[: 8 + size] + numbers.tobytes())
     table = pick(rng, (json_changed, json_changed, json_twice))(data[8 : 8 + size], rng)
     return len(table).to_bytes(8, "little") + table + data[8 + size :]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,9 +133,9 @@ def test_a_bank_read_with_the_wrong_sign_is_refused(
 def test_folding_that_changes_reasons_is_refused(
     banked: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ralikit.model import folded
+    import torch
 
-    monkeypatch.setattr(folded.torch, "sigmoid", folded.torch.tanh)
+    monkeypatch.setattr(torch, "sigmoid", torch.tanh)
     with pytest.raises(ParityError, match="folding changed a reason"):
         open_gate(banked, count=12, calibration_count=12)
 
@@ -185,7 +186,9 @@ def test_facts_must_say_what_reasons_mean(
     from ralikit.export.targets.onnx import target as onnx
 
     made = export(banked, target="onnx", precision="fp32", out=tmp_path, gate=banked_gate)
-    for reasons in (None, [], made.facts["reasons"][:2], made.facts["reasons"][:1] * 3):
+    own = made.facts["reasons"]
+    wrong: tuple[list[Any] | None, ...] = (None, [], own[:2], own[:1] * 3)
+    for reasons in wrong:
         facts = {k: v for k, v in made.facts.items() if k != "reasons"}
         onnx.write_facts(made.path, facts | ({} if reasons is None else {"reasons": reasons}))
         with pytest.raises(BundleError):

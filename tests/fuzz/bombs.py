@@ -44,7 +44,10 @@ def _text(count: int) -> bytes:
 
 
 def _written(data: Callable[[], bytes]) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(data()) and None
+    def write(path: Path) -> None:
+        path.write_bytes(data())
+
+    return write
 
 
 def _honest(path: Path) -> None:
@@ -179,7 +182,8 @@ def _read_basis(path: Path) -> object:
         temperature=1.0,
         normalize=False,
     )
-    return _check_basis(path, head)
+    _check_basis(path, head)
+    return None
 
 
 def _read_tower(path: Path) -> object:

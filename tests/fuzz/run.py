@@ -85,7 +85,7 @@ def _fuzzed(reader: Reader, seconds: float, seed: int, engine: str) -> int:
         )
         last = child.stdout.strip().rpartition("\n")[2]
         counts = json.loads(last) if last.startswith("{") else _NONE
-        inputs, refused = inputs + counts["inputs"], refused + counts["refused"]
+        inputs, refused = inputs + int(counts["inputs"]), refused + int(counts["refused"])
         left -= counts["seconds"]
         if child.returncode == 0:
             break

@@ -17,8 +17,9 @@ SECONDS = 5.0
 
 def _each(readers: Sequence[Reader]) -> list[Any]:
     # Whole models take a minute to make; CI fuzzes them in a stage of its own.
-    marks = {True: pytest.mark.slow, False: ()}
-    return [pytest.param(r, id=r.name, marks=marks[r.whole]) for r in readers]
+    return [
+        pytest.param(r, id=r.name, marks=[pytest.mark.slow] if r.whole else []) for r in readers
+    ]
 
 
 @pytest.mark.parametrize("reader", _each(READERS))
