@@ -3,7 +3,7 @@
     python tests/fuzz/run.py --seconds 300
     python tests/fuzz/run.py pictures pickles --seconds 3600 --engine atheris
 
-Every input is read, or refused in one sentence, within ten seconds of processor time and 4 GB. Anything else is a
+Every input is read, or refused in one sentence, in 10 s of processor time and 4 GB. Else it is a
 fault: the input is kept in tests/fuzz/found, the reader goes on with others, and the exit code is
 1. Mended ones move to tests/fuzz/corpus/READER, where the test suite reads them again. Whole models
 (`damaged-...` and `resealed-...`) are made at the start, a minute or two. With atheris installed
