@@ -230,7 +230,7 @@ def _tried(damage: Damage, data: bytes, rng: np.random.Generator) -> bytes:
     try:
         return bytes(damage(data, rng))
     except (ValueError, KeyError, IndexError):  # damaged before: no JSON any more
-        return pick(rng, BYTES)(data, rng)
+        return bytes(pick(rng, BYTES)(data, rng))
 
 
 def _shuffled(parts: dict[str, bytes], rng: np.random.Generator) -> None:
@@ -397,7 +397,7 @@ def _safetensors_changed(data: bytes, rng: np.random.Generator) -> bytes:
         numbers[at // 4 * 4 :][: len(special)] = np.frombuffer(special, np.uint8)
         return bytes(data[: 8 + size] + numbers.tobytes())
     table = pick(rng, (json_changed, json_changed, json_twice))(data[8 : 8 + size], rng)
-    return len(table).to_bytes(8, "little") + table + data[8 + size :]
+    return bytes(len(table).to_bytes(8, "little") + table + data[8 + size :])
 
 
 _PROTOBUF = (*BYTES, *(protobuf_changed,) * 8, *(facts_changed,) * 4)

@@ -56,7 +56,7 @@ def plant(photo: Pixels, what: Rendering, strength: float, *, rng: np.random.Gen
         raise UsageError(f"a fault's strength lies in 0..1, not {strength}")
     levels = np.asarray(what.plant(photo, strength, rng))
     if levels.dtype == np.uint8:
-        return levels
+        return levels.astype(np.uint8, copy=False)
     worse: Pixels = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return worse
 
