@@ -45,24 +45,34 @@ say "Files to score with, and the scores Python gives with them"
 # The integer files take a minute's export each: they are made while the rest goes on. A file given in
 # RALIKIT_WEB_INT8 or RALIKIT_WEB_INT8_WEIGHTS is used as it is.
 export_s=${RALIKIT_WEB_EXPORT_S:-300} # for both together
+artifacts=${RALIKIT_NATIVE_ARTIFACTS:-$root/build/native}
 integers() {
     local precision given end=$((SECONDS + export_s))
     for precision in int8 int8-weights; do
         given=RALIKIT_WEB_$(echo "${precision^^}" | tr - _)
-        given=${!given:+"$precision=${!given}"}
-        timeout "$((end > SECONDS ? end - SECONDS : 1))" "$python" runtimes/golden/generate.py --precision "$precision" \
-            ${given:+--model "$given"} --models-out "$work" --scores-out "$work/scores-$precision.json" &
+        export_one "$precision" "${!given:-}" "$((end > SECONDS ? end - SECONDS : 1))" &
         trap 'kill "$!"' TERM
         wait "$!" || echo "$precision: $?" >>"$work/integers.failed"
     done
 }
+export_one() {
+    if [ -n "$2" ]; then
+        "$python" runtimes/golden/generate.py --precision "$1" --model "$1=$2" \
+            --models-out "$work" --scores-out "$work/scores-$1.json"
+    else # one export serves all native tiers
+        timeout "$3" bash tests/native/artifacts.sh "$artifacts" "$1" || return "$?"
+        cp "$artifacts/mini-$1.onnx" "$work/$1.onnx"
+        cp "$artifacts/scores-$1.json" "$work/scores-$1.json"
+    fi
+}
 rm -f "$work"/scores*.json "$work/integers.failed"
+# fp16 is the file that the bundle carries: stored in 16 bits, computed in 32.
+export_one fp16 "" 600
+mv "$work/scores-fp16.json" "$work/scores.json"
 integers >"$work/integers.log" 2>&1 &
 exporting=$!
 trap 'kill "$exporting" 2>/dev/null || true' EXIT
 "$python" tests/native/web/tiny_model.py "$work/tiny.onnx"
-# fp16 is the file that the bundle carries: stored in 16 bits, computed in 32.
-"$python" runtimes/golden/generate.py --precision fp16 --models-out "$work" --scores-out "$work/scores.json"
 
 say "Types"
 "$modules/.bin/tsc" -p runtimes/js
