@@ -189,6 +189,8 @@ def test_a_balanced_batch_has_its_share_of_every_set(photos: list[Path], tmp_pat
     assert shares(np.array([2940, 812, 1975]), 32, 0.5) == [14, 7, 11]
     assert shares(np.array([2940, 812, 1975]), 32, 0.0) == [11, 11, 10]
     assert shares(np.array([1000, 1]), 8, 1.0) == [6, 2]  # one photo has nothing to compare with
+    with pytest.raises(TrainingError, match="no place for two photos of 3 sets"):
+        shares(np.array([9, 9, 9]), 5, 0.5)
 
 
 def test_frozen_names_must_exist(photos: list[Path], tmp_path: Path) -> None:

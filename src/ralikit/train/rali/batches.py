@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ralikit.errors import TrainingError
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.augment import draw_chain, take
 from ralikit.train.rali.photo_store import PhotoStore
@@ -163,12 +164,17 @@ def shares(counts: NDArray[np.int64], batch: int, balance: float) -> list[int]:
         counts: Photos of each set.
         batch: Photos of a step.
         balance: 1: as many as there are; 0: the same of each.
+
+    Raises:
+        TrainingError: If a batch has no place for two of each.
     """
+    if batch < 2 * len(counts):
+        raise TrainingError(f"a batch of {batch} has no place for two photos of {len(counts)} sets")
     wanted = counts.astype(np.float64) ** balance
     wanted *= batch / wanted.sum()
     given = np.maximum(np.floor(wanted).astype(int), 2)
     while given.sum() < batch:
         given[np.argmax(wanted - given)] += 1
     while given.sum() > batch:
-        given[np.argmax(given - wanted)] -= 1
+        given[np.argmax(np.where(given > 2, given - wanted, -np.inf))] -= 1
     return [int(n) for n in given]
