@@ -37,3 +37,11 @@ public class UsageError
         message: String,
         cause: Throwable? = null,
     ) : RaliError(message, cause)
+
+/** A line is no sealed record, or was edited. */
+public class RecordError
+    @JvmOverloads
+    constructor(
+        message: String,
+        cause: Throwable? = null,
+    ) : RaliError(message, cause)
