@@ -116,7 +116,7 @@ public class RaliScorer private constructor(
             views.clear()
             while (views.hasRemaining()) views.put(0)
             views.flip()
-            infer(Prepared(views, 1, 1, emptyList(), 0.0, 0.0), embedding = false)
+            infer(Prepared(views, 1, 1, emptyList(), ByteArray(0), null, 0.0, 0.0), embedding = false)
         }
     }
 

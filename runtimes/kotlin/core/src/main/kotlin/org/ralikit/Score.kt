@@ -30,6 +30,8 @@ public data class Timings(
  * @property embedding D numbers, where the file gives them and the caller asked for them; else null.
  * @property width of the upright photo, pixels.
  * @property notes sentences that a user should see.
+ * @property fingerprint 192 bytes by which [BestShot] tells scenes.
+ * @property taken when the photo was taken by its EXIF, seconds without regard to a zone; null: not known.
  */
 public class Score(
     public val value: Double,
@@ -42,6 +44,8 @@ public class Score(
     public val width: Int,
     public val height: Int,
     public val notes: List<String>,
+    public val fingerprint: ByteArray,
+    public val taken: Double?,
     public val timings: Timings,
 )
 

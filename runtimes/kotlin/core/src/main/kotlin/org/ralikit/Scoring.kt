@@ -14,6 +14,8 @@ internal class Prepared(
     val width: Int,
     val height: Int,
     val notes: List<String>,
+    val fingerprint: ByteArray,
+    val taken: Double?,
     val decode: Double,
     val resize: Double,
 )
@@ -48,7 +50,7 @@ internal fun prepare(
         var done = false
         try {
             val before = System.nanoTime()
-            cutViews(opened.rows, opened.orientation, preprocess, views)
+            val fingerprint = cutViews(opened.rows, opened.orientation, preprocess, views)
             val resize = System.nanoTime() - before - opened.rows.nanos
             val prepared =
                 Prepared(
@@ -56,6 +58,8 @@ internal fun prepare(
                     width = opened.width,
                     height = opened.height,
                     notes = opened.notes,
+                    fingerprint = fingerprint,
+                    taken = opened.taken,
                     decode = (before - start + opened.rows.nanos) / 1e9,
                     resize = resize / 1e9,
                 )
@@ -88,6 +92,8 @@ internal fun scoreOf(
         width = prepared.width,
         height = prepared.height,
         notes = prepared.notes,
+        fingerprint = prepared.fingerprint,
+        taken = prepared.taken,
         timings = Timings(prepared.decode, prepared.resize, inference),
     )
 }

@@ -12,11 +12,25 @@ internal object ImageIoDecoder : PhotoDecoder {
     ): PixelSource {
         val image =
             try {
-                ImageIO.read(ByteArrayInputStream(bytes))
+                ImageIO.read(ByteArrayInputStream(withoutProfile(bytes)))
             } catch (error: Exception) {
                 throw PhotoError("cannot be decoded (${error.message})", error)
             }
         return Source(image ?: throw PhotoError("is of a kind that this decoder does not read"))
+    }
+
+    /** A JPEG without its colour profile, to which the JDK would convert by itself. */
+    private fun withoutProfile(bytes: ByteArray): ByteArray {
+        var at = 2
+        while (at + 4 <= bytes.size && bytes[at] == 0xff.toByte() && bytes[at + 1] != 0xda.toByte()) {
+            val end = at + 2 + (bytes[at + 2].toInt() and 0xff) * 256 + (bytes[at + 3].toInt() and 0xff)
+            if (end > bytes.size) break
+            if (bytes[at + 1] == 0xe2.toByte()) {
+                return withoutProfile(bytes.copyOf(at) + bytes.copyOfRange(end, bytes.size))
+            }
+            at = end
+        }
+        return bytes
     }
 
     private class Source(

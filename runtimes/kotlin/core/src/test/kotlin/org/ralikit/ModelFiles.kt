@@ -68,11 +68,20 @@ internal fun entry(
     value: String,
 ): ByteArray = field(14, field(1, key.toByteArray()) + field(2, value.toByteArray()))
 
+/** A node, and ends of these names; nothing that could run. */
+internal fun graph(vararg outputs: String): ByteArray =
+    outputs.fold(field(1, field(4, "Nothing".toByteArray())) + field(11, field(1, "image".toByteArray()))) { all, name ->
+        all + field(12, field(1, name.toByteArray()))
+    }
+
+/** The ends that [facts] promise. */
+internal val GRAPH: ByteArray = graph("score", "embedding", "reasons")
+
 /** An .onnx file with metadata entries and no graph to speak of; its digest is right where it has one. */
 internal fun onnx(
     facts: String?,
     digest: Boolean = true,
-    graph: ByteArray = field(2, "g".toByteArray()),
+    graph: ByteArray = GRAPH,
     extra: ByteArray = ByteArray(0),
 ): ByteArray {
     var file = byteArrayOf(8, 8) + field(7, graph)

@@ -58,7 +58,7 @@ class ModelsTest {
                 remove("outputs")
                 put("functions", listOf("score"))
             }
-        val facts = read(onnx(text, digest = false))
+        val facts = read(onnx(text, digest = false, graph = graph("score")))
         assertEquals(0.5, facts.tieWidth)
         assertEquals("older", facts.tieWidthNote)
         assertEquals(listOf("score"), facts.outputs)
@@ -74,7 +74,8 @@ class ModelsTest {
 
     @Test
     fun oneChangedByteIsRefused() {
-        val whole = onnx(facts())
+        // Without `digest` among the facts, one changed byte of its key would make a file that never had one.
+        val whole = onnx(facts { put("digest", mapOf("sha256" to "file")) })
         for (at in whole.indices) {
             val broken = whole.copyOf().also { it[at] = (it[at].toInt() xor 1).toByte() }
             assertFailsWith<ModelError>("byte $at of ${whole.size}") { read(broken) }
@@ -107,9 +108,16 @@ class ModelsTest {
     @Test
     fun weightsInOtherFilesAreRefused() {
         val beside = field(13, field(1, "location".toByteArray()) + field(2, "weights.bin".toByteArray()))
-        assertContains(refused(onnx(facts(), graph = field(5, beside))), "keeps weights in another file")
-        val deep = field(1, field(5, field(6, field(5, beside)))) // a node's attribute's graph's tensor
-        assertContains(refused(onnx(facts(), graph = deep)), "keeps weights in another file")
+        assertContains(refused(onnx(facts(), graph = field(5, beside) + GRAPH)), "keeps weights in another file")
+        val deep = field(1, field(5, field(6, field(5, beside) + GRAPH))) // a node's attribute's graph's tensor
+        assertContains(refused(onnx(facts(), graph = deep + GRAPH)), "keeps weights in another file")
+    }
+
+    @Test
+    fun aGraphWithOtherEndsIsRefusedBeforeAnythingLoadsIt() {
+        assertContains(refused(onnx(facts(), graph = graph("score", "embedding"))), "does not fit its own facts")
+        assertContains(refused(onnx(facts { put("outputs", listOf("score")) })), "it goes from [image] to [score, ")
+        assertContains(refused(onnx(facts(), graph = field(2, "g".toByteArray()))), "it goes from [] to []")
     }
 
     @Test
@@ -135,7 +143,12 @@ class ModelsTest {
         assertContains(refused { remove("reasons") }, "does not say which")
         assertContains(refused { inner("preprocess").put("crop", "centre") }, "a setting \"crop\"")
         assertContains(refused { inner("preprocess").put("size", 0) }, "size 0")
-        assertContains(refused { inner("preprocess").put("size", 30_000) }, "30000 x 30000 pixels")
+        assertContains(
+            refused {
+                inner("preprocess").putAll(mapOf("size" to 30_000, "shortest_edge" to null))
+            },
+            "30000 x 30000 pixels",
+        )
         assertContains(refused { inner("preprocess").put("shortest_edge", 3) }, "shortest_edge 3")
         assertContains(refused { inner("preprocess").put("resample", "nearest") }, "the resize \"nearest\"")
         assertContains(refused { inner("preprocess").put("anchors", listOf(listOf(0.5, 1.5))) }, "outside of 0..1")

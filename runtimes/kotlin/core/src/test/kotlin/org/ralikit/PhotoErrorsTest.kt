@@ -11,8 +11,7 @@ class PhotoErrorsTest {
 
     private fun small(extra: ByteArray = ByteArray(0)) = png(6, 5, extra) { y, row -> row.fill((y * 40).toByte()) }
 
-    private fun refused(bytes: ByteArray): String =
-        assertFailsWith<PhotoError> { views(bytes, size) }.message.orEmpty()
+    private fun refused(bytes: ByteArray): String = assertFailsWith<PhotoError> { views(bytes, size) }.message.orEmpty()
 
     private fun notes(bytes: ByteArray): List<String> = opened(bytes).use { it.notes }
 
@@ -99,7 +98,8 @@ class PhotoErrorsTest {
 
     @Test
     fun anErrorNamesThePhotoAndShowsNoControlCharacters() {
-        val error = assertFailsWith<PhotoError> { prepare(Photo.bytes(ByteArray(0), "a\nb.png"), null, size, Buffers(48)) }
+        val error =
+            assertFailsWith<PhotoError> { prepare(Photo.bytes(ByteArray(0), "a\nb.png"), null, size, Buffers(48)) }
         assertEquals("a?b.png: the file is empty", error.message)
     }
 

@@ -109,8 +109,9 @@ class PixelsTest {
             assertEquals(expected.size, pixels.size, name)
             val apart = pixels.indices.map { abs((pixels[it].toInt() and 0xff) - (expected[it].toInt() and 0xff)) }
             val mean = apart.average()
-            lines += "$name: largest ${apart.maxOrNull()}, mean %.4f, differing %.4f"
-                .format(mean, apart.count { it > 0 } / apart.size.toDouble())
+            lines +=
+                "$name: largest ${apart.maxOrNull()}, mean %.4f, differing %.4f"
+                    .format(mean, apart.count { it > 0 } / apart.size.toDouble())
             assertTrue(mean < 1.0, lines.last())
         }
         println("JDK ImageIO against Pillow, levels of 255:\n  " + lines.joinToString("\n  "))

@@ -9,12 +9,21 @@ import kotlin.test.assertTrue
 class RecordsTest {
     @Test
     fun goldenRecordsOpen() {
-        val lines = Golden.lines("records.jsonl").map(Records::open)
+        val lines = Golden.lines("records.jsonl").map { numbers(Records.open(it)) as Map<*, *> }
         assertTrue(lines.size >= 4)
         assertEquals(lines[0], lines[1])
         assertEquals(lines[0], lines[2])
         assertTrue(lines.none { "schema" in it })
     }
+
+    /** 1 and 1.0 are one number in JSON. */
+    private fun numbers(value: Any?): Any? =
+        when (value) {
+            is Number -> value.toDouble()
+            is Map<*, *> -> value.mapValues { numbers(it.value) }
+            is List<*> -> value.map(::numbers)
+            else -> value
+        }
 
     @Test
     fun brokenRecordsDoNot() {

@@ -99,8 +99,16 @@ class ScorerTest {
         open(MeanEngine(reasons = floatArrayOf(0.5f, 0.49999997f, 0.75f))).use { scorer ->
             assertEquals(listOf("too-dark", "out-of-focus"), scorer.scoreBlocking(plain(1)).reasons.map { it.id })
         }
-        open(MeanEngine(), facts { put("outputs", listOf("score")) }).use { scorer ->
-            assertEquals(emptyList(), scorer.scoreBlocking(plain(1)).reasonValues)
+    }
+
+    @Test
+    fun aModelWithoutReasonsHasNone() {
+        val file = temporary(onnx(facts { put("outputs", listOf("score")) }, graph = graph("score")))
+        RaliScorer.openBlocking(file, ScorerOptions(listOf(MeanEngine()))).use { scorer ->
+            val score = scorer.scoreBlocking(plain(1), embedding = true)
+            assertEquals(emptyList(), score.reasonValues)
+            assertEquals(emptyList(), score.reasons)
+            assertNull(score.embedding)
         }
     }
 
@@ -125,8 +133,10 @@ class ScorerTest {
                 val photos = (0 until 20).map { if (it == 5) Photo.bytes(byteArrayOf(1), "broken") else plain(it) }
                 val entries = scorer.scoreAll(photos.asFlow()).toList()
                 assertEquals((0 until 20).toList(), entries.map { it.index })
-                assertEquals("broken: is no photo that can be read (expected JPEG, PNG, WebP, BMP, GIF or HEIC)",
-                    entries[5].error?.message)
+                assertEquals(
+                    "broken: is no photo that can be read (expected JPEG, PNG, WebP, BMP, GIF or HEIC)",
+                    entries[5].error?.message,
+                )
                 assertEquals((0 until 20).map { if (it == 5) null else it.toDouble() }, entries.map { it.score?.value })
             }
         }

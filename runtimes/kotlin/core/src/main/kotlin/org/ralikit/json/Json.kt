@@ -109,12 +109,30 @@ private class JsonReader(
 
     private fun escape(): Char =
         when (val c = take()) {
-            '"', '\\', '/' -> c
-            'b' -> '\b'
-            'f' -> '\u000c'
-            'n' -> '\n'
-            'r' -> '\r'
-            't' -> '\t'
+            '"', '\\', '/' -> {
+                c
+            }
+
+            'b' -> {
+                '\b'
+            }
+
+            'f' -> {
+                '\u000c'
+            }
+
+            'n' -> {
+                '\n'
+            }
+
+            'r' -> {
+                '\r'
+            }
+
+            't' -> {
+                '\t'
+            }
+
             'u' -> {
                 var code = 0
                 repeat(4) {
@@ -124,7 +142,10 @@ private class JsonReader(
                 }
                 code.toChar()
             }
-            else -> fail("an unknown escape")
+
+            else -> {
+                fail("an unknown escape")
+            }
         }
 
     private fun number(): Any {
@@ -274,8 +295,10 @@ private fun writeText(
     for ((i, c) in text.withIndex()) {
         when {
             c == '"' || c == '\\' -> out.append('\\').append(c)
+
             // Half of a pair has no UTF-8.
             c < ' ' || isHalf(text, i) -> out.append("\\u").append(c.code.toString(16).padStart(4, '0'))
+
             else -> out.append(c)
         }
     }

@@ -62,6 +62,13 @@ private fun onnx(
     val facts = parseFacts(words.facts, where)
     if (words.digest == null && "digest" in facts.written) throw damaged(where)
     val sha256 = checked(bytes, words.digest, where)
+    // Before native code sees the graph.
+    if (words.ends != GraphEnds(listOf("image"), facts.outputs)) {
+        throw ModelError(
+            "$where does not fit its own facts: they promise a graph from 'image' to ${facts.outputs}, it goes from " +
+                "${words.ends.inputs} to ${words.ends.outputs}; export it again",
+        )
+    }
     return ReadModel(
         ModelFormat.ONNX,
         facts.copy(digested = words.digest != null, sha256 = sha256, bytes = bytes.size),

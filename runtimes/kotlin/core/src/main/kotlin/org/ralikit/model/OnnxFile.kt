@@ -3,6 +3,11 @@ package org.ralikit.model
 import org.ralikit.ModelError
 
 private const val GRAPH = 7 // ModelProto.graph
+private const val NODE = 1 // GraphProto.node
+private const val INPUT = 11 // GraphProto.input
+private const val OUTPUT = 12 // GraphProto.output
+private const val MOST_NAMES = 100
+private const val MOST_NAME = 200
 private const val METADATA = 14 // ModelProto.metadata_props
 private const val EXTERNAL_DATA = 13 // TensorProto.external_data
 private const val MOST_TEXT = 16 shl 20
@@ -20,19 +25,58 @@ private enum class Message {
 
     fun within(field: Int): Message? =
         when (this) {
-            MODEL -> if (field == 7) GRAPH else if (field == 25) FUNCTION else null
-            GRAPH -> if (field == 1) NODE else if (field == 5) TENSOR else if (field == 15) SPARSE else null
-            FUNCTION -> if (field == 7) NODE else if (field == 11) ATTRIBUTE else null
-            NODE -> if (field == 5) ATTRIBUTE else null
-            ATTRIBUTE ->
+            MODEL -> {
+                if (field == 7) {
+                    GRAPH
+                } else if (field == 25) {
+                    FUNCTION
+                } else {
+                    null
+                }
+            }
+
+            GRAPH -> {
+                if (field == 1) {
+                    NODE
+                } else if (field == 5) {
+                    TENSOR
+                } else if (field == 15) {
+                    SPARSE
+                } else {
+                    null
+                }
+            }
+
+            FUNCTION -> {
+                if (field == 7) {
+                    NODE
+                } else if (field == 11) {
+                    ATTRIBUTE
+                } else {
+                    null
+                }
+            }
+
+            NODE -> {
+                if (field == 5) ATTRIBUTE else null
+            }
+
+            ATTRIBUTE -> {
                 when (field) {
                     5, 10 -> TENSOR
                     6, 11 -> GRAPH
                     22, 23 -> SPARSE
                     else -> null
                 }
-            SPARSE -> if (field == 1 || field == 2) TENSOR else null
-            TENSOR -> null
+            }
+
+            SPARSE -> {
+                if (field == 1 || field == 2) TENSOR else null
+            }
+
+            TENSOR -> {
+                null
+            }
         }
 }
 
@@ -58,10 +102,11 @@ internal fun readOnnx(
     try {
         val entries = entries(file, where)
         refuseOtherFiles(file, where)
+        val ends = ends(file)
         val facts = entries[KEY]?.let { file.bytes(it.from, it.to, MOST_TEXT) }
-        val place = entries[DIGEST_KEY] ?: return Words(facts, null)
+        val place = entries[DIGEST_KEY] ?: return Words(facts, null, ends)
         val entry = file.bytes(place.from, place.to, MARK.length + DIGITS)
-        return Words(facts, Digest(place.from + MARK.length, digitsOf(entry, where)))
+        return Words(facts, Digest(place.from + MARK.length, digitsOf(entry, where)), ends)
     } catch (error: OutOfFile) {
         throw ModelError("$where is damaged or no ONNX file: copy or export it again", error)
     }
@@ -88,6 +133,35 @@ private fun entries(
     }
     if (!graph) throw OutOfFile()
     return found
+}
+
+/** Names of what the graph takes and gives; a graph without a node has no ends. */
+private fun ends(file: FileBytes): GraphEnds {
+    val inputs = ArrayList<String>()
+    val outputs = ArrayList<String>()
+    var nodes = false
+    fields(file, Place(0, file.size)) { number, graph ->
+        if (number != GRAPH) return@fields
+        fields(file, graph) { part, inner ->
+            if (part == NODE) nodes = true
+            if (part == INPUT) inputs += nameOf(file, inner)
+            if (part == OUTPUT) outputs += nameOf(file, inner)
+            if (inputs.size + outputs.size > MOST_NAMES) throw OutOfFile()
+        }
+    }
+    return if (nodes) GraphEnds(inputs, outputs) else GraphEnds(emptyList(), emptyList())
+}
+
+/** ValueInfoProto.name. */
+private fun nameOf(
+    file: FileBytes,
+    value: Place,
+): String {
+    var name = ""
+    fields(file, value) { part, inner ->
+        if (part == 1) name = String(file.bytes(inner.from, inner.to, MOST_NAME), Charsets.UTF_8)
+    }
+    return name
 }
 
 private fun refuseOtherFiles(
@@ -121,16 +195,28 @@ private inline fun fields(
         val number = (tag ushr 3).coerceIn(0, Int.MAX_VALUE.toLong()).toInt()
         if (number == 0) throw OutOfFile()
         when ((tag and 7).toInt()) {
-            0 -> cursor.varint()
-            1 -> cursor.skip(8)
+            0 -> {
+                cursor.varint()
+            }
+
+            1 -> {
+                cursor.skip(8)
+            }
+
             2 -> {
                 val length = cursor.varint()
                 val from = cursor.at
                 cursor.skip(length)
                 found(number, Place(from, cursor.at))
             }
-            5 -> cursor.skip(4)
-            else -> throw OutOfFile()
+
+            5 -> {
+                cursor.skip(4)
+            }
+
+            else -> {
+                throw OutOfFile()
+            }
         }
     }
 }

@@ -15,6 +15,13 @@ internal const val MARK = "ralikit-sha256:"
 internal class Words(
     val facts: ByteArray?,
     val digest: Digest?,
+    val ends: GraphEnds,
+)
+
+/** Names of a graph's inputs and outputs. */
+internal data class GraphEnds(
+    val inputs: List<String>,
+    val outputs: List<String>,
 )
 
 internal data class Digest(

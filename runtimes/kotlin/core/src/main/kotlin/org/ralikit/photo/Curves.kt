@@ -119,5 +119,4 @@ private fun pq(x: Double): Double {
 }
 
 /** ARIB STD-B67, scene light. */
-private fun hlg(x: Double): Double =
-    if (x <= 0.5) x * x / 3 else (exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12
+private fun hlg(x: Double): Double = if (x <= 0.5) x * x / 3 else (exp((x - 0.55991073) / 0.17883277) + 0.28466892) / 12

@@ -21,6 +21,7 @@ internal class Head(
     var height: Int? = null
     var space: PixelSpace = PixelSpace.RGB
     var orientation: Int = 1
+    var taken: Double? = null
     var profile: ByteArray? = null
     var coded: Coded? = null
     var gainMap: Boolean = false
@@ -80,6 +81,16 @@ internal fun Head.setSize(
     this.height = height
 }
 
+internal fun Head.setExif(
+    b: ByteArray,
+    from: Int,
+    to: Int,
+) {
+    val exif = readExif(b, from, to)
+    orientation = exif.orientation
+    taken = exif.taken
+}
+
 /** Whether some text names a gain map, with which a display would widen the range. */
 internal fun namesGainMap(
     data: ByteArray,
@@ -109,7 +120,7 @@ private fun jpegHead(
             head.setSize(b.u16(from + 3), b.u16(from + 1))
             head.space = spaceOf(b.u8(from + 5))
         } else if (marker == 0xe1 && b.latin1(from, 6) == "Exif\u0000\u0000") {
-            head.orientation = exifOrientation(b, from + 6, to)
+            head.setExif(b, from + 6, to)
         } else if (marker == 0xe1 && namesGainMap(b, from, to)) {
             head.gainMap = true
         } else if (marker == 0xe2 && b.latin1(from, 12) == "ICC_PROFILE\u0000") {
@@ -150,18 +161,30 @@ private fun webpHead(
                 head.setSize(u24le(b, from + 4) + 1, u24le(b, from + 7) + 1)
                 sized = true
             }
-            "VP8 " -> if (!sized) head.setSize(b.u16le(from + 6) and 0x3fff, b.u16le(from + 8) and 0x3fff)
-            "VP8L" ->
+
+            "VP8 " -> {
+                if (!sized) head.setSize(b.u16le(from + 6) and 0x3fff, b.u16le(from + 8) and 0x3fff)
+            }
+
+            "VP8L" -> {
                 if (!sized) {
                     val bits = b.u32le(from + 1).toInt()
                     head.setSize((bits and 0x3fff) + 1, (bits ushr 14 and 0x3fff) + 1)
                 }
-            "ICCP" -> head.profile = b.copyOfRange(from, to)
+            }
+
+            "ICCP" -> {
+                head.profile = b.copyOfRange(from, to)
+            }
+
             "EXIF" -> {
                 val skip = if (b.latin1(from, 6) == "Exif\u0000\u0000") 6 else 0
-                head.orientation = exifOrientation(b, from + skip, to)
+                head.setExif(b, from + skip, to)
             }
-            "XMP " -> if (namesGainMap(b, from, to)) head.gainMap = true
+
+            "XMP " -> {
+                if (namesGainMap(b, from, to)) head.gainMap = true
+            }
         }
         val packed = kind == "VP8 " || kind == "VP8L" || kind == "ALPH"
         if (packed && b.hasZeros(HOLE_RUN, from, to) && HOLE !in head.notes) head.notes += HOLE
@@ -176,24 +199,3 @@ private fun u24le(
     b: ByteArray,
     at: Int,
 ): Int = b.u16le(at) or (b.u8(at + 2) shl 16)
-
-/** Orientation in a TIFF-shaped EXIF block at [from] until [to], 1 to 8; anything else reads as 1. */
-internal fun exifOrientation(
-    b: ByteArray,
-    from: Int,
-    to: Int,
-): Int {
-    val little = b.latin1(from, 2) == "II"
-    if (!little && b.latin1(from, 2) != "MM") return 1
-
-    fun two(at: Int) = if (little) b.u16le(at) else b.u16(at)
-    if (from + 8 > to) return 1
-    val table = from + (if (little) b.u32le(from + 4) else b.u32(from + 4))
-    if (table + 2 > to) return 1
-    for (i in 0 until two(table.toInt())) {
-        val at = table.toInt() + 2 + i * 12
-        if (at + 12 > to) return 1
-        if (two(at) == 0x0112 && two(at + 2) == 3) return two(at + 8).takeIf { it in 1..8 } ?: 1
-    }
-    return 1
-}

@@ -1,6 +1,7 @@
 package org.ralikit.photo
 
 private const val MOST_BOXES = 10_000
+private const val MOST_START = 1 shl 20 // where a file's boxes stand
 
 private class Box(
     val kind: String,
@@ -13,9 +14,11 @@ internal fun heicHead(
     b: ByteArray,
     head: Head,
 ) {
-    if (namesGainMap(b, 0, minOf(b.size, 1 shl 20)) || b.find("hdrgainmap".toByteArray(), 0, minOf(b.size, 1 shl 20)) >= 0) {
-        head.gainMap = true
-    }
+    val start = minOf(b.size, MOST_START)
+    head.gainMap = namesGainMap(b, 0, start) || b.find("hdrgainmap".toByteArray(), 0, start) >= 0
+    // The decoder turns the picture upright; of EXIF the time alone is wanted.
+    val exif = b.find("Exif\u0000\u0000".toByteArray(), 0, b.size)
+    if (exif >= 0) head.taken = readExif(b, exif + 6, b.size).taken
     val meta = boxes(b, 0, b.size).firstOrNull { it.kind == "meta" } ?: return
     val inside = boxes(b, meta.from + 4, meta.to)
     val primary = inside.firstOrNull { it.kind == "pitm" }?.let { itemOf(b, it) }
@@ -26,14 +29,22 @@ internal fun heicHead(
     for ((index, box) in all.withIndex()) {
         if (own != null && index + 1 !in own) continue
         when (box.kind) {
-            "ispe" -> head.setSize(b.i32(box.from + 4), b.i32(box.from + 8))
-            "colr" ->
+            "ispe" -> {
+                head.setSize(b.i32(box.from + 4), b.i32(box.from + 8))
+            }
+
+            "colr" -> {
                 when (b.latin1(box.from, 4)) {
-                    "nclx" ->
+                    "nclx" -> {
                         // The decoder spreads narrow values itself.
                         head.coded = Coded(b.u16(box.from + 4), b.u16(box.from + 6), full = true)
-                    "prof", "rICC" -> head.profile = b.copyOfRange(box.from + 4, box.to)
+                    }
+
+                    "prof", "rICC" -> {
+                        head.profile = b.copyOfRange(box.from + 4, box.to)
+                    }
                 }
+            }
         }
     }
 }

@@ -41,7 +41,14 @@ internal val ENCODE: ByteArray by lazy {
 }
 
 private fun encoded(y: Double): Int {
-    val clipped = if (y < 0.0) 0.0 else if (y > 1.0) 1.0 else y
+    val clipped =
+        if (y < 0.0) {
+            0.0
+        } else if (y > 1.0) {
+            1.0
+        } else {
+            y
+        }
     return ENCODE[(clipped * 65535.0 + 0.5).toInt()].toInt() and 0xff
 }
 

@@ -13,11 +13,12 @@ private const val MISFIT = "its colour profile is for another kind of pixels and
 private const val CONVERTED = "its colour profile is a table, which the platform applied"
 private const val GAIN_MAP = "its HDR gain map was left out: the standard-range picture was scored"
 
-/** A photo whose rows can be read, once. @property orientation EXIF's, of the stored pixels. */
+/** A photo whose rows can be read, once. @property orientation EXIF's, of the stored pixels. @property taken seconds. */
 internal class OpenedPhoto(
     val rows: RgbRows,
     val orientation: Int,
     val notes: List<String>,
+    val taken: Double?,
 ) : AutoCloseable {
     /** Size of the upright photo, pixels. */
     val width: Int = upright(rows.width, rows.height, orientation).first
@@ -73,7 +74,7 @@ internal fun openPhoto(
 
 private fun openPixels(source: PixelSource): OpenedPhoto {
     checkSize(source.width.toLong(), source.height.toLong())
-    return OpenedPhoto(RgbRows(SourceRows(source), null), 1, source.notes)
+    return OpenedPhoto(RgbRows(SourceRows(source), null), 1, source.notes, taken = null)
 }
 
 private fun openBytes(
@@ -95,12 +96,19 @@ private fun openBytes(
 
 private fun refuseKind(kind: PhotoKind) {
     when (kind) {
-        PhotoKind.AVIF -> throw PhotoError("is AVIF, which is not read; save it as JPEG or PNG")
-        PhotoKind.TIFF ->
+        PhotoKind.AVIF -> {
+            throw PhotoError("is AVIF, which is not read; save it as JPEG or PNG")
+        }
+
+        PhotoKind.TIFF -> {
             throw PhotoError("is TIFF or a camera raw file, which are not read here; save it as JPEG or PNG")
-        PhotoKind.UNKNOWN ->
+        }
+
+        PhotoKind.UNKNOWN -> {
             throw PhotoError("is no photo that can be read (expected JPEG, PNG, WebP, BMP, GIF or HEIC)")
-        else -> Unit
+        }
+
+        else -> {}
     }
 }
 
@@ -113,6 +121,7 @@ private fun openPng(png: Png): OpenedPhoto {
         RgbRows(PngRows(png), conversion),
         png.head.orientation,
         png.head.notes + notes + gainMap(png.head),
+        png.head.taken,
     )
 }
 
@@ -126,7 +135,14 @@ private fun decodeWith(
     val (conversion, notes) = conversionOf(head)
     val table = conversion is Conversion.Table
     val header = PhotoHeader(head.kind, head.width, head.height, head.orientation, toSrgb = table)
-    val (whole, jpegNotes) = if (head.kind == PhotoKind.JPEG) wholeJpeg(bytes, header, decoder) else bytes to emptyList()
+    val (whole, jpegNotes) =
+        if (head.kind ==
+            PhotoKind.JPEG
+        ) {
+            wholeJpeg(bytes, header, decoder)
+        } else {
+            bytes to emptyList()
+        }
     val source = decoder.decode(whole, header)
     try {
         checkSize(source.width.toLong(), source.height.toLong())
@@ -136,7 +152,8 @@ private fun decodeWith(
         val ours = if (source.converted) null else conversion
         val applied = if (table) listOf(CONVERTED) else emptyList()
         val all = head.notes + jpegNotes + notes + applied + source.notes + gainMap(head)
-        return OpenedPhoto(RgbRows(SourceRows(source), ours), if (source.upright) 1 else head.orientation, all)
+        val orientation = if (source.upright) 1 else head.orientation
+        return OpenedPhoto(RgbRows(SourceRows(source), ours), orientation, all, head.taken)
     } catch (error: Throwable) {
         source.close()
         throw error

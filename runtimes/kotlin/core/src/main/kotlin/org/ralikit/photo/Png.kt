@@ -102,7 +102,7 @@ internal class Png(
             "PLTE" -> palette = bytes.copyOfRange(from, to)
             "tRNS" -> transparency = bytes.copyOfRange(from, to)
             "IDAT" -> pixels += Range(from, to)
-            "eXIf" -> head.orientation = exifOrientation(bytes, from, to)
+            "eXIf" -> head.setExif(bytes, from, to)
             "cICP" -> if (to - from >= 4 && pixels.isEmpty() && head.coded == null) numbers(from)
             "iCCP" -> if (pixels.isEmpty() && head.profile == null) profile(from, to)
             "tEXt", "zTXt", "iTXt" -> text(kind, from, to)
@@ -141,8 +141,15 @@ internal class Png(
         val packed = name + 2
         val size = unpacked(packed, to, PROFILE)
         when {
-            size == null -> head.profile = ByteArray(0) // damaged: said when it is read
-            size > PROFILE -> leftOut("iCCP", "unpacks to more than 16 MB")
+            size == null -> {
+                head.profile = ByteArray(0)
+            }
+
+            // damaged: said when it is read
+            size > PROFILE -> {
+                leftOut("iCCP", "unpacks to more than 16 MB")
+            }
+
             else -> {
                 if (size > UNPACKED) head.notes += "its colour profile is unusually large (${size / 1000} kB)"
                 head.profile = inflated(packed, to, size)
@@ -158,9 +165,18 @@ internal class Png(
         val name = bytes.find(byteArrayOf(0), from, to)
         val size =
             when {
-                kind == "tEXt" -> to - from
-                kind == "zTXt" -> unpacked(name + 2, to, UNPACKED) ?: 0
-                name < 0 || name + 1 >= to || bytes.u8(name + 1) != 1 -> to - from
+                kind == "tEXt" -> {
+                    to - from
+                }
+
+                kind == "zTXt" -> {
+                    unpacked(name + 2, to, UNPACKED) ?: 0
+                }
+
+                name < 0 || name + 1 >= to || bytes.u8(name + 1) != 1 -> {
+                    to - from
+                }
+
                 else -> {
                     val language = bytes.find(byteArrayOf(0), name + 3, to)
                     val word = if (language < 0) -1 else bytes.find(byteArrayOf(0), language + 1, to)

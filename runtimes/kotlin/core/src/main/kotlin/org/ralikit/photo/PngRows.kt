@@ -136,7 +136,14 @@ private class PngLines(
             val toA = abs(b - c)
             val toB = abs(a - c)
             val toC = abs(a + b - c - c)
-            val guess = if (toA <= toB && toA <= toC) a else if (toB <= toC) b else c
+            val guess =
+                if (toA <= toB && toA <= toC) {
+                    a
+                } else if (toB <= toC) {
+                    b
+                } else {
+                    c
+                }
             line[i] = (line[i] + guess).toByte()
         }
     }

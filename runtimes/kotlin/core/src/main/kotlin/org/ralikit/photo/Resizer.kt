@@ -152,5 +152,13 @@ private fun clip(
 
 private fun level(sum: Int): Byte {
     val value = sum shr BITS
-    return (if (value < 0) 0 else if (value > 255) 255 else value).toByte()
+    return (
+        if (value < 0) {
+            0
+        } else if (value > 255) {
+            255
+        } else {
+            value
+        }
+    ).toByte()
 }

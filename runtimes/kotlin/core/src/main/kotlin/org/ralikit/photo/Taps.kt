@@ -51,7 +51,13 @@ internal class Taps(
         val last = outputs - 1
         val turned = IntArray(weights.size)
         for (i in 0..last) weights.copyInto(turned, i * stride, (last - i) * stride, (last - i + 1) * stride)
-        return Taps(size, IntArray(outputs) { first[last - it] }, IntArray(outputs) { count[last - it] }, turned, stride)
+        return Taps(
+            size,
+            IntArray(outputs) { first[last - it] },
+            IntArray(outputs) { count[last - it] },
+            turned,
+            stride,
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 package org.ralikit.photo
 
+import org.ralikit.Filter
 import org.ralikit.Preprocess
 import java.nio.ByteBuffer
 import kotlin.math.floor
@@ -40,20 +41,21 @@ internal fun Preprocess.corners(resized: Size): List<Corner> =
  * @param rows the stored photo's, in sRGB.
  * @param orientation EXIF's, 1 to 8, of the stored photo.
  * @param out takes (V, S, S, 3) from position 0.
+ * @return the photo's fingerprint.
  */
 internal fun cutViews(
     rows: RgbRows,
     orientation: Int,
     preprocess: Preprocess,
     out: ByteBuffer,
-) {
+): ByteArray {
     val (width, height) = upright(rows.width, rows.height, orientation)
     val resized = preprocess.resized(width, height)
     val corners = preprocess.corners(resized)
     val size = preprocess.size
     val windows = windows(corners, size)
     val drawn = windows.map { ByteArray(it.width * it.height * 3) }
-    resize(rows, orientation, resized, preprocess.filter, windows, drawn)
+    val fingerprint = resize(rows, orientation, resized, preprocess.filter, windows, drawn)
     out.clear()
     for ((i, corner) in corners.withIndex()) {
         val at = if (windows.size == 1) 0 else i
@@ -64,27 +66,31 @@ internal fun cutViews(
         }
     }
     out.flip()
+    return fingerprint
 }
 
-/** Let all rows go by the windows that are wanted. */
+/** Let all rows go by the windows that are wanted; returns the photo's fingerprint. */
 internal fun resize(
     rows: RgbRows,
     orientation: Int,
     resized: Size,
-    filter: org.ralikit.Filter,
+    filter: Filter,
     windows: List<Window>,
     drawn: List<ByteArray>,
-) {
+): ByteArray {
     val resizers =
         windows.mapIndexed { i, window ->
             Resizer(rows.width, rows.height, orientation, resized, filter, window, drawn[i])
         }
+    val fingerprint = Fingerprint(rows.width, rows.height, orientation)
     val row = ByteArray(rows.width * 3)
     // To the last row, also where no view needs it: a file that breaks off is refused, not scored.
     for (y in 0 until rows.height) {
         rows.next(row)
         for (resizer in resizers) resizer.row(y, row)
+        fingerprint.row(y, row)
     }
+    return fingerprint.bytes()
 }
 
 internal fun upright(

@@ -20,16 +20,22 @@ import java.io.File
 import java.nio.ByteBuffer
 
 private const val LARGE = 50_000_000L // bytes
+private const val UNSOUND = "1.29."
+private val FLOATS = setOf("fp32", "fp16", "int8-weights") // whose sums are of floats
 
 /**
  * Runs .onnx files with ONNX Runtime's Java API, on Android and on any other JVM.
  *
  * @param beforeLoading runs before ONNX Runtime's library is loaded: the place to set `ORT_DISABLE_TELEMETRY`.
+ * @param exactSums whether to ask for kernels whose 8-bit sums do not overflow on x86 without VNNI. Null: where the
+ *   processor is x86, unless ONNX Runtime is 1.29, which that option makes end the process as it loads an int8 file;
+ *   there such files are refused. True: the native library is known to be a later one than its Java half says.
  */
 public class OnnxEngineFactory
     @JvmOverloads
     constructor(
         private val beforeLoading: Runnable = Runnable { },
+        private val exactSums: Boolean? = null,
     ) : EngineFactory {
         override val format: ModelFormat = ModelFormat.ONNX
 
@@ -40,8 +46,15 @@ public class OnnxEngineFactory
         ): Engine {
             beforeLoading.run()
             val environment = environment()
+            val exact = exactSums ?: (isX86() && !environment.version.startsWith(UNSOUND))
+            if (isX86() && !exact && facts.precision !in FLOATS) {
+                throw RuntimeLoadError(
+                    "ONNX Runtime ${environment.version} miscounts ${facts.precision} models on x86 processors, an " +
+                        "emulator's too: use a later version there, or a file of fp32, fp16 or int8-weights",
+                )
+            }
             val placement = choosePlacement(environment, file, facts, options)
-            val session = create(environment, file, options, placement.provider)
+            val session = create(environment, file, options, placement.provider, exact)
             try {
                 checkSignature(session, facts, file.name)
             } catch (error: ModelError) {
@@ -61,6 +74,9 @@ public class OnnxEngineFactory
             return OnnxEngine(environment, session, facts, report)
         }
     }
+
+private fun isX86(): Boolean =
+    System.getProperty("os.arch").orEmpty() in setOf("amd64", "x86_64", "x86", "i386", "i686")
 
 private fun environment(): OrtEnvironment =
     try {
@@ -92,6 +108,7 @@ internal fun create(
     file: File,
     options: EngineOptions,
     provider: Provider,
+    exactSums: Boolean,
 ): OrtSession =
     try {
         OrtSession.SessionOptions().use { session ->
@@ -100,8 +117,7 @@ internal fun create(
             if (options.threads > 0) session.setIntraOpNumThreads(options.threads)
             // Threads that spin between photos take the cores that decode the next one.
             session.addConfigEntry("session.intra_op.allow_spinning", "0")
-            // x86 without VNNI: the fast 8-bit kernels overflow in 16 bits.
-            session.addConfigEntry("session.x64quantprecision", "1")
+            if (exactSums) session.addConfigEntry("session.x64quantprecision", "1")
             if (file.length() > LARGE) { // activations planned ahead, and weights in the arena, are held twice
                 session.setMemoryPatternOptimization(false)
                 session.addConfigEntry("session.use_device_allocator_for_initializers", "1")

@@ -9,6 +9,7 @@ import org.ralikit.ImageIoDecoder
 import org.ralikit.ModelError
 import org.ralikit.Photo
 import org.ralikit.RaliScorer
+import org.ralikit.RuntimeLoadError
 import org.ralikit.Score
 import org.ralikit.ScorerOptions
 import org.ralikit.child
@@ -28,17 +29,24 @@ import kotlin.test.assertTrue
 class ScoresTest {
     private val folder = File(System.getProperty("ralikit.models") ?: "nowhere")
 
+    /** Set where the native library is later than the Java half that names its version. */
+    private val exactSums = System.getProperty("ralikit.exactSums")?.toBoolean()
+
     private fun model(precision: String): File = File(folder, "mini-$precision.onnx")
 
     private fun open(
         file: File,
         options: EngineOptions = EngineOptions(threads = 1),
-    ) = RaliScorer.openBlocking(file, ScorerOptions(listOf(OnnxEngineFactory()), options, ImageIoDecoder))
+    ) = RaliScorer.openBlocking(file, ScorerOptions(listOf(OnnxEngineFactory({ }, exactSums)), options, ImageIoDecoder))
 
     private fun python(precision: String): Map<String, Double> {
         @Suppress("UNCHECKED_CAST")
         val all = parseJson(File(folder, "scores-$precision.json").readText()) as Map<String, Any?>
-        return all.child("precisions").child(precision).child("scores").mapValues { (it.value as Number).toDouble() }
+        return all
+            .child("precisions")
+            .child(precision)
+            .child("scores")
+            .mapValues { (it.value as Number).toDouble() }
     }
 
     private fun compare(
@@ -46,6 +54,8 @@ class ScoresTest {
         limit: Double,
     ) {
         assumeTrue("no ${model(precision)}: pass -Dralikit.models", model(precision).exists())
+        val whole = precision != "int8" || exactSums == true
+        assumeTrue("ONNX Runtime 1.29 cannot run int8 on x86; a later native library was not found", whole)
         val python = python(precision)
         assertEquals(Golden.photos.keys, python.keys)
         open(model(precision)).use { scorer ->
@@ -95,8 +105,8 @@ class ScoresTest {
 
     @Test
     fun whatRanIsSaidAndWhy() {
-        assumeTrue(model("int8").exists())
-        open(model("int8"), EngineOptions(accelerator = Accelerator.NPU)).use {
+        assumeTrue(model("fp16").exists())
+        open(model("fp16"), EngineOptions(accelerator = Accelerator.NPU)).use {
             assertEquals(Accelerator.CPU, it.report.ran)
             assertContains(assertNotNull(it.report.fallback), "NPU was asked for, the CPU runs: ")
             println("asked for an NPU: ${it.report}")
@@ -105,10 +115,22 @@ class ScoresTest {
     }
 
     @Test
+    fun whatWouldMiscountIsRefused() {
+        assumeTrue(model("int8").exists() && System.getProperty("os.arch") == "amd64")
+        val factory = OnnxEngineFactory({ }, exactSums = false)
+        val error =
+            assertFailsWith<RuntimeLoadError> {
+                RaliScorer.openBlocking(model("int8"), ScorerOptions(listOf(factory)))
+            }
+        assertContains(error.message.orEmpty(), "miscounts int8 models on x86")
+    }
+
+    @Test
     fun aProfileSaysWhichProviderRanEachNode() {
-        assumeTrue(model("int8").exists())
-        val facts = RaliScorer.readFacts(model("int8"))
-        val nodes = profile(ai.onnxruntime.OrtEnvironment.getEnvironment(), model("int8"), facts, EngineOptions(), Provider.CPU)
+        assumeTrue(model("fp16").exists())
+        val facts = RaliScorer.readFacts(model("fp16"))
+        val nodes =
+            profile(ai.onnxruntime.OrtEnvironment.getEnvironment(), model("fp16"), facts, EngineOptions(), Provider.CPU)
         assertEquals(setOf("CPUExecutionProvider"), nodes.keys)
         assertTrue(nodes.values.sum() > 10, "$nodes")
     }
@@ -124,13 +146,18 @@ class ScoresTest {
         assumeTrue(model("fp32").exists())
         val bytes = model("fp32").readBytes()
         val text = RaliScorer.readFacts(model("fp32")).text
-        // The same graph, facts of other views: cut the metadata off and write it anew.
-        val other = text.replace("\"size\":", "\"size\":1")
+        // The same graph, facts of fewer views: the metadata is cut off and written anew, without a digest.
+        val other =
+            text
+                .replace(
+                    Regex("\"anchors\":\\[.*?\\]\\]"),
+                    "\"anchors\":[[0.5,0.5]]",
+                ).replace("\"digest\"", "\"former\"")
         assertTrue(other != text)
         val stripped = withoutMetadata(bytes)
-        val file = temporary(stripped + entry("ralikit", other.replace("\"digest\":\"sha256\",", "").replace(",\"digest\":\"sha256\"", "")))
+        val file = temporary(stripped + entry("ralikit", other))
         val message = assertFailsWith<ModelError> { open(file) }.message.orEmpty()
-        assertTrue("does not fit its own facts" in message || "shortest_edge" in message, message)
+        assertContains(message, "does not fit its own facts")
     }
 
     private fun withoutMetadata(bytes: ByteArray): ByteArray {
