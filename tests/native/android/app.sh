@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the app without Gradle: what its build files ask of Gradle, asked of the same tools.
 #   app.sh TOOLS LIBRARY MODEL OUT
-# TOOLS as tools.sh makes it; LIBRARY has ralikit.jar and ralikit-android.jar; MODEL is the file that ships.
-# Writes OUT/{logic.jar,app.jar,dex/,app.apk}.
+# TOOLS as tools.sh makes it; MODEL is the file that ships.
+# LIBRARY is what library.sh wrote. Writes OUT/{logic.jar,app.jar,dex/,app.apk}.
 set -euo pipefail
 tools=$1 library=$2 model=$3
 mkdir -p "$4"
@@ -12,8 +12,8 @@ kt=$tools/kotlin/lib
 src=android_demo/app/src/main
 id=org.ralikit.demo.app
 runtime=$kt/kotlin-stdlib.jar:$kt/kotlinx-coroutines-core-jvm.jar:$library/ralikit.jar
-rm -rf "$out/gen" "$out/classes" "$out/dex" "$out/apk" "$out"/*.apk "$out/res.zip"
-mkdir -p "$out/gen" "$out/classes" "$out/dex" "$out/apk/lib/arm64-v8a" "$out/assets"
+rm -rf "$out/gen" "$out/r" "$out/dex" "$out/apk" "$out/stubs.jar" "$out"/*.apk "$out/res.zip"
+mkdir -p "$out/gen" "$out/dex" "$out/apk/lib/arm64-v8a" "$out/assets"
 
 echo "app: logic"
 # Without an Android class in sight: the logic is plain Kotlin.
@@ -36,7 +36,8 @@ javac -nowarn -source 8 -target 8 -d "$out/r" $(find "$out/gen" -name R.java) 2>
     -cp "$tools/android-34.jar:$runtime:$library/ralikit-android.jar:$out/logic.jar:$out/r" "$src/kotlin"
 
 echo "app: R8"
-"$tools/r8" --release --min-api 24 --lib "$tools/android-34.jar" --lib "${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}" \
+(cd "$library/stubs" && zip -qr "$out/stubs.jar" .) # android.system, which is in another list than API 34's
+"$tools/r8" --release --min-api 24 --lib "$tools/android-34.jar" --lib "$out/stubs.jar" --lib "${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}" \
     --pg-conf runtimes/kotlin/android/consumer-rules.pro --pg-conf android_demo/app/proguard-rules.pro --pg-map-output "$out/mapping.txt" \
     --output "$out/dex" "$out/app.jar" "$out/logic.jar" "$library/ralikit.jar" "$library/ralikit-android.jar" \
     "$tools/classes.jar" "$kt/kotlin-stdlib.jar" "$kt/kotlinx-coroutines-core-jvm.jar" 2>"$out/r8.log" ||

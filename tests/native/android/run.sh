@@ -58,7 +58,8 @@ step "Library" "$here/library.sh" "$tools" "$models" "$work/library"
 one "App" "$here/app.sh" "$tools" "$work/library" "$models/mini-int8.onnx" "$work/app"
 step "App logic" "$here/logic.sh" "$tools" "$work/library" "$work/app"
 one "Record: read as ralikit report reads it" "$python" "$here/record.py" "$work/app/record.jsonl"
-one "Lint" "$tools/ktlint" --relative 'android_demo/**/*.kt' 'android_demo/**/*.kts' 'runtimes/kotlin/**/*.kt' 'runtimes/kotlin/**/*.kts'
+lint() { (cd android_demo && "$tools/ktlint" --log-level=error '**/*.kt' '**/*.kts'); }
+one "Lint" lint
 step "Resources and APK" "$python" "$here/checks.py" --app android_demo/app/src/main --apk "$work/app/app.apk" \
     --model "$models/mini-int8.onnx" --tools "$tools"
 one "Icons" "$here/icons.sh" "$tools" android_demo/app/src/main/res/drawable "$work/icons"

@@ -3,7 +3,7 @@
 # hashes: pins.txt. The folder is RALIKIT_ANDROID_TOOLS (default build/android/tools); a second run takes
 # seconds. Exit 77, with the reason, where a tool is gone or cannot be fetched.
 #
-# What comes out: kotlinc, ktlint, d8, r8 and vd2svg (wrappers); bin/{aapt2,zipalign,apksigner,patchelf,dexdump};
+# What comes out: kotlinc, ktlint, d8, r8 and vd2svg (wrappers); bin/{aapt2,zipalign,apksigner,patchelf};
 # kotlin/lib/*.jar; junit4.jar, hamcrest.jar; android-34.jar (stub classes), framework-res.apk;
 # classes.jar and jni/ABI/*.so (ONNX Runtime's AAR); linux/*.so (the same version, for this machine's JVM).
 set -euo pipefail
@@ -16,12 +16,12 @@ work=$tools/.work
 skip() { echo "SKIPPED: $*"; exit 77; }
 say() { echo "tools: $*" >&2; }
 
-for need in java javac keytool npm python3 gcc unzip tar apt-get dpkg-deb sha256sum; do
+for need in java javac keytool npm python3 gcc zip unzip tar apt-get dpkg-deb sha256sum; do
     command -v "$need" >/dev/null || skip "$need is not installed"
 done
 [ "$(uname -m)" = x86_64 ] || skip "ONNX Runtime's Java half is adapted here for x86-64 Linux alone"
 
-stamp=$(cat "$here/pins.txt" "$here/tools.sh" "$here/apistubs.py" "$here/classfile.py" "$here/unver.py" | sha256sum | cut -d' ' -f1)
+stamp=$(cat "$here/pins.txt" "$here/tools.sh" "$here/apistubs.py" "$here/apilist.py" "$here/classfile.py" "$here/unver.py" | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$tools/.stamp" 2>/dev/null)" = "$stamp" ]; then echo "$tools"; exit 0; fi
 
 exec 9>"$tools/.lock" # two tiers may want the same folder at once
@@ -141,7 +141,7 @@ android_binaries() {
         echo "int $name(void) { return 0; }"
     done >"$work/7z.c"
     gcc -shared -fPIC -o "$tools/stub/7z.so" "$work/7z.c"
-    for bin in aapt2 zipalign patchelf dexdump; do
+    for bin in aapt2 zipalign patchelf; do
         wrapper "bin/$bin" "LD_LIBRARY_PATH=$tools/stub:$lib/android:$lib:$tools/debian/usr/lib exec $(find "$tools/debian/usr" -name "$bin" \( -type f -o -type l \) -perm -u+x | head -n1) \"\$@\""
     done
     wrapper bin/apksigner "exec java -cp $tools/debian/usr/share/java/apksigner.jar:$tools/debian/usr/share/java/apksig.jar com.android.apksigner.ApkSignerTool \"\$@\""

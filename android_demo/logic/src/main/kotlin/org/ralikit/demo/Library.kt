@@ -60,7 +60,8 @@ class Library private constructor(
 
     /** The next photo whose turn has not come, from [from] on; null: there is none. */
     @Synchronized
-    fun pending(from: Int): Entry? = (from until photos.size).firstOrNull { photos[it].outcome == null }?.let(photos::get)
+    fun pending(from: Int): Entry? =
+        (from until photos.size).firstOrNull { photos[it].outcome == null }?.let(photos::get)
 
     /** Write down what came of a photo. */
     @Synchronized
@@ -94,9 +95,18 @@ class Library private constructor(
     private fun take(note: Note) {
         version++
         when (note) {
-            is Note.Begun -> begun = note
-            is Note.Added -> if (known.add(note.found.address)) photos += Entry(photos.size, note.found, null)
-            is Note.Came -> come(note)
+            is Note.Begun -> {
+                begun = note
+            }
+
+            is Note.Added -> {
+                if (known.add(note.found.address)) photos += Entry(photos.size, note.found, null)
+            }
+
+            is Note.Came -> {
+                come(note)
+            }
+
             is Note.Entered -> {
                 phase = note.phase
                 message = note.message

@@ -121,7 +121,9 @@ private fun DataInputStream.readModel(): ModelInfo =
 
 private fun DataOutputStream.write(outcome: Outcome?) {
     when (outcome) {
-        null -> writeByte(NOTHING)
+        null -> {
+            writeByte(NOTHING)
+        }
 
         is Outcome.Failed -> {
             writeByte(FAILED)
@@ -145,8 +147,14 @@ private fun DataOutputStream.write(outcome: Outcome?) {
 
 private fun DataInputStream.readOutcome(): Outcome? =
     when (val kind = readByte().toInt()) {
-        NOTHING -> null
-        FAILED -> Outcome.Failed(readText())
+        NOTHING -> {
+            null
+        }
+
+        FAILED -> {
+            Outcome.Failed(readText())
+        }
+
         SCORED -> {
             val value = readDouble()
             val width = readInt()
@@ -156,5 +164,7 @@ private fun DataInputStream.readOutcome(): Outcome? =
             Outcome.Scored(value, width, height, reasons, fingerprint, optional(readBoolean(), readDouble()))
         }
 
-        else -> throw IOException("an outcome of kind $kind is not known")
+        else -> {
+            throw IOException("an outcome of kind $kind is not known")
+        }
     }

@@ -52,14 +52,21 @@ fun why(
     model: ModelInfo,
 ): Why =
     when (outcome) {
-        null -> Why.Waiting
-        is Outcome.Failed -> Why.Failed(outcome.message)
-        is Outcome.Scored ->
+        null -> {
+            Why.Waiting
+        }
+
+        is Outcome.Failed -> {
+            Why.Failed(outcome.message)
+        }
+
+        is Outcome.Scored -> {
             if (outcome.reasons.isEmpty()) {
                 Why.NotTold
             } else {
                 named(outcome, model).let { if (it.isEmpty()) Why.NoneNamed else Why.Named(it) }
             }
+        }
     }
 
 /** Every reason's value, in the model's order. */

@@ -123,7 +123,9 @@ private fun DataInputStream.readScreens(): Screens {
 
 private fun DataOutputStream.write(page: Page) {
     when (page) {
-        Page.Grid -> writeByte(GRID)
+        Page.Grid -> {
+            writeByte(GRID)
+        }
 
         is Page.Detail -> {
             writeByte(DETAIL)
@@ -136,9 +138,13 @@ private fun DataOutputStream.write(page: Page) {
             writeInt(page.second)
         }
 
-        Page.Bench -> writeByte(BENCH)
+        Page.Bench -> {
+            writeByte(BENCH)
+        }
 
-        Page.Model -> writeByte(MODEL)
+        Page.Model -> {
+            writeByte(MODEL)
+        }
     }
 }
 

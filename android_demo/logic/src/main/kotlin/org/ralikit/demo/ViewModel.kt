@@ -35,7 +35,12 @@ class ViewModel(
         this.library = library
         bursts = Bursts.NONE
         val count = library.progress.total
-        show(screens.copy(pages = screens.pages.filter { fits(it, count) }, marked = screens.marked?.takeIf { it < count }))
+        show(
+            screens.copy(
+                pages = screens.pages.filter { fits(it, count) },
+                marked = screens.marked?.takeIf { it < count },
+            ),
+        )
     }
 
     /** A new library takes the place of the one before: from the grid on, nothing filtered. */

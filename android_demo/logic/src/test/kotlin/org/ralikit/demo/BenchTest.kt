@@ -1,6 +1,5 @@
 package org.ralikit.demo
 
-import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
@@ -8,10 +7,11 @@ import org.ralikit.Accelerator
 import org.ralikit.Anchor
 import org.ralikit.EngineReport
 import org.ralikit.Facts
-import org.ralikit.Filter as Resample
 import org.ralikit.Preprocess
 import org.ralikit.Records
 import org.ralikit.Scale
+import java.io.File
+import org.ralikit.Filter as Resample
 
 class BenchTest {
     private val facts =
@@ -37,7 +37,15 @@ class BenchTest {
             written = emptyMap(),
         )
     private val report =
-        EngineReport("onnxruntime", "1.29.0", Accelerator.NPU, Accelerator.CPU, "CPUExecutionProvider", 4, "no NPU here")
+        EngineReport(
+            "onnxruntime",
+            "1.29.0",
+            Accelerator.NPU,
+            Accelerator.CPU,
+            "CPUExecutionProvider",
+            4,
+            "no NPU here",
+        )
     private val phone = Phone("Made phone", "Android 14 (34)", "chip", 8, 8_000_000_000, true)
 
     private fun measured(queries: Int) =
@@ -56,7 +64,15 @@ class BenchTest {
         )
 
     private fun line(queries: Int): ByteArray =
-        record(facts, report, phone, Condition("none", "battery 80 %"), Condition("light"), measured(queries), "2026-01-02T03:04:05Z")
+        record(
+            facts,
+            report,
+            phone,
+            Condition("none", "battery 80 %"),
+            Condition("light"),
+            measured(queries),
+            "2026-01-02T03:04:05Z",
+        )
 
     @Test
     fun `a record opens, and says what ran where`() {

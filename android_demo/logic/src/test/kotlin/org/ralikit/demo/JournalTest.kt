@@ -1,9 +1,9 @@
 package org.ralikit.demo
 
-import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Test
+import java.io.File
 
 class JournalTest {
     private fun texts(file: File): List<String> {

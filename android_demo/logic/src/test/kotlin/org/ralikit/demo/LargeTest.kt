@@ -1,10 +1,10 @@
 package org.ralikit.demo
 
-import java.io.OutputStream
-import java.io.OutputStreamWriter
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
+import java.io.OutputStream
+import java.io.OutputStreamWriter
 
 private const val PHOTOS = 10_000
 
@@ -18,7 +18,10 @@ class LargeTest {
 
     /** Addresses as long as a document provider's. */
     private fun long(index: Int) =
-        Found("content://com.android.externalstorage.documents/tree/primary%3ADCIM/document/${"x".repeat(90)}$index", "IMG_$index.jpg")
+        Found(
+            "content://com.android.externalstorage.documents/tree/primary%3ADCIM/document/${"x".repeat(90)}$index",
+            "IMG_$index.jpg",
+        )
 
     @Test
     fun `ten thousand photos, paused, killed, resumed, ranked, grouped and written out`() {

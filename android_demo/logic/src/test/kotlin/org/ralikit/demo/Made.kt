@@ -11,7 +11,12 @@ internal val MODEL =
         minimum = 1.0,
         maximum = 5.0,
         tieWidth = 0.25,
-        reasons = listOf(ReasonInfo("noise", "noise"), ReasonInfo("too-dark", "too dark"), ReasonInfo("motion-blur", "motion blur")),
+        reasons =
+            listOf(
+                ReasonInfo("noise", "noise"),
+                ReasonInfo("too-dark", "too dark"),
+                ReasonInfo("motion-blur", "motion blur"),
+            ),
     )
 internal val SOURCE = Source(Origin.FOLDER, "content://tree/1", "Holiday")
 
@@ -58,6 +63,14 @@ internal fun scored(
     value: Double,
     index: Int = 0,
     reasons: FloatArray = floatArrayOf(0.9f, 0.2f, 0.5f),
-): Outcome.Scored = Outcome.Scored(value, 4000, 3000, reasons, ByteArray(192) { (it * index % 251).toByte() }, index * 100.0)
+): Outcome.Scored =
+    Outcome.Scored(
+        value,
+        4000,
+        3000,
+        reasons,
+        ByteArray(192) { (it * index % 251).toByte() },
+        index * 100.0,
+    )
 
 internal fun value(index: Int): Double = 1.0 + (index * 37 % 400) / 100.0

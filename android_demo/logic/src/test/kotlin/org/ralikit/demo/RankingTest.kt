@@ -1,10 +1,10 @@
 package org.ralikit.demo
 
-import java.io.StringWriter
-import java.util.Locale
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
 import org.junit.Test
+import java.io.StringWriter
+import java.util.Locale
 
 class RankingTest {
     private val scores = listOf(3.0, 4.5, 4.5, 1.25, 2.0)
@@ -67,7 +67,10 @@ class RankingTest {
         assertEquals(Comparison.Ahead(entries[1], 1.5, false), compare(entries[0], entries[1], unmeasured))
         assertEquals(Comparison.Tie(0.0), compare(entries[1], entries[2], unmeasured))
         // Exactly the width is told apart: the contract says closer.
-        assertEquals(Comparison.Ahead(entries[4], 0.75, true), compare(entries[3], entries[4], MODEL.copy(tieWidth = 0.75)))
+        assertEquals(
+            Comparison.Ahead(entries[4], 0.75, true),
+            compare(entries[3], entries[4], MODEL.copy(tieWidth = 0.75)),
+        )
     }
 
     @Test

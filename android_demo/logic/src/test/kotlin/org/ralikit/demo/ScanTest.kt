@@ -25,7 +25,10 @@ class ScanTest {
         assertEquals(Phase.DONE, Scan(library, lister(25), MadeJudge()) { seen += it }.run())
         assertEquals(Progress(Phase.DONE, 25, 23, 2, null), library.progress)
         assertEquals(expected, told(library))
-        assertEquals((1..25).toList(), seen.filter { it.phase == Phase.SCORING }.map { it.scored + it.failed }.distinct())
+        assertEquals(
+            (1..25).toList(),
+            seen.filter { it.phase == Phase.SCORING }.map { it.scored + it.failed }.distinct(),
+        )
         assertEquals("the last word", library.progress, seen.last())
     }
 

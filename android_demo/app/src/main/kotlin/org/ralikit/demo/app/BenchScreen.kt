@@ -10,12 +10,6 @@ import android.os.SystemClock
 import android.view.View
 import android.widget.Button
 import android.widget.TextView
-import java.io.ByteArrayOutputStream
-import java.io.File
-import java.text.SimpleDateFormat
-import java.util.Date
-import java.util.Locale
-import java.util.TimeZone
 import org.ralikit.Photo
 import org.ralikit.RaliScorer
 import org.ralikit.demo.Condition
@@ -23,6 +17,12 @@ import org.ralikit.demo.Measured
 import org.ralikit.demo.Phone
 import org.ralikit.demo.percentile
 import org.ralikit.demo.record
+import java.io.ByteArrayOutputStream
+import java.io.File
+import java.text.SimpleDateFormat
+import java.util.Date
+import java.util.Locale
+import java.util.TimeZone
 
 private const val WARMUPS = 5
 private const val SECONDS = 60.0
@@ -193,7 +193,9 @@ class BenchScreen(
                 for (x in 0 until WIDTH) {
                     state = state * 1664525 + 1013904223
                     val grain = state ushr 28
-                    row[x] = -0x1000000 or ((x shr 4) + grain and 255 shl 16) or ((y shr 4) + grain and 255 shl 8) or (x + y shr 5 and 255)
+                    row[x] =
+                        -0x1000000 or ((x shr 4) + grain and 255 shl 16) or ((y shr 4) + grain and 255 shl 8) or
+                        (x + y shr 5 and 255)
                 }
                 bitmap.setPixels(row, 0, WIDTH, 0, y, WIDTH, 1)
             }
@@ -206,7 +208,11 @@ class BenchScreen(
         /** A line of the kernel's account of this process, bytes; 0: not told. */
         private fun status(name: String): Long =
             File("/proc/self/status").useLines { lines ->
-                lines.firstOrNull { it.startsWith("$name:") }?.filter(Char::isDigit)?.toLongOrNull()?.times(KB) ?: 0
+                lines
+                    .firstOrNull { it.startsWith("$name:") }
+                    ?.filter(Char::isDigit)
+                    ?.toLongOrNull()
+                    ?.times(KB) ?: 0
             }
 
         private fun condition(context: Context): Condition {
@@ -215,12 +221,27 @@ class BenchScreen(
             val level = battery.getIntProperty(BatteryManager.BATTERY_PROPERTY_CAPACITY)
             val source = if (battery.isCharging) "charging" else "battery"
             val saver = if (power.isPowerSaveMode) ", power saver" else ""
-            val thermal = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) thermal(power.currentThermalStatus) else "unknown"
+            val thermal =
+                if (Build.VERSION.SDK_INT >=
+                    Build.VERSION_CODES.Q
+                ) {
+                    thermal(power.currentThermalStatus)
+                } else {
+                    "unknown"
+                }
             return Condition(thermal, "$source, $level %$saver")
         }
 
         private fun thermal(status: Int): String =
-            listOf("none", "light", "moderate", "severe", "critical", "emergency", "shutdown").getOrElse(status) { "unknown" }
+            listOf(
+                "none",
+                "light",
+                "moderate",
+                "severe",
+                "critical",
+                "emergency",
+                "shutdown",
+            ).getOrElse(status) { "unknown" }
 
         private fun phone(context: Context): Phone {
             val memory = android.app.ActivityManager.MemoryInfo()
@@ -228,7 +249,14 @@ class BenchScreen(
             return Phone(
                 name = "${Build.MANUFACTURER} ${Build.MODEL}",
                 os = "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})",
-                chip = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}" else Build.HARDWARE,
+                chip =
+                    if (Build.VERSION.SDK_INT >=
+                        Build.VERSION_CODES.S
+                    ) {
+                        "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}"
+                    } else {
+                        Build.HARDWARE
+                    },
                 cores = Runtime.getRuntime().availableProcessors(),
                 memoryBytes = memory.totalMem,
                 emulated = Build.HARDWARE in setOf("goldfish", "ranchu", "cutf_cvm"),

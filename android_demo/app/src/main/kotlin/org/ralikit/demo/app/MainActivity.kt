@@ -17,12 +17,12 @@ import android.widget.PopupMenu
 import android.widget.Spinner
 import android.widget.TextView
 import android.widget.Toast
-import java.io.IOException
-import java.io.OutputStreamWriter
 import org.ralikit.demo.Filter
 import org.ralikit.demo.Origin
 import org.ralikit.demo.Page
 import org.ralikit.demo.writeCsv
+import java.io.IOException
+import java.io.OutputStreamWriter
 
 /** The app's one activity: draws the page that the view-model is on, and asks the system for photos and files. */
 class MainActivity : Activity() {
@@ -225,7 +225,10 @@ class MainActivity : Activity() {
 
     private fun takeFolder(tree: Uri) {
         Session.keep(this, tree)
-        session.chooseFolder(tree, DocumentsContract.getTreeDocumentId(tree).substringAfterLast('/').substringAfterLast(':'))
+        session.chooseFolder(
+            tree,
+            DocumentsContract.getTreeDocumentId(tree).substringAfterLast('/').substringAfterLast(':'),
+        )
     }
 
     private fun takeModel(address: Uri) {
@@ -238,7 +241,11 @@ class MainActivity : Activity() {
         val library = viewModel.library ?: return
         val rows = viewModel.rows()
         val bursts = viewModel.bursts
-        save(address) { out -> OutputStreamWriter(out, Charsets.UTF_8).buffered().use { writeCsv(rows, bursts, library.model, it) } }
+        save(address) { out ->
+            OutputStreamWriter(out, Charsets.UTF_8).buffered().use {
+                writeCsv(rows, bursts, library.model, it)
+            }
+        }
     }
 
     private fun saveRecordTo(address: Uri) {
@@ -271,7 +278,9 @@ class MainActivity : Activity() {
     private fun create(
         type: String,
         name: String,
-    ) = Intent(Intent.ACTION_CREATE_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(type).putExtra(Intent.EXTRA_TITLE, name)
+    ) = Intent(
+        Intent.ACTION_CREATE_DOCUMENT,
+    ).addCategory(Intent.CATEGORY_OPENABLE).setType(type).putExtra(Intent.EXTRA_TITLE, name)
 
     private fun ask(
         intent: Intent,

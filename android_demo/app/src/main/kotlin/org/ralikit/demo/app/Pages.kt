@@ -34,7 +34,8 @@ class Tools(
 ) {
     val viewModel get() = session.viewModel
 
-    fun inflate(layout: Int): View = LayoutInflater.from(activity).inflate(layout, activity.findViewById(R.id.page), false)
+    fun inflate(layout: Int): View =
+        LayoutInflater.from(activity).inflate(layout, activity.findViewById(R.id.page), false)
 
     /** Fill a cell with a photo. */
     fun cell(
@@ -59,7 +60,9 @@ class GridScreen(
             if (tools.viewModel.screens.marked != null) {
                 tools.activity.getString(R.string.compare_pick)
             } else {
-                tools.viewModel.library?.source?.title ?: tools.activity.getString(R.string.app_name)
+                tools.viewModel.library
+                    ?.source
+                    ?.title ?: tools.activity.getString(R.string.app_name)
             }
     private val grid: GridView = view.findViewById(R.id.photos)
     private val pause: Button = view.findViewById(R.id.pause)
@@ -92,7 +95,13 @@ class GridScreen(
     }
 
     private fun open(index: Int) {
-        if (tools.viewModel.screens.marked != null) tools.viewModel.mark(index) else tools.viewModel.open(Page.Detail(index))
+        if (tools.viewModel.screens.marked !=
+            null
+        ) {
+            tools.viewModel.mark(index)
+        } else {
+            tools.viewModel.open(Page.Detail(index))
+        }
     }
 
     private fun status() {
@@ -106,7 +115,15 @@ class GridScreen(
         val retries = progress?.phase == Phase.BROKEN || (progress?.phase == Phase.DONE && progress.failed > 0)
         val offered = tools.session.comparable && (progress?.phase?.goesOn == true || resumes || retries)
         pause.visibility = if (offered) View.VISIBLE else View.GONE
-        pause.setText(if (resumes) R.string.resume else if (retries) R.string.retry else R.string.pause)
+        pause.setText(
+            if (resumes) {
+                R.string.resume
+            } else if (retries) {
+                R.string.retry
+            } else {
+                R.string.pause
+            },
+        )
         pause.setOnClickListener { if (resumes || retries) tools.session.resume() else tools.session.pause() }
     }
 
@@ -167,7 +184,12 @@ class DetailScreen(
     private val page: Page.Detail,
 ) : Screen {
     override val view: View = tools.inflate(R.layout.detail)
-    override val title get() = tools.viewModel.library?.entry(page.index)?.found?.name.orEmpty()
+    override val title get() =
+        tools.viewModel.library
+            ?.entry(page.index)
+            ?.found
+            ?.name
+            .orEmpty()
 
     init {
         view.findViewById<View>(R.id.compare).setOnClickListener {
@@ -187,7 +209,13 @@ class DetailScreen(
         val size = entry.scored?.let { tools.activity.getString(R.string.size, it.width, it.height) }
         text(R.id.burst, listOfNotNull(size, burst?.let { tools.words.burst(entry, it) }).joinToString("\n"))
         text(R.id.reasons, entry.scored?.let { tools.words.allReasons(it, library.model) }.orEmpty())
-        text(R.id.facts, tools.session.scorer?.takeIf { tools.session.comparable }?.let(tools.words::facts).orEmpty())
+        text(
+            R.id.facts,
+            tools.session.scorer
+                ?.takeIf { tools.session.comparable }
+                ?.let(tools.words::facts)
+                .orEmpty(),
+        )
     }
 
     private fun toGrid() {

@@ -31,7 +31,14 @@ private fun nameOf(
     val asked = arrayOf(OpenableColumns.DISPLAY_NAME)
     val name =
         try {
-            context.contentResolver.query(address, asked, null, null, null)?.use { if (it.moveToFirst()) it.getString(0) else null }
+            context.contentResolver
+                .query(
+                    address,
+                    asked,
+                    null,
+                    null,
+                    null,
+                )?.use { if (it.moveToFirst()) it.getString(0) else null }
         } catch (_: RuntimeException) {
             // A provider may throw anything over its process' border; the photo may still be readable.
             null

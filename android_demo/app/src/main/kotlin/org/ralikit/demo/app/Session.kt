@@ -6,9 +6,6 @@ import android.net.Uri
 import android.os.Handler
 import android.os.Looper
 import android.os.SystemClock
-import java.io.File
-import java.io.IOException
-import java.util.concurrent.Executors
 import kotlinx.coroutines.runBlocking
 import org.ralikit.RaliError
 import org.ralikit.RaliScorer
@@ -27,6 +24,9 @@ import org.ralikit.demo.Scan
 import org.ralikit.demo.Source
 import org.ralikit.demo.ViewModel
 import org.ralikit.demo.findBursts
+import java.io.File
+import java.io.IOException
+import java.util.concurrent.Executors
 
 /**
  * The model, the library and the scan of this process. Everything is called on the main thread and drawn there; one
@@ -154,7 +154,13 @@ class Session(
             before?.close()
             val start = SystemClock.elapsedRealtimeNanos()
             val opened = runCatching { open(asked) }
-            opened.exceptionOrNull()?.let { if (it !is RaliError && it !is IOException && it !is SecurityException) throw it }
+            opened.exceptionOrNull()?.let {
+                if (it !is RaliError && it !is IOException &&
+                    it !is SecurityException
+                ) {
+                    throw it
+                }
+            }
             main.post {
                 loadSeconds = (SystemClock.elapsedRealtimeNanos() - start) / NANOS
                 scorer = opened.getOrNull()

@@ -70,7 +70,8 @@ class Words(
     ): String {
         val rank = row.rank?.let { context.getString(R.string.rank, it) }
         val burst = row.burst?.let { burst(row.entry, it) }
-        val parts = listOf(row.entry.found.name, rank, score(row.entry.outcome, model), why(row.entry.outcome, model), burst)
+        val parts =
+            listOf(row.entry.found.name, rank, score(row.entry.outcome, model), why(row.entry.outcome, model), burst)
         return parts.filterNotNull().joinToString(", ")
     }
 
@@ -93,27 +94,46 @@ class Words(
     ): String {
         val done = progress.scored + progress.failed
         return when (progress.phase) {
-            Phase.LISTING -> context.getString(R.string.status_listing, progress.total)
-            Phase.SCORING ->
+            Phase.LISTING -> {
+                context.getString(R.string.status_listing, progress.total)
+            }
+
+            Phase.SCORING -> {
                 if (secondsLeft == null) {
                     context.getString(R.string.status_scoring, done, progress.total)
                 } else {
                     context.getString(R.string.status_scoring_left, done, progress.total, duration(secondsLeft))
                 }
-            Phase.PAUSED -> context.getString(R.string.status_paused, done, progress.total)
-            Phase.DONE -> context.getString(R.string.status_done, progress.scored, progress.failed)
-            Phase.BROKEN -> context.getString(R.string.status_broken, progress.message.orEmpty())
+            }
+
+            Phase.PAUSED -> {
+                context.getString(R.string.status_paused, done, progress.total)
+            }
+
+            Phase.DONE -> {
+                context.getString(R.string.status_done, progress.scored, progress.failed)
+            }
+
+            Phase.BROKEN -> {
+                context.getString(R.string.status_broken, progress.message.orEmpty())
+            }
         }
     }
 
     fun comparison(comparison: Comparison): String =
         when (comparison) {
-            is Comparison.Tie -> context.getString(R.string.compare_tie, number(comparison.within))
+            is Comparison.Tie -> {
+                context.getString(R.string.compare_tie, number(comparison.within))
+            }
+
             is Comparison.Ahead -> {
                 val words = if (comparison.sure) R.string.compare_better else R.string.compare_unsure
                 context.getString(words, comparison.better.found.name, number(comparison.by))
             }
-            Comparison.Unknown -> context.getString(R.string.compare_unknown)
+
+            Comparison.Unknown -> {
+                context.getString(R.string.compare_unknown)
+            }
         }
 
     /** The model's facts, a line each. */
