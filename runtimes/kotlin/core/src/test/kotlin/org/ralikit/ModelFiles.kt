@@ -70,7 +70,9 @@ internal fun entry(
 
 /** A node, and ends of these names; nothing that could run. */
 internal fun graph(vararg outputs: String): ByteArray =
-    outputs.fold(field(1, field(4, "Nothing".toByteArray())) + field(11, field(1, "image".toByteArray()))) { all, name ->
+    outputs.fold(
+        field(1, field(4, "Nothing".toByteArray())) + field(11, field(1, "image".toByteArray())),
+    ) { all, name ->
         all + field(12, field(1, name.toByteArray()))
     }
 

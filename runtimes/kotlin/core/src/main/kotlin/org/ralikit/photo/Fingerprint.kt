@@ -10,7 +10,7 @@ internal const val FINGERPRINT = CELLS * CELLS * 3
 
 /** The mean colours of 8 x 8 cells of the upright photo, gathered while its stored rows go by. */
 internal class Fingerprint(
-    private val width: Int,
+    width: Int,
     height: Int,
     orientation: Int,
 ) {
@@ -26,19 +26,12 @@ internal class Fingerprint(
         y: Int,
         rgb: ByteArray,
     ) {
-        if (down.none(y)) return
-        for (x in 0 until width) {
-            if (along.none(x)) continue
+        if (down.cells[y] == 0) return
+        for (x in along.sampled) {
             for (a in 0 until CELLS) {
-                if (!along.has(x, a)) continue
+                if (along.cells[x] shr a and 1 == 0) continue
                 for (b in 0 until CELLS) {
-                    if (down.has(
-                            y,
-                            b,
-                        )
-                    ) {
-                        add(if (transposed) a * CELLS + b else b * CELLS + a, rgb, x)
-                    }
+                    if (down.cells[y] shr b and 1 == 1) add(if (transposed) a * CELLS + b else b * CELLS + a, rgb, x)
                 }
             }
         }
@@ -66,7 +59,7 @@ internal class Fingerprint(
         backwards: Boolean,
         step: Int,
     ) {
-        private val cells = IntArray(length)
+        val cells = IntArray(length)
 
         init {
             for (cell in 0 until CELLS) {
@@ -79,12 +72,8 @@ internal class Fingerprint(
             }
         }
 
-        fun none(at: Int): Boolean = cells[at] == 0
-
-        fun has(
-            at: Int,
-            cell: Int,
-        ): Boolean = cells[at] shr cell and 1 == 1
+        /** Where anything is looked at. */
+        val sampled: IntArray = cells.indices.filter { cells[it] != 0 }.toIntArray()
     }
 }
 

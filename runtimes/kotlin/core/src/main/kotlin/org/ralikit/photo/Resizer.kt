@@ -97,7 +97,10 @@ internal class Resizer(
     }
 }
 
-/** One row, interleaved RGB: three sums in locals, which is what the JIT compiles best. */
+/**
+ * One row, interleaved RGB: three sums in locals, four taps at a time, so that the JIT checks the ends of the arrays
+ * once for twelve values.
+ */
 private fun horizontal(
     row: ByteArray,
     taps: Taps,
@@ -115,6 +118,20 @@ private fun horizontal(
         var r = HALF
         var g = HALF
         var b = HALF
+        while (k < stop - 3) {
+            val w0 = weights[k]
+            val w1 = weights[k + 1]
+            val w2 = weights[k + 2]
+            val w3 = weights[k + 3]
+            r += (row[p].toInt() and 0xff) * w0 + (row[p + 3].toInt() and 0xff) * w1 +
+                (row[p + 6].toInt() and 0xff) * w2 + (row[p + 9].toInt() and 0xff) * w3
+            g += (row[p + 1].toInt() and 0xff) * w0 + (row[p + 4].toInt() and 0xff) * w1 +
+                (row[p + 7].toInt() and 0xff) * w2 + (row[p + 10].toInt() and 0xff) * w3
+            b += (row[p + 2].toInt() and 0xff) * w0 + (row[p + 5].toInt() and 0xff) * w1 +
+                (row[p + 8].toInt() and 0xff) * w2 + (row[p + 11].toInt() and 0xff) * w3
+            p += 12
+            k += 4
+        }
         while (k < stop) {
             val w = weights[k]
             r += (row[p].toInt() and 0xff) * w
