@@ -16,7 +16,7 @@ from ralikit import evaluate as library
 from ralikit.bench.records import read
 from ralikit.cli import app
 from ralikit.data.metas import MetaSpec, Sample
-from ralikit.data.papers import known_set, paper_rows
+from ralikit.data.papers import known_set, paper_averages, paper_rows
 from ralikit.errors import DataError, PhotoError, UsageError
 from ralikit.evaluate import EvalModel, EvalSet, evaluate, load_set
 from ralikit.model.bundle import BundleInfo, Scale, TowerSpec, write_bundle
@@ -145,7 +145,7 @@ def test_a_bundle_is_evaluated_with_the_scores_it_gives(tmp_path: Path) -> None:
     assert list(model.scores(photos)) == pytest.approx(expected)
     assert (model.name, model.model["bundle"]) == ("tiny", bundle.hash)
     with pytest.raises(UsageError, match="is no teacher"):
-        library.open_model(str(bundle.root), seeds=[0])
+        library.open_model(str(bundle.root), teacher=library.TeacherOptions(seeds=(0,)))
     with pytest.raises(UsageError, match="there is no model"):
         library.open_model(str(tmp_path / "absent"))
 
@@ -165,19 +165,62 @@ def test_sets_are_known_by_name_alone() -> None:
     rows = {row.method: row for row in paper_rows("csiq")}
     assert (rows["RALI"].plcc, rows["RALI"].srcc) == (0.828, 0.788)
     assert rows["RACT"].source.endswith("Table 3")
-    # The printed average of a row is that of its sets, to the digits printed.
-    for method in ("RALI", "Q-Insight", "DeQA-Score", "VisualQuality-R1"):
-        keys = ("koniq", "spaq", "kadid", "pipal", "livew", "agiqa", "csiq")
-        values = [r for k in keys for r in paper_rows(k) if r.method == method]
-        (average,) = [r for r in paper_rows("average") if r.method == method]
-        assert np.mean([v.srcc for v in values]) == pytest.approx(average.srcc, abs=1.1e-3)
-        assert np.mean([v.plcc for v in values]) == pytest.approx(average.plcc, abs=1.1e-3)
+
+
+SEVEN = ("koniq", "spaq", "kadid", "pipal", "livew", "agiqa", "csiq")
+
+
+@pytest.mark.parametrize("key", ["average", "in_domain", "out_of_domain"])
+def test_printed_averages_are_those_of_their_sets(key: str) -> None:
+    (average,) = [a for a in paper_averages() if a.key == key]
+    checked = []
+    for printed in paper_rows(key):
+        found = [
+            row
+            for name in average.sets
+            for row in paper_rows(name)
+            if (row.method, row.trained_on) == (printed.method, printed.trained_on)
+        ]
+        if len(found) < len(average.sets):
+            continue  # its sets are not printed one by one
+        checked.append(printed.method)
+        # To the digits printed: every number of a row is rounded, and so is its mean.
+        assert np.mean([r.srcc for r in found]) == pytest.approx(printed.srcc, abs=1e-3)
+        assert np.mean([r.plcc for r in found]) == pytest.approx(printed.plcc, abs=1e-3)
+    assert len(checked) == {"average": 11, "in_domain": 0, "out_of_domain": 1}[key]
+
+
+def test_printed_numbers_are_correlations_of_known_sets() -> None:
+    known = {average.key for average in paper_averages()} | {*SEVEN, "tid2013"}
+    for key in known:
+        assert paper_rows(key), key
+        assert all(0.0 < value < 1.0 for row in paper_rows(key) for value in (row.plcc, row.srcc))
+    untrained = {r.method: r.trained_on for r in paper_rows("koniq") if "not" in r.trained_on}
+    assert untrained == {"NIQE": "not on KonIQ-10k", "BRISQUE": "not on KonIQ-10k"}
+    own = {(r.method, r.trained_on): (r.srcc, r.plcc) for r in paper_rows("visualquality_eight")}
+    assert own["VisualQuality-R1", "KADID-10k, SPAQ"] == (0.791, 0.831)
+
+
+def test_an_average_is_printed_where_a_model_has_all_its_sets(labelled: MetaSpec) -> None:
+    sets = [load_set(replace(labelled, dataset=name, mos_range=(0.0, 5.0))) for name in SEVEN]
+    results = library.evaluate([_model("one", 0.3)], sets, resamples=5)
+    tables = {title: (header, rows) for title, header, rows in accuracy.average_tables(results)}
+    assert list(tables) == ["average of the seven sets", "in-domain average"]
+    header, rows = tables["average of the seven sets"]
+    assert header[2:4] == ["PLCC (raw)", "SRCC"]
+    assert rows[-1][0] == "one"
+    assert float(rows[-1][3]) == pytest.approx(
+        np.mean([r.agreement.srcc.value for r in results]), abs=5e-4
+    )
+    assert accuracy.average_tables(results[:3]) == []
+    page = accuracy.markdown(results, command="x", resamples=5, seed=0)
+    assert "## Average of the seven sets" in page
 
 
 def test_the_command_prints_writes_and_records(
     labelled: MetaSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(library, "open_model", lambda name, threads, seeds: _model(name, 0.3))
+    monkeypatch.setattr(library, "open_model", lambda name, threads, teacher: _model(name, 0.3))
     out, log = tmp_path / "out", tmp_path / "log.jsonl"
     words = ["eval", "one", "two", "--meta", str(labelled.path), "--root", str(labelled.root)]
     words += ["--mos-range", "0,5", "--resamples", "20"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +68,8 @@ class EvalModel:
 
     Attributes:
         name: Short name.
-        scores: Paths of photos -> their scores on 1..5, in order, one by one.
+        scores: Paths of photos -> their scores on 1..5, in order, one by one; NaN for a photo that
+            a teacher gives no rating.
         model: What a record says of it (`ralikit.bench.records.Model`, without the input).
         runtime: What runs it, name and version.
         note: A caveat a reader must see, or "".
@@ -81,7 +84,16 @@ class EvalModel:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalResult:
-    """One model on one set; `difference` is against the first model on the same photos."""
+    """One model on one set.
+
+    Attributes:
+        model: What scored.
+        data: The set.
+        scores: (n,), NaN where there is none: those photos are left out of every figure.
+        agreement: With the opinion scores.
+        difference: Against the first model, on the photos that both have scored.
+        seconds: Time taken.
+    """
 
     model: EvalModel
     data: EvalSet
@@ -89,6 +101,12 @@ class EvalResult:
     agreement: Agreement
     difference: Difference | None = None
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def unrated(self) -> tuple[str, ...]:
+        """Names of the photos that have no score."""
+        missing = np.flatnonzero(np.isnan(self.scores))
+        return tuple(self.data.samples[i].name for i in missing)
 
     def figures(self) -> dict[str, Any]:
         """JSON-ready figures: dataset, photos, every metric with its interval, the papers' rows."""
@@ -99,6 +117,8 @@ class EvalResult:
             "photos": self.agreement.count,
             "notes": list(self.data.notes),
         }
+        if self.unrated:
+            found["unrated"] = list(self.unrated)
         for name, figure in self.agreement.figures():
             key = "plcc_raw" if name == "plcc" else name
             found[key] = {"value": figure.value, "low": figure.low, "high": figure.high}
@@ -160,10 +180,10 @@ def load_set(spec: MetaSpec, *, lenient_split: bool = False) -> EvalSet:
 def score_set(
     model: EvalModel, data: EvalSet, *, progress: Callable[[int], object] | None = None
 ) -> Floats:
-    """Score every photo of a set, (n,).
+    """Score every photo of a set, (n,); NaN where a teacher gives no rating.
 
     Raises:
-        DataError: If a photo cannot be scored: a figure over other photos would be another figure.
+        DataError: If a photo cannot be read: a figure over other photos would be another figure.
     """
     scores: list[float] = []
     try:
@@ -216,8 +236,9 @@ def evaluate(
 
             scores = score_set(model, data, progress=tell)
             seconds = time.perf_counter() - begun
+            rated = np.isfinite(scores)
             try:
-                measured = agreement(scores, data.mos, resamples=resamples, seed=seed)
+                measured = agreement(scores[rated], data.mos[rated], resamples=resamples, seed=seed)
             except DataError as error:
                 raise DataError(f"{label}: {error}") from error
             result = EvalResult(
@@ -226,31 +247,65 @@ def evaluate(
             if first is None:
                 first = scores
             else:
+                both = rated & np.isfinite(first)
                 difference = paired_difference(
-                    first, scores, data.mos, resamples=resamples, seed=seed
+                    first[both], scores[both], data.mos[both], resamples=resamples, seed=seed
                 )
                 result = replace(result, difference=difference)
             results.append(result)
     return results
 
 
-def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = ()) -> EvalModel:
-    """Open a bundle or exported file, a teacher's folder, or a model in the package by its name.
+@dataclass(frozen=True, kw_only=True)
+class TeacherOptions:
+    """How teachers are asked; other models have no use for it.
+
+    Attributes:
+        seeds: The mean of the ratings in one answer each; none takes the likeliest answer.
+        prompt: A prompt that asks for a rating; None takes the one it was trained with.
+        engine: Library that runs it.
+        device: ``cpu``, ``cuda`` ... of transformers; None takes a GPU where there is one.
+        max_tokens: Bound on an answer.
+        max_pixels: Larger photos are reduced to so many pixels; None: as it was trained.
+        batch: Answers at a time; None takes 16, of vLLM 512.
+        answers: File that answers are written to as they come; with them in it, a stopped run goes
+            on. None keeps none.
+    """
+
+    seeds: tuple[int, ...] = ()
+    prompt: str | None = None
+    engine: Literal["transformers", "vllm"] = "transformers"
+    device: str | None = None
+    max_tokens: int = 512
+    max_pixels: int | None = None
+    batch: int | None = None
+    answers: Path | None = None
+
+
+def open_model(
+    name: str, *, threads: int | None = None, teacher: TeacherOptions | None = None
+) -> EvalModel:
+    """Open a bundle or exported file, a teacher, or a model in the package by its name.
 
     Args:
-        name: As `ralikit.models.resolve` takes it.
+        name: As `ralikit.models.resolve` takes it, or a published teacher's name on the hub, e.g.
+            ``ByteDance/Q-Insight/score_degradation``; of other hub teachers ``hub:OWNER/NAME``.
         threads: Threads of the runtime; None leaves its default.
-        seeds: Of a teacher: the mean of the ratings in one answer each; none takes its likeliest.
+        teacher: How a teacher is asked.
 
     Raises:
         UsageError: If it is none of these, or seeds are given to what is no teacher.
         BundleError: If it is incomplete or altered.
     """
+    asked = teacher or TeacherOptions()
+    hub = _hub_name(name)
+    if hub is not None:
+        return _open_teacher(hub, asked)
     found = resolve(name)
     path = found.path
     if found.kind == "teacher":
-        return _open_teacher(path, seeds)
-    if seeds:
+        return _open_teacher(str(path), asked)
+    if asked.seeds:
         raise UsageError(f"{name} is no teacher: it scores the same every time and takes no seeds")
     scorer = load(path, threads=threads)
     ends = (scorer.scale.minimum, scorer.scale.maximum)
@@ -277,28 +332,64 @@ def open_model(name: str, *, threads: int | None = None, seeds: Sequence[int] = 
     )
 
 
-def _open_teacher(path: Path, seeds: Sequence[int]) -> EvalModel:
-    require("transformers", extra="teacher", job="Evaluating a teacher")
-    from ralikit.train.teacher.scorer import TeacherScorer
+def _hub_name(name: str) -> str | None:
+    """The hub name that is meant; None where a file or folder is, or a bundled model."""
+    from ralikit.train.teacher.prompts import released_prompt
 
-    teacher = TeacherScorer(path, seeds=seeds)
+    if name.startswith("hub:"):
+        return name.removeprefix("hub:")
+    known = released_prompt(name) is not None and not Path(name).exists()
+    return name if known else None
+
+
+def _open_teacher(name: str, asked: TeacherOptions) -> EvalModel:
+    require("transformers", extra="teacher", job="Evaluating a teacher")
+    from ralikit.train.teacher.engines import Asking
+    from ralikit.train.teacher.scorer import open_answers, open_teacher
+    from ralikit.train.teacher.vlm import local_folder, taught_pixels, taught_prompt
+
+    folder = local_folder(name)
+    asking = Asking(
+        temperature=1.0 if asked.seeds else 0.0,
+        max_tokens=asked.max_tokens,
+        max_pixels=asked.max_pixels or taught_pixels(name),
+        batch=asked.batch or (512 if asked.engine == "vllm" else 16),
+    )
+    teacher = open_teacher(
+        folder,
+        prompt=asked.prompt or taught_prompt(name),
+        seeds=asked.seeds,
+        asking=asking,
+        kind=asked.engine,
+        device=asked.device,
+    )
+
+    def scores(photos: Iterable[Path]) -> Iterator[float]:
+        with ExitStack() as stack:
+            kept = None
+            if asked.answers is not None:
+                kept = stack.enter_context(open_answers(asked.answers, teacher, asking))
+            for rating in teacher.ratings(photos, answers=kept):
+                yield math.nan if rating.value is None else rating.value
+
+    label = folder.name if Path(name).is_dir() else name
     how = (
-        f"the mean rating of {len(seeds)} answers"
-        if seeds
+        f"the mean rating of {len(asked.seeds)} answers"
+        if asked.seeds
         else "the rating in its likeliest answer"
     )
     return EvalModel(
-        name=path.name,
-        scores=lambda photos: (float(teacher.score(photo)) for photo in photos),
+        name=label,
+        scores=scores,
         model={
-            "name": path.name,
-            "hash": sha256_path(path),
+            "name": label,
+            "hash": sha256_path(folder),
             "bundle": "",
             "format": "torch",
             "precision": "unknown",
-            "size_bytes": size_bytes(path),
+            "size_bytes": size_bytes(folder),
             "weights": "trained",
         },
-        runtime=f"transformers {version('transformers')}",
-        note=f"a teacher: {how}",
+        runtime=f"{asked.engine} {version(asked.engine)}",
+        note=f"a teacher: {how}, photos of at most {asking.max_pixels} pixels",
     )

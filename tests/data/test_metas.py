@@ -170,7 +170,7 @@ def test_backslashes_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
-        ("a.txt", b"x", "is no label file"),
+        ("a.xml", b"x", "is no label file"),
         ("a.csv", b"file,mos\n", "holds no labels"),
         ("a.csv", b"\xff\xfe\x00", "is not UTF-8"),
         ("a.json", b"[", "not valid JSON"),
@@ -229,3 +229,36 @@ def test_splits_refuse_what_cannot_be_split(tmp_path: Path) -> None:
         group_by_name(samples, "I")
     with pytest.raises(DataError, match="does not match"):
         group_by_name(samples, "(I)")
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a.jpg 2.9 17.5\nb.jpg 3 2\n", [("a.jpg", 2.9, 17.5, None), ("b.jpg", 3, 2, None)]),
+        ("a.jpg\t2.5\r\n\n", [("a.jpg", 2.5, None, None)]),
+        ("I01.png I01_01.png 4.6 0.7\n", [("I01_01.png", 4.6, 0.7, "I01.png")]),
+        ("r.bmp d.bmp 1.5\n", [("d.bmp", 1.5, None, "r.bmp")]),
+    ],
+)
+def test_visualquality_text_labels(
+    text: str, rows: list[tuple[str, float, float | None, str | None]], tmp_path: Path
+) -> None:
+    path = tmp_path / "KADID-10K_train_set.txt"
+    path.write_bytes(text.encode())
+    found = read_meta(path, tmp_path, mos_range=(1, 5))
+    assert [(s.name, s.raw, s.std, s.group) for s in found] == rows
+
+
+@pytest.mark.parametrize("line", ["a.jpg", "a b c 3.0", "3.0 2.0", "a.jpg 1 2 3", "a.jpg x"])
+def test_wrong_text_labels_are_named(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text(f"good.jpg 3.0\n{line}\n")
+    with pytest.raises(DataError, match=r"labels\.txt, line 2 is not"):
+        read_meta(path, tmp_path, mos_range=(1, 5))
+
+
+def test_a_text_label_must_be_finite(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("a.jpg nan\n")
+    with pytest.raises(DataError, match="line 1: the MOS is 'nan'"):
+        read_meta(path, tmp_path, mos_range=(1, 5))

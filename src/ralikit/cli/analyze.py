@@ -55,11 +55,12 @@ def attention(
     from ralikit.files import to_json
     from ralikit.train.teacher.photos import list_photos
     from ralikit.train.teacher.prompts import get_prompt
-    from ralikit.train.teacher.vlm import MAX_PIXELS, load_vlm, taught_prompt
+    from ralikit.train.teacher.vlm import load_vlm, taught_pixels, taught_prompt
 
     paths = [p for photo in photos for p in (list_photos(photo) if photo.is_dir() else [photo])]
     asked = get_prompt(prompt or taught_prompt(model) or "score")
-    vlm = load_vlm(model, device=device, max_pixels=max_pixels or MAX_PIXELS, attention="eager")
+    pixels = max_pixels or taught_pixels(model)
+    vlm = load_vlm(model, device=device, max_pixels=pixels, attention="eager")
     shares = []
     with track("photos", total=len(paths)) as advance:
         for done, path in enumerate(paths, start=1):

@@ -117,7 +117,7 @@ def describe(
     from ralikit.train.describe.teacher import DescribeSettings
     from ralikit.train.describe.teacher import describe as ask
     from ralikit.train.teacher.engines import Asking, open_engine
-    from ralikit.train.teacher.vlm import MAX_PIXELS, taught_prompt
+    from ralikit.train.teacher.vlm import taught_pixels, taught_prompt
 
     settings = DescribeSettings(
         prompt=prompt or taught_prompt(model) or "score",
@@ -128,7 +128,7 @@ def describe(
             temperature=temperature,
             top_p=top_p,
             max_tokens=max_tokens,
-            max_pixels=max_pixels or MAX_PIXELS,
+            max_pixels=max_pixels or taught_pixels(model),
             batch=batch or (512 if engine == "vllm" else 16),
         ),
     )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TEACHER = "Asking a teacher"
+
 
 def register(app: typer.Typer) -> None:
     """Add `eval` to the command line."""
@@ -53,7 +55,40 @@ def evaluate(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the runtime.")] = None,
     seeds: Annotated[
         str | None,
-        typer.Option(help="Of teachers: average answers with these seeds, e.g. 0,1,2."),
+        typer.Option(
+            help="Average answers with these seeds, e.g. 0,1,2.", rich_help_panel=_TEACHER
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="What it is asked; default: as trained.", rich_help_panel=_TEACHER),
+    ] = None,
+    engine: Annotated[
+        Literal["transformers", "vllm"],
+        typer.Option(help="What runs it.", rich_help_panel=_TEACHER),
+    ] = "transformers",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 …", rich_help_panel=_TEACHER)
+    ] = None,
+    max_tokens: Annotated[
+        int, typer.Option(min=1, help="Bound on an answer.", rich_help_panel=_TEACHER)
+    ] = 512,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            help="Larger photos are reduced to so many pixels; default: as trained.",
+            rich_help_panel=_TEACHER,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Answers at a time.", rich_help_panel=_TEACHER)
+    ] = None,
+    answers: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (.jsonl) for its answers as they come; a stopped run goes on with it.",
+            rich_help_panel=_TEACHER,
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for eval.json, eval.md, plots and score lists.")
@@ -78,7 +113,17 @@ def evaluate(
         refuse_existing(out, overwrite=overwrite)
     specs = _specs(meta, root, mos_range, split, dataset, image_column, mos_column)
     sets = [library.load_set(spec, lenient_split=True) for spec in specs]
-    opened = [library.open_model(n, threads=threads, seeds=_seeds(seeds)) for n in models]
+    teacher = library.TeacherOptions(
+        seeds=tuple(_seeds(seeds)),
+        prompt=prompt,
+        engine=engine,
+        device=device,
+        max_tokens=max_tokens,
+        max_pixels=max_pixels,
+        batch=batch,
+        answers=answers,
+    )
+    opened = [library.open_model(n, threads=threads, teacher=teacher) for n in models]
     photos = sum(len(data.samples) for data in sets) * len(opened)
     finished: dict[str, int] = {}
     with track("photos", total=photos) as advance:
@@ -183,6 +228,8 @@ def _show(results: list[EvalResult], *, resamples: int, seed: int) -> None:
         papers = accuracy.paper_table(group[0].data, group)
         if papers is not None:
             grid(f"{group[0].data.name} beside the papers", *papers)
+    for title, header, rows in accuracy.average_tables(results):
+        grid(f"{title}, beside the papers", header, rows)
     for line in [
         accuracy.method(resamples, seed),
         *accuracy.differences(results),

@@ -1,4 +1,4 @@
-"""Readers of published label files: DeQA-Score JSON, VisualQuality-R1 JSONL and plain CSV.
+"""Readers of published label files: DeQA-Score JSON, VisualQuality-R1 JSONL and text, plain CSV.
 
 Nothing is substituted: a row that cannot be read is an error that names it. In published training
 code a missing image is replaced by another while the old label stays; here it stays missing until
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import os
@@ -137,14 +138,14 @@ def read_meta(
     dataset: str | None = None,
     columns: Columns | None = None,
 ) -> list[Sample]:
-    """Read a label file; the suffix says which of the three formats it is.
+    """Read a label file; the suffix says which of the four formats it is.
 
     MOS become ``4 (mos - low) / (high - low) + 1``, the rule of DeQA-Score, which RALI's data
     follow. DeQA-Score files state the rescaled score themselves (`gt_score_norm`); for the other
     formats the range has to be given.
 
     Args:
-        path: ``.json`` (DeQA-Score), ``.jsonl`` (VisualQuality-R1) or ``.csv``.
+        path: ``.json`` (DeQA-Score), ``.jsonl`` or ``.txt`` (VisualQuality-R1) or ``.csv``.
         root: Folder below which the images lie.
         mos_range: (low, high) of the file's MOS scale; ``"observed"`` takes the minimum and
             maximum of the whole file, which is what the published rule does; None where the file
@@ -159,15 +160,15 @@ def read_meta(
         DataError: If the file cannot be read or a row is not what its format promises.
         UsageError: If the range is needed and not given, a column is unknown, or the suffix is.
     """
-    readers = {".json": _read_deqa, ".jsonl": _read_visualquality}
+    readers = {".json": _read_deqa, ".jsonl": _read_visualquality, ".txt": _read_columns}
     if path.suffix.lower() == ".csv":
         rows = _read_csv(path, columns or Columns())
     elif path.suffix.lower() in readers:
         rows = readers[path.suffix.lower()](path)
     else:
         raise UsageError(
-            f"{path} is no label file: expected .json (DeQA-Score), .jsonl (VisualQuality-R1) "
-            "or .csv"
+            f"{path} is no label file: expected .json (DeQA-Score), .jsonl or .txt "
+            "(VisualQuality-R1) or .csv"
         )
     if not rows:
         raise DataError(f"{path} holds no labels")
@@ -365,6 +366,41 @@ def _read_visualquality(path: Path) -> list[_Row]:
             )
         )
     return rows
+
+
+def _read_columns(path: Path) -> list[_Row]:
+    """``[reference] image MOS [deviation]`` with white space between, as VisualQuality-R1 has it.
+
+    Sets with references name theirs first: photos of one reference are one group.
+    """
+    rows = []
+    for number, line in numbered_lines(_text(path).encode()):
+        where = f"{path}, line {number}"
+        cells = line.decode().split()
+        names = list(itertools.takewhile(lambda cell: not _is_number(cell), cells))
+        numbers = cells[len(names) :]
+        if len(names) not in (1, 2) or len(numbers) not in (1, 2):
+            raise DataError(
+                f"{where} is not '[reference] image MOS [deviation]' with spaces between"
+            )
+        rows.append(
+            _Row(
+                where=where,
+                name=names[-1],
+                raw=_number(numbers[0], where, "the MOS"),
+                std=_optional(numbers[1] if numbers[1:] else None, where, "the deviation"),
+                group=names[0] if names[1:] else None,
+            )
+        )
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_csv(path: Path, columns: Columns) -> list[_Row]:

@@ -50,8 +50,25 @@ def known_set(dataset: str) -> PaperSet | None:
     return None
 
 
+@dataclass(frozen=True)
+class PaperAverage:
+    """A mean over sets that the papers print; `sets` is empty where we do not know theirs."""
+
+    key: str
+    name: str
+    sets: tuple[str, ...]
+
+
+def paper_averages() -> list[PaperAverage]:
+    """The means that the papers print."""
+    return [
+        PaperAverage(key, entry["name"], tuple(entry["sets"]))
+        for key, entry in _read()["averages"].items()
+    ]
+
+
 def paper_rows(key: str) -> list[PaperRow]:
-    """All methods with a number on a set, in the papers' order."""
+    """All methods with a number on a set, or an average of sets, in the papers' order."""
     return [
         PaperRow(row["method"], row["trained_on"], plcc, srcc, row["source"])
         for row in _read()["rows"]

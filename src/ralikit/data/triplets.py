@@ -1,20 +1,20 @@
 """Triplets {image, score, texts}: one JSON line a photo, appended so that a kill loses nothing.
 
-A line is written whole, flushed to the disk, and only then counted. A line that a kill tore in
-half is cut off when the file is opened again: that photo is described anew, no text is doubled.
+A line that a kill tore in half is cut off when the file is opened again (`ralikit.data.line_file`):
+that photo is described anew, no text is doubled.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ralikit.data.line_file import LineFile
 from ralikit.errors import DataError
 from ralikit.files import to_json
 from ralikit.lines import numbered_lines, without_mark
@@ -170,14 +170,8 @@ class TripletWriter:
             DataError: If the file cannot be opened or a whole line in it is not a triplet.
         """
         self.path = path
+        self._file = LineFile(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-        try:
-            self._claim()
-            self._cut_torn_line()
             self.done = {triplet.image for _, triplet in _lines(path)}
         except BaseException:
             self._file.close()
@@ -192,15 +186,7 @@ class TripletWriter:
         """
         if triplet.image in self.done:
             raise DataError(f"{self.path}: {triplet.image} is in the file already")
-        start = os.fstat(self._file.fileno()).st_size
-        try:
-            self._write(triplet.to_line().encode())
-        except OSError as error:
-            os.ftruncate(self._file.fileno(), start)
-            raise DataError(
-                f"cannot write {self.path}: {error.strerror or error}; the {len(self.done)} photos "
-                "in it are whole: make room and run the same command again"
-            ) from error
+        self._file.append(triplet.to_line().encode(), kept=f"the {len(self.done)} photos")
         self.done.add(triplet.image)
 
     def close(self) -> None:
@@ -219,32 +205,6 @@ class TripletWriter:
     ) -> None:
         """Close the file, whatever happened."""
         self.close()
-
-    def _write(self, data: bytes) -> None:
-        # Straight to the descriptor: a buffer would try the failed bytes again on close.
-        descriptor = self._file.fileno()
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-
-    def _claim(self) -> None:
-        """Let no second writer in; the system lets go of the file when this one ends or dies."""
-        try:
-            import fcntl
-        except ImportError:  # Windows has no such lock
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(
-                f"another process is writing {self.path}; wait for it or name another file"
-            ) from error
-
-    def _cut_torn_line(self) -> None:
-        data = self.path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            os.ftruncate(self._file.fileno(), data.rfind(b"\n") + 1)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Triplet]]:

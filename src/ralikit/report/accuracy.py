@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ralikit.data.papers import paper_rows
+from ralikit.data.papers import paper_averages, paper_rows
 from ralikit.extras import require
 from ralikit.files import publish, to_json
 from ralikit.metrics.agreement import NAMES, Estimate, fit_logistic
@@ -51,6 +51,38 @@ def paper_table(data: EvalSet, results: Sequence[EvalResult]) -> tuple[Row, list
     return header, rows
 
 
+def average_tables(results: Sequence[EvalResult]) -> list[tuple[str, Row, list[Row]]]:
+    """Title, header and rows of every average of the papers that a model was measured on whole.
+
+    It is the plain mean of the sets' figures, as the papers print it, not one over all photos.
+    """
+    tables = []
+    for average in paper_averages():
+        rows = [
+            [row.method, row.trained_on, f"{row.plcc:.3f}", f"{row.srcc:.3f}", row.source]
+            for row in paper_rows(average.key)
+        ]
+        printed = len(rows)
+        for model, found in _by_model(results).items():
+            if average.sets and set(average.sets) <= set(found):
+                of_sets = [found[key].agreement for key in average.sets]
+                plcc = np.mean([figures.plcc.value for figures in of_sets])
+                srcc = np.mean([figures.srcc.value for figures in of_sets])
+                rows.append([model, "", f"{plcc:.3f}", f"{srcc:.3f}", "measured here"])
+        if len(rows) > printed:
+            header = ["method", "trained on", "PLCC (raw)", "SRCC", "source"]
+            tables.append((average.name, header, rows))
+    return tables
+
+
+def _by_model(results: Sequence[EvalResult]) -> dict[str, dict[str, EvalResult]]:
+    found: dict[str, dict[str, EvalResult]] = {}
+    for result in results:
+        if result.data.paper is not None:
+            found.setdefault(result.model.name, {})[result.data.paper.key] = result
+    return found
+
+
 def differences(results: Sequence[EvalResult]) -> list[str]:
     """One sentence for every model beside the first, set by set."""
     lines = []
@@ -61,6 +93,7 @@ def differences(results: Sequence[EvalResult]) -> list[str]:
                 continue
             verdict = "a tie" if found.tie else f"p = {found.p_value:.3f}"
             drift = np.abs(result.scores - group[0].scores)
+            drift = drift[np.isfinite(drift)]
             lines.append(
                 f"{_title(result.data)}: SRCC of {result.model.name} less that of "
                 f"{group[0].model.name}: {found.delta.value:+.4f} "
@@ -74,6 +107,12 @@ def notes(results: Sequence[EvalResult]) -> list[str]:
     """Caveats of sets and models, each once."""
     found = [f"{_title(r.data)}: {note}" for r in results for note in r.data.notes]
     found += [f"{r.model.name}: {r.model.note}" for r in results if r.model.note]
+    found += [
+        f"{_title(r.data)}: {r.model.name} gave {len(r.unrated)} of {len(r.data.samples)} photos "
+        f"no rating, the first is {printable(r.unrated[0])}; they are left out of its figures"
+        for r in results
+        if r.unrated
+    ]
     return list(dict.fromkeys(found))
 
 
@@ -91,6 +130,8 @@ def markdown(results: Sequence[EvalResult], *, command: str, resamples: int, see
     lines = ["# Evaluation", "", f"`{command}`", "", method(resamples, seed), ""]
     lines += _markdown(*table(results))
     lines += [f"- {line}" for line in differences(results) + notes(results)]
+    for title, header, rows in average_tables(results):
+        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *_markdown(header, rows)]
     for data, group in _by_set(results):
         lines += ["", f"## {_title(data)}", ""]
         papers = paper_table(data, group)
@@ -130,13 +171,14 @@ def scatter(path: Path, result: EvalResult) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    mos, found = result.data.mos, result.agreement
+    rated = np.isfinite(result.scores)
+    scores, mos, found = result.scores[rated], result.data.mos[rated], result.agreement
     figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.scatter(result.scores, mos, s=9, alpha=0.45, linewidths=0, color="#2b6cb0")
-    x = np.linspace(result.scores.min(), result.scores.max(), 200)
-    axes.plot(x, fit_logistic(result.scores, mos)(x), color="#c05621", label="4-parameter logistic")
+    axes.scatter(scores, mos, s=9, alpha=0.45, linewidths=0, color="#2b6cb0")
+    x = np.linspace(scores.min(), scores.max(), 200)
+    axes.plot(x, fit_logistic(scores, mos)(x), color="#c05621", label="4-parameter logistic")
     axes.axline((3, 3), slope=1, color="#888", linewidth=0.8, linestyle=":", label="score = MOS")
     axes.set_xlim(0.8, 5.2)
     axes.set_ylim(0.8, 5.2)
@@ -219,7 +261,7 @@ def _score_list(result: EvalResult) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["image", "score", "mos"])
     rows: list[tuple[Any, ...]] = [
-        (printable(sample.name), f"{score:.6f}", f"{sample.score:.6f}")
+        (printable(sample.name), "" if np.isnan(score) else f"{score:.6f}", f"{sample.score:.6f}")
         for sample, score in zip(result.data.samples, result.scores, strict=True)
     ]
     writer.writerows(rows)

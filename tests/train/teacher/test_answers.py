@@ -115,7 +115,16 @@ def test_form_of_a_direct_answer_has_no_reasoning() -> None:
     ],
 )
 def test_degradation(answer: str, said: Degradation | None) -> None:
-    assert read_degradation(answered(answer)) == said
+    assert read_degradation(answered(answer), DEGRADATION) == said
+
+
+def test_each_wording_has_its_own_key() -> None:
+    released = get_prompt("degradation-released")
+    answer = answered('{"distortion_class": "noise", "severity": "slight"}')
+    assert read_degradation(answer, released) == Degradation("noise", "slight")
+    assert read_degradation(answer, DEGRADATION) is None
+    ours = answered('{"degradation": "noise", "severity": "slight"}')
+    assert read_degradation(ours, released) is None
 
 
 def test_description_takes_reasoning_and_rating_together() -> None:

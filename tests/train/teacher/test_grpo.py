@@ -225,3 +225,61 @@ def test_recipe_names_its_mistakes(tiny_vlm: Path, labelled: Path) -> None:
         recipe("q-insight", tiny_vlm, labelled, prompt="visualquality")
     with pytest.raises(UsageError, match="a group of one has no advantage"):
         recipe("q-insight", tiny_vlm, labelled, grpo={"generations": 1})
+
+
+# Names of `vllm.SamplingParams` in vLLM 0.30.0 that are of use here; it refuses all others.
+SAMPLING_PARAMS = {
+    "n",
+    "repetition_penalty",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "logprobs",
+    "logit_bias",
+}
+
+
+def test_vllm_is_told_in_its_own_words(warm_vlm: Path, labelled: Path) -> None:
+    from trl import GRPOConfig
+
+    from ralikit.train.teacher.grpo import generation_arguments
+
+    colocated = recipe(
+        "q-insight",
+        warm_vlm,
+        labelled,
+        runtime={"vllm": "colocate", "vllm_memory": 0.5, "vllm_tensor_parallel": 2},
+        grpo={"max_pixels": 784 * 100, "max_completion_tokens": 50},
+    )
+    told = generation_arguments(colocated, [7, 9])
+    assert told == {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "generation_kwargs": {"logit_bias": {7: -100.0, 9: -100.0}},
+        "vllm_gpu_memory_utilization": 0.5,
+        "vllm_tensor_parallel_size": 2,
+        "vllm_max_model_length": 100 + 1024 + 50,
+    }
+    assert set(told["generation_kwargs"]) <= SAMPLING_PARAMS
+    served = recipe(
+        "q-insight", warm_vlm, labelled, runtime={"vllm": "server", "vllm_server": "http://a:8000"}
+    )
+    told = generation_arguments(served, [7])
+    assert told["vllm_server_base_url"] == "http://a:8000"
+    assert "vllm_gpu_memory_utilization" not in told
+    plain = generation_arguments(recipe("q-insight", warm_vlm, labelled), [7])
+    assert plain == {"use_vllm": False, "generation_kwargs": {"suppress_tokens": [7]}}
+    for arguments in (told, plain):  # TRL knows every one of them
+        assert set(arguments) <= set(GRPOConfig.__dataclass_fields__)
+
+
+def test_vllms_own_class_takes_what_it_is_told(warm_vlm: Path, labelled: Path) -> None:
+    vllm = pytest.importorskip("vllm", reason="the extra 'vllm' is not installed")
+    from ralikit.train.teacher.grpo import generation_arguments
+
+    told = generation_arguments(
+        recipe("q-insight", warm_vlm, labelled, runtime={"vllm": "colocate"}), [7]
+    )
+    assert vllm.SamplingParams(**told["generation_kwargs"]).logit_bias == {7: -100.0}

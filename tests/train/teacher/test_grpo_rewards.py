@@ -91,6 +91,21 @@ def test_answers_of_an_image_belong_together_wherever_they_stand() -> None:
     assert mixed == [expected[i] for i in shuffled]
 
 
+def test_images_are_compared_in_blocks_of_their_dataset() -> None:
+    ratings = [4.0, 1.0, 2.0, 5.0, 3.0, 2.0]
+    mos = [5.0, 1.0, 2.0, 4.0, 1.0, 3.0]
+    sets = ["a", "b", "a", "a", "b", "a"]
+    answers = [Rated(i, ratings[i], mos[i], sets[i]) for i in range(6)]
+    whole = rl2r_rewards(answers, RewardSettings())
+    blocks = rl2r_rewards(answers, RewardSettings(), compare=2)
+    # Of "a" the first two and the last two are compared, of "b" both.
+    for block in ([0, 2], [3, 5], [1, 4]):
+        alone = rl2r_rewards([answers[i] for i in block], RewardSettings())
+        assert [blocks[i] for i in block] == alone
+    assert blocks != whole
+    assert rl2r_rewards(answers, RewardSettings(), compare=4) == whole
+
+
 def test_form_and_fidelity_are_the_two_parts() -> None:
     functions = reward_functions(recipe())
     assert [f.__name__ for f in functions] == ["fidelity", "format"]

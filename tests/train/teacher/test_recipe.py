@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,11 @@ def test_q_insight_is_the_papers() -> None:
     assert sequences(recipe) == 128
     assert (reward.tolerance, reward.class_weight, reward.severity_weight) == (0.35, 0.25, 0.75)
     assert recipe.degradation is not None
-    assert recipe.score_prompt == "score"
+    assert (recipe.score_prompt, recipe.degradation_prompt) == (
+        "score-released",
+        "degradation-released",
+    )
+    assert (grpo.max_pixels, grpo.max_completion_tokens) == (12_845_056, 256)
     assert sequences(recipe) % (8 * recipe.runtime.per_device) == 0
 
 
@@ -36,6 +41,9 @@ def test_visualquality_r1_is_the_papers() -> None:
     recipe = read_recipe(FOLDER / "visualquality_r1.toml")
     assert (recipe.grpo.generations, recipe.grpo.beta) == (6, 0.04)
     assert recipe.grpo.images_per_step == 8 * 16
+    assert recipe.grpo.compare == 8
+    assert recipe.score_prompt == "visualquality-released"
+    assert (recipe.grpo.max_pixels, recipe.grpo.max_completion_tokens) == (12_845_056, 256)
     assert recipe.reward.variant == "mean"
     assert [spec.dataset for spec in recipe.data] == ["kadid", "spaq"]
     for gpus in (8, 16):
@@ -78,3 +86,28 @@ def test_settings_can_be_changed_from_the_command_line() -> None:
 def test_launch_files_say_that_they_were_not_run(name: str) -> None:
     text = (FOLDER / "launch" / f"{name}.yaml").read_text()
     assert "NOT RUN HERE" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"grpo": {"compare": 3}}, "compare = 3 must be at least 2 and divide images_per_step"),
+        ({"grpo": {"compare": 1}}, "compare = 1 must be at least 2"),
+        ({"method": "q-insight", "grpo": {"compare": 2}}, "q-insight compares no images"),
+        ({"runtime": {"vllm": "server"}}, "vllm_server is the address"),
+        ({"runtime": {"vllm_server": "http://a"}}, "vllm_server is the address"),
+        ({"runtime": {"vllm_memory": 1.5}}, "vllm_memory is a share"),
+        ({"runtime": {"vllm_tensor_parallel": 0}}, "vllm_tensor_parallel at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: dict[str, Any], words: str) -> None:
+    values: dict[str, Any] = {
+        "method": "visualquality-r1",
+        "model": "none",
+        "data": [{"path": "labels.csv", "root": "."}],
+        "grpo": {"generations": 2, "images_per_step": 4, "beta": 0.0},
+    }
+    for key, value in change.items():
+        values[key] = {**values.get(key, {}), **value} if isinstance(value, dict) else value
+    with pytest.raises(UsageError, match=words):
+        from_mapping(TeacherRecipe, values)

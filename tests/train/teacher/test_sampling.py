@@ -55,3 +55,27 @@ def test_rows_left_out_change_with_the_epoch() -> None:
 def test_small_dataset_is_named() -> None:
     with pytest.raises(UsageError, match="the dataset kadid has 3 images, fewer than images_per_s"):
         OneDatasetSampler(SETS, chunk=4, generations=2)
+
+
+def test_blocks_are_of_one_dataset_and_fill_the_steps() -> None:
+    order = OneDatasetSampler(SETS, chunk=4, generations=2, block=2, seed=3)
+    chunks = order.chunks()
+    assert len(chunks) == 3  # 3 + 2 + 1 blocks of two
+    seen = [row for chunk in chunks for row in chunk]
+    assert len(set(seen)) == len(seen) == 12
+    for chunk in chunks:
+        assert SETS[chunk[0]] == SETS[chunk[1]]
+        assert SETS[chunk[2]] == SETS[chunk[3]]
+    mixed = 0
+    for epoch in range(4):
+        order.set_epoch(epoch)
+        mixed += sum(SETS[chunk[0]] != SETS[chunk[2]] for chunk in order.chunks())
+    assert mixed > 0  # a step is no longer of one dataset
+    assert len(list(order)) == len(order) == 3 * 4 * 2
+
+
+def test_too_little_for_a_block_or_a_step_is_said() -> None:
+    with pytest.raises(UsageError, match="kadid has 3 images, fewer than compare = 4"):
+        OneDatasetSampler(SETS, chunk=8, generations=2, block=4)
+    with pytest.raises(UsageError, match="fill no step of images_per_step = 16"):
+        OneDatasetSampler(SETS, chunk=16, generations=2, block=2)

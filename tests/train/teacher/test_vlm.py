@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from ralikit.errors import DataError, UsageError
-from ralikit.train.teacher.vlm import load_processor, load_vlm, resolve_model, taught_prompt
+from ralikit.train.teacher.vlm import (
+    MAX_PIXELS,
+    load_processor,
+    load_vlm,
+    resolve_model,
+    taught_pixels,
+    taught_prompt,
+    write_card,
+)
 
 
 def copy(model: Path, target: Path, *, without: str) -> str:
@@ -86,3 +94,19 @@ def test_card_of_another_make_is_refused(tiny_vlm: Path, tmp_path: Path) -> None
     (tmp_path / "ralikit-teacher.json").write_text('{"prompt": "sing"}')
     with pytest.raises(DataError, match="names the prompt 'sing'"):
         taught_prompt(str(tmp_path))
+    for pixels in ('"many"', "true", "10"):
+        (tmp_path / "ralikit-teacher.json").write_text(f'{{"max_pixels": {pixels}}}')
+        with pytest.raises(DataError, match="max_pixels is a number of at least"):
+            taught_pixels(str(tmp_path))
+
+
+def test_a_card_says_prompt_and_pixels(tmp_path: Path) -> None:
+    write_card(tmp_path, prompt="score-released", base="b", method="q-insight", max_pixels=5000)
+    assert taught_prompt(str(tmp_path)) == "score-released"
+    assert taught_pixels(str(tmp_path)) == 5000
+
+
+def test_published_weights_need_no_card() -> None:
+    assert taught_prompt("ByteDance/Q-Insight/score_degradation") == "score-released"
+    assert taught_pixels("TianheWu/VisualQuality-R1-7B") == 12_845_056
+    assert taught_pixels("Qwen/Qwen2.5-VL-7B-Instruct") == MAX_PIXELS

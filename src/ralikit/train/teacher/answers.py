@@ -82,17 +82,17 @@ def read_rating(completion: str, prompt: Prompt) -> float | None:
     return _rating(value)
 
 
-def read_degradation(completion: str) -> Degradation | None:
-    """The degradation a completion names, or None where class or severity is not one of ours.
+def read_degradation(completion: str, prompt: Prompt) -> Degradation | None:
+    """The degradation a completion names, or None where class or severity is not one of those.
 
     A wrong combination (a severity of ``null``, a clean photo's severity) is still an answer: it
     is simply not right.
     """
     answer = _answer_block(completion)
     record = None if answer is None else _json_object(answer)
-    if record is None or "degradation" not in record or "severity" not in record:
+    if record is None or prompt.class_key not in record or "severity" not in record:
         return None
-    kind, severity = _name(record["degradation"]), _name(record["severity"])
+    kind, severity = _name(record[prompt.class_key]), _name(record["severity"])
     if kind not in (*CLASSES, NO_DEGRADATION) or severity not in (*SEVERITIES, NO_DEGRADATION):
         return None
     return Degradation(kind, severity)

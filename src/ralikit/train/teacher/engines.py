@@ -29,11 +29,38 @@ from ralikit.train.teacher.vlm import (
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Asking", "Engine", "EngineKind", "Question", "TransformersEngine", "open_engine"]
+__all__ = [
+    "BARRED",
+    "Asking",
+    "Engine",
+    "EngineKind",
+    "Question",
+    "TransformersEngine",
+    "barred_tokens",
+    "context_length",
+    "open_engine",
+]
 
 EngineKind = Literal["transformers", "vllm"]
 
 _PICTURE_TOKENS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+
+BARRED = -100.0
+"""vLLM's bias, in logits, of a token that must not be sampled; the lowest it takes."""
+
+_PROMPT_TOKENS = 1024
+"""What a prompt's words take at most."""
+
+
+def barred_tokens(tokenizer: Any) -> list[int]:
+    """Ids of the tokens that stand for pictures: a sampled one would have no features behind it."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in _PICTURE_TOKENS if token in vocabulary]
+
+
+def context_length(max_pixels: int, max_tokens: int) -> int:
+    """Tokens of one photo, its question and the answer; a photo's token is 28 x 28 pixels."""
+    return max_pixels // (28 * 28) + _PROMPT_TOKENS + max_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +147,7 @@ def _open_vllm(model: str, asking: Asking) -> _VllmEngine:
         model=resolve_model(model),
         limit_mm_per_prompt={"image": 1, "video": 0},  # or memory is kept for a film
         mm_processor_kwargs={"min_pixels": MIN_PIXELS, "max_pixels": asking.max_pixels},
-        # Prompt and photo stay below 1024 tokens beside the bound on the photo's own.
-        max_model_len=asking.max_pixels // (28 * 28) + 1024 + asking.max_tokens,
+        max_model_len=context_length(asking.max_pixels, asking.max_tokens),
         seed=0,
     )
     return _VllmEngine(model, asking, vllm=vllm, processor=processor, llm=llm)
@@ -136,7 +162,6 @@ class TransformersEngine:
 
         self._vlm = vlm
         self._asking = asking
-        vocabulary = vlm.processor.tokenizer.get_vocab()
         own = vlm.model.generation_config
         # Replaced, not only overridden: the published ones penalise repetition and sample top-k.
         vlm.model.generation_config = GenerationConfig(
@@ -144,7 +169,7 @@ class TransformersEngine:
             eos_token_id=own.eos_token_id or vlm.processor.tokenizer.eos_token_id,
             pad_token_id=vlm.processor.tokenizer.pad_token_id,
             max_new_tokens=asking.max_tokens,
-            suppress_tokens=[vocabulary[t] for t in _PICTURE_TOKENS if t in vocabulary],
+            suppress_tokens=barred_tokens(vlm.processor.tokenizer),
         )
 
     @property
@@ -224,8 +249,7 @@ class _VllmEngine:
 
     def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         """See `Engine`."""
-        vocabulary = self._processor.tokenizer.get_vocab()
-        barred = {vocabulary[t]: -100.0 for t in _PICTURE_TOKENS if t in vocabulary}
+        barred = dict.fromkeys(barred_tokens(self._processor.tokenizer), BARRED)
         text = [
             self._processor.apply_chat_template(
                 prompt.messages_with(q.image), add_generation_prompt=True, tokenize=False

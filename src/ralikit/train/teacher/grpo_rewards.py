@@ -40,11 +40,19 @@ class Rated(NamedTuple):
     dataset: str
 
 
-def rl2r_rewards(answers: Sequence[Rated], settings: RewardSettings) -> list[float]:
+def rl2r_rewards(
+    answers: Sequence[Rated], settings: RewardSettings, *, compare: int | None = None
+) -> list[float]:
     """The fidelity rewards of a whole global batch, in its order.
 
     Images may have unequal numbers of answers; answers of one row belong together wherever they
     stand.
+
+    Args:
+        answers: Of the whole batch.
+        settings: The form of the reward.
+        compare: An image is compared within blocks of so many of its dataset, in the batch's
+            order; None: with all of its dataset.
     """
     rows = list(dict.fromkeys(a.row for a in answers))
     groups: dict[int, list[int]] = {row: [] for row in rows}
@@ -58,7 +66,7 @@ def rl2r_rewards(answers: Sequence[Rated], settings: RewardSettings) -> list[flo
     rewards = fidelity_rewards(
         ratings.reshape(len(rows), widest),
         [a.mos for a in first],
-        datasets=[a.dataset for a in first],
+        datasets=_blocks([a.dataset for a in first], compare),
         variant=settings.variant,
         gamma=settings.gamma,
     )
@@ -69,11 +77,23 @@ def rl2r_rewards(answers: Sequence[Rated], settings: RewardSettings) -> list[flo
     return result
 
 
+def _blocks(datasets: Sequence[str], compare: int | None) -> list[str]:
+    """For every image the name of the block that it is compared in."""
+    seen: dict[str, int] = {}
+    names = []
+    for dataset in datasets:
+        place = seen.get(dataset, 0)
+        seen[dataset] = place + 1
+        names.append(f"{dataset}\0{place // compare}" if compare else dataset)
+    return names
+
+
 def reward_functions(recipe: TeacherRecipe) -> list[RewardFunction]:
     """The reward functions of a recipe, named as they are logged."""
     prompt = get_prompt(recipe.score_prompt)
     settings = recipe.reward
-    tasks = {"score": prompt, "degradation": get_prompt("degradation")}
+    second = get_prompt(recipe.degradation_prompt)
+    tasks = {"score": prompt, "degradation": second}
 
     def form(completions: Sequence[Any], task: Sequence[str], **_: Any) -> list[float | None]:
         return [
@@ -100,7 +120,7 @@ def reward_functions(recipe: TeacherRecipe) -> list[RewardFunction]:
     ) -> list[float | None]:
         return [
             degradation_reward(
-                read_degradation(_text(c)),
+                read_degradation(_text(c), second),
                 Degradation(k, s),
                 class_weight=settings.class_weight,
                 severity_weight=settings.severity_weight,
@@ -122,7 +142,8 @@ def reward_functions(recipe: TeacherRecipe) -> list[RewardFunction]:
             rating = read_rating(_text(c), prompt)
             own.append(Rated(r, float("nan") if rating is None else rating, m, d))
         whole, start = _gather(own)
-        return list(rl2r_rewards(whole, settings)[start : start + len(own)])
+        rewards = rl2r_rewards(whole, settings, compare=recipe.grpo.compare)
+        return list(rewards[start : start + len(own)])
 
     form.__name__ = "format"  # as it is logged
     if recipe.method == "visualquality-r1":

@@ -1,8 +1,10 @@
-"""What the teachers are asked: the papers' prompts as published, and the one that is ours.
+"""What the teachers are asked: as the papers print it, as the released weights learnt it, and ours.
 
-A prompt also fixes the form of its answer, so that asking, rewarding and reading cannot disagree.
-The photo always comes before the words, in training and in use alike: the published training code
-puts it first and the published demo last, and a model answers differently then.
+The two published wordings of a question differ in a few words and spaces, and a model answers the
+one it was trained on. A prompt also fixes the form of its answer, so that asking, rewarding and
+reading cannot disagree. The photo always comes before the words, in training and in use alike: the
+published training code puts it first and the published demo last, and a model answers differently
+then.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from ralikit.errors import UsageError
 __all__ = [
     "PROMPTS",
     "SYSTEM",
+    "SYSTEM_RELEASED",
     "Prompt",
     "get_prompt",
+    "released_prompt",
 ]
 
 AnswerKind = Literal["rating_json", "rating_number", "degradation_json", "text"]
@@ -29,7 +33,10 @@ SYSTEM = (
     "<think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process "
     "here </think> <answer> answer here </answer>."
 )
-"""The system prompt of Q-Insight and of RACT's RL stage; their SFT has none."""
+"""The system prompt that Q-Insight and RACT's RL stage print; their SFT has none."""
+
+SYSTEM_RELEASED = SYSTEM.replace("</think> <answer>", "</think><answer>").removesuffix(".")
+"""Q-Insight's as its training code has it: no space between the blocks, no full stop."""
 
 _VISUALQUALITY = (
     "You are doing the image quality assessment task. Here is the question: Rate the overall "
@@ -49,6 +56,7 @@ class Prompt:
         thinking: Whether the answer begins with ``<think>…</think>``.
         kind: What the answer block holds.
         source: Where the wording comes from.
+        class_key: In ``degradation_json``, the key of the class.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Prompt:
     thinking: bool
     kind: AnswerKind
     source: str
+    class_key: str = "degradation"
 
     def messages(self) -> list[dict[str, str]]:
         """The conversation as plain text; TRL puts the photo before the user's words."""
@@ -77,19 +86,37 @@ class Prompt:
         ]
 
 
+_RATING = (
+    "What is your overall rating on the quality of this picture? The rating should be a float "
+    "between 1 and 5, rounded to two decimal places, with 1 representing very poor quality and 5 "
+    "representing excellent quality."
+)
+_IN_JSON = ' Return the final answer in JSON format with the following keys: "rating": The score.'
+_THINK_FIRST = (
+    "First output the thinking process in <think> </think> tags and then output the final "
+    "answer with only one score in <answer> </answer> tags."
+)
+_DIRECTLY = "Please only output the final answer with only one score in <answer> </answer> tags."
+_VISUALQUALITY_RELEASED = (
+    f"You are doing the image quality assessment task. Here is the question: {_RATING} "
+)
+
 _ALL = (
     Prompt(
         name="score",
-        user=(
-            "What is your overall rating on the quality of this picture? The rating should be a "
-            "float between 1 and 5, rounded to two decimal places, with 1 representing very poor "
-            "quality and 5 representing excellent quality. Return the final answer in JSON format "
-            'with the following keys: "rating": The score.'
-        ),
+        user=_RATING + _IN_JSON,
         system=SYSTEM,
         thinking=True,
         kind="rating_json",
-        source="Q-Insight and RACT, as published",
+        source="Q-Insight and RACT, as their papers print it",
+    ),
+    Prompt(
+        name="score-released",
+        user=_RATING + _IN_JSON,
+        system=SYSTEM_RELEASED,
+        thinking=True,
+        kind="rating_json",
+        source="Q-Insight's released training code and weights",
     ),
     Prompt(
         name="degradation",
@@ -106,6 +133,22 @@ _ALL = (
         source="ours: the papers do not print the wording of this task",
     ),
     Prompt(
+        name="degradation-released",
+        user=(
+            "Analyze the given image and determine if it contains any of the following "
+            'distortions: "noise", "compression", "blur", or "darken". If a distortion is present, '
+            'classify its severity as "slight", "moderate", "obvious", "serious", or '
+            '"catastrophic". Return the result in JSON format with the following keys: '
+            '"distortion_class": The detected distortion (or "null" if none). and "severity": The '
+            'severity level (or "null" if none).'
+        ),
+        system=SYSTEM_RELEASED,
+        thinking=True,
+        kind="degradation_json",
+        class_key="distortion_class",
+        source="Q-Insight's released training code and weights",
+    ),
+    Prompt(
         name="description",
         user="What is your overall assessment of the quality of this picture?",
         system=None,
@@ -115,27 +158,56 @@ _ALL = (
     ),
     Prompt(
         name="visualquality",
-        user=_VISUALQUALITY
-        + "First output the thinking process in <think> </think> tags and then output the final "
-        "answer with only one score in <answer> </answer> tags.",
+        user=_VISUALQUALITY + _THINK_FIRST,
         system=None,
         thinking=True,
         kind="rating_number",
-        source="VisualQuality-R1, as published",
+        source="VisualQuality-R1, as its paper prints it",
     ),
     Prompt(
         name="visualquality-direct",
-        user=_VISUALQUALITY
-        + "Please only output the final answer with only one score in <answer> </answer> tags.",
+        user=_VISUALQUALITY + _DIRECTLY,
         system=None,
         thinking=False,
         kind="rating_number",
-        source="VisualQuality-R1, its non-thinking form, as published",
+        source="VisualQuality-R1, its non-thinking form, as its paper prints it",
+    ),
+    Prompt(
+        name="visualquality-released",
+        user=_VISUALQUALITY_RELEASED + _THINK_FIRST,
+        system=None,
+        thinking=True,
+        kind="rating_number",
+        source="VisualQuality-R1's released training code and weights",
+    ),
+    Prompt(
+        name="visualquality-released-direct",
+        user=_VISUALQUALITY_RELEASED + _DIRECTLY,
+        system=None,
+        thinking=False,
+        kind="rating_number",
+        source="VisualQuality-R1's released weights, their non-thinking form",
     ),
 )
 
 PROMPTS: dict[str, Prompt] = {prompt.name: prompt for prompt in _ALL}
 """Every prompt by name."""
+
+
+_RELEASED = {
+    "bytedance/q-insight": "score-released",
+    "tianhewu/visualquality-r1-7b": "visualquality-released",
+    "tianhewu/visualquality-r1-7b-preview": "visualquality-released",
+}
+
+
+def released_prompt(model: str) -> str | None:
+    """The prompt that published weights were trained with, by their hub name; None: not known.
+
+    Args:
+        model: ``owner/repo``, perhaps with a folder in it.
+    """
+    return _RELEASED.get("/".join(model.lower().split("/")[:2]))
 
 
 def get_prompt(name: str) -> Prompt:

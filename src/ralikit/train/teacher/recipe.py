@@ -56,8 +56,11 @@ class Machine:
             (`accelerate launch --cpu --num_processes 2` starts one without a word.)
         gradient_checkpointing: Trade a third more time for most of the activations' memory.
         attention: Of transformers, e.g. ``flash_attention_2``; None takes the default.
-        vllm: Let vLLM write the completions: on the training GPUs or on a server. Needs the
-            extra ``vllm``.
+        vllm: Let vLLM write the completions: on the training GPUs (``colocate``) or on a server
+            that `trl vllm-serve` started. Needs the extra ``vllm``.
+        vllm_memory: Share of each GPU's memory that vLLM takes beside the training (colocate).
+        vllm_tensor_parallel: GPUs that hold one copy of vLLM's model together (colocate).
+        vllm_server: Address of the server, e.g. ``http://10.0.0.2:8000``.
         save_steps: Optimiser steps between checkpoints.
         keep: Checkpoints kept.
         tensorboard: Also log for TensorBoard.
@@ -68,6 +71,9 @@ class Machine:
     gradient_checkpointing: bool = True
     attention: str | None = None
     vllm: Literal["off", "colocate", "server"] = "off"
+    vllm_memory: float = 0.3
+    vllm_tensor_parallel: int = 1
+    vllm_server: str = ""
     save_steps: int = 100
     keep: int = 2
     tensorboard: bool = False
@@ -75,6 +81,12 @@ class Machine:
     def __post_init__(self) -> None:
         if self.per_device < 1 or self.save_steps < 1 or self.keep < 1:
             raise UsageError("per_device, save_steps and keep are at least 1")
+        if not 0.0 < self.vllm_memory <= 1.0 or self.vllm_tensor_parallel < 1:
+            raise UsageError(
+                "vllm_memory is a share above 0 and up to 1, vllm_tensor_parallel at least 1"
+            )
+        if (self.vllm == "server") != bool(self.vllm_server):
+            raise UsageError('vllm_server is the address that goes with vllm = "server"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +96,9 @@ class GrpoSettings:
     Attributes:
         generations: Completions of each prompt, the group (N in Q-Insight, K in VisualQuality-R1).
         images_per_step: Different prompts in an optimiser step, over all devices.
+        compare: VisualQuality-R1: images that are compared with each other, of one dataset each; a
+            divisor of `images_per_step`. The authors' code compares the 8 of one GPU. None
+            compares all of a step, which is then of one dataset.
         beta: Weight of the KL divergence from the starting model.
         learning_rate: Of AdamW, at the start.
         lr_end: It falls linearly to this.
@@ -97,6 +112,7 @@ class GrpoSettings:
 
     generations: int
     images_per_step: int
+    compare: int | None = None
     beta: float
     learning_rate: float = 1e-6
     lr_end: float = 1e-9
@@ -112,6 +128,11 @@ class GrpoSettings:
             raise UsageError("generations must be at least 2: a group of one has no advantage")
         if self.images_per_step < 1 or self.epochs < 1:
             raise UsageError("images_per_step and epochs are at least 1")
+        if self.compare is not None and (self.compare < 2 or self.images_per_step % self.compare):
+            raise UsageError(
+                f"compare = {self.compare} must be at least 2 and divide images_per_step = "
+                f"{self.images_per_step}"
+            )
         if not 0.0 <= self.lr_end <= self.learning_rate:
             raise UsageError("learning_rate falls to lr_end, which must not be above it")
         if self.beta < 0.0 or self.temperature <= 0.0:
@@ -148,7 +169,10 @@ class DegradationSpec:
     """Clean photos for Q-Insight's second task.
 
     Attributes:
-        photos: Folder of clean photos.
+        photos: Folder of clean photos; with `labels`, the folder that their names start from.
+        labels: Photos that are degraded already, as Q-Insight's ``train_dist.json`` lists them:
+            ``image``, ``distortion_class`` and ``severity`` (``"null"`` for a clean one). None
+            degrades the clean photos here.
         count: How many degraded photos; more than there are photos uses some again, degraded
             otherwise. None takes each once.
         clean_share: Share left clean.
@@ -156,6 +180,7 @@ class DegradationSpec:
     """
 
     photos: Path
+    labels: Path | None = None
     count: int | None = None
     clean_share: float = 1 / 21
     seed: int = 0
@@ -171,7 +196,9 @@ class TeacherRecipe:
         data: Labelled sets.
         grpo: The optimisation.
         reward: The rewards.
-        prompt: Of the score task; None takes the method's own.
+        prompt: Of the score task; None takes the method's own, as its paper prints it. The
+            ``released`` ones are those of the published code and weights; the degradation task's
+            goes with it.
         degradation: The second task of Q-Insight; None trains the score alone.
         lora: Adapters instead of full training.
         runtime: This machine.
@@ -183,7 +210,17 @@ class TeacherRecipe:
     data: tuple[MetaSpec, ...]
     grpo: GrpoSettings
     reward: RewardSettings = field(default_factory=RewardSettings)
-    prompt: Literal["score", "visualquality", "visualquality-direct"] | None = None
+    prompt: (
+        Literal[
+            "score",
+            "score-released",
+            "visualquality",
+            "visualquality-direct",
+            "visualquality-released",
+            "visualquality-released-direct",
+        ]
+        | None
+    ) = None
     degradation: DegradationSpec | None = None
     lora: LoraSettings | None = None
     runtime: Machine = field(default_factory=Machine)
@@ -200,11 +237,20 @@ class TeacherRecipe:
                 )
             if self.degradation is not None:
                 raise UsageError("visualquality-r1 has no degradation task; remove [degradation]")
+        elif self.grpo.compare is not None:
+            raise UsageError("q-insight compares no images; remove grpo.compare")
         elif get_prompt(self.score_prompt).kind != "rating_json":
-            raise UsageError("q-insight asks for its rating in JSON; prompt must be 'score'")
+            raise UsageError(
+                "q-insight asks for its rating in JSON; prompt must be 'score' or 'score-released'"
+            )
 
     @property
     def score_prompt(self) -> str:
         """The prompt of the score task."""
         own = "score" if self.method == "q-insight" else "visualquality"
         return self.prompt or own
+
+    @property
+    def degradation_prompt(self) -> str:
+        """The prompt of the degradation task."""
+        return "degradation-released" if self.prompt == "score-released" else "degradation"

@@ -141,8 +141,46 @@ def train_sft(
             lora=settings.lora is not None,
             prompt="score",
             method=method,
+            max_pixels=settings.max_pixels,
         )
     return target
+
+
+def sft_arguments(settings: SftSettings, folder: Path, *, passes: int) -> dict[str, Any]:
+    """What TRL's `SFTConfig` is told; everything else keeps its default.
+
+    Args:
+        settings: How.
+        folder: Checkpoints go to ``folder/checkpoints``.
+        passes: Of one device in an optimiser step.
+    """
+    from trl import SFTConfig
+
+    from ralikit.train.teacher import trainer_tools
+
+    runtime = settings.runtime
+    return {
+        "output_dir": str(folder / "checkpoints"),
+        "max_length": None,  # cutting a prompt would cut image tokens
+        "completion_only_loss": True,
+        "per_device_train_batch_size": runtime.per_device,
+        "gradient_accumulation_steps": passes,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "linear",
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps or -1,
+        "weight_decay": settings.weight_decay,
+        **trainer_tools.checkpointing(SFTConfig, runtime.gradient_checkpointing),
+        "seed": settings.seed,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_steps": runtime.save_steps,
+        "save_total_limit": runtime.keep,
+        "report_to": ["tensorboard"] if runtime.tensorboard else [],
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        **trainer_tools.precision(),
+    }
 
 
 def build_sft_trainer(
@@ -157,28 +195,7 @@ def build_sft_trainer(
     runtime, lora = settings.runtime, settings.lora
     passes = trainer_tools.steps_per_device(settings.images_per_step, runtime)
     processor = load_processor(model, max_pixels=settings.max_pixels)
-    args = SFTConfig(
-        output_dir=str(folder / "checkpoints"),
-        max_length=None,  # cutting a prompt would cut image tokens
-        completion_only_loss=True,
-        per_device_train_batch_size=runtime.per_device,
-        gradient_accumulation_steps=passes,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        num_train_epochs=settings.epochs,
-        max_steps=settings.max_steps or -1,
-        weight_decay=settings.weight_decay,
-        **trainer_tools.checkpointing(SFTConfig, runtime.gradient_checkpointing),
-        seed=settings.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_steps=runtime.save_steps,
-        save_total_limit=runtime.keep,
-        report_to=["tensorboard"] if runtime.tensorboard else [],
-        remove_unused_columns=False,
-        disable_tqdm=True,
-        **trainer_tools.precision(),
-    )
+    args = SFTConfig(**sft_arguments(settings, folder, passes=passes))
     network = load_model(
         model,
         dtype="float32" if lora is None else lora.base_dtype,

@@ -65,6 +65,7 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
             lora=recipe.lora is not None,
             prompt=recipe.score_prompt,
             method=recipe.method,
+            max_pixels=recipe.grpo.max_pixels,
         )
     return model
 

@@ -125,7 +125,14 @@ def lora_config(settings: LoraSettings | None) -> Any:
 
 
 def publish_model(
-    trainer: Any, target: Path, *, base: str, lora: bool, prompt: str, method: str
+    trainer: Any,
+    target: Path,
+    *,
+    base: str,
+    lora: bool,
+    prompt: str,
+    method: str,
+    max_pixels: int,
 ) -> None:
     """Write the trained model as an ordinary folder: float32 safetensors, tokenizer, processor.
 
@@ -139,6 +146,7 @@ def publish_model(
         lora: Whether adapters were trained.
         prompt: What it was trained to answer, kept in its card.
         method: How, likewise.
+        max_pixels: How large it saw photos, likewise.
     """
     drafts = target.parent / f".{target.name}-draft"
     try:
@@ -151,7 +159,7 @@ def publish_model(
                     shutil.move(drafts, draft)
                     (draft / "training_args.bin").unlink(missing_ok=True)  # a pickle
                 trainer.processing_class.save_pretrained(draft)
-                write_card(draft, prompt=prompt, base=base, method=method)
+                write_card(draft, prompt=prompt, base=base, method=method, max_pixels=max_pixels)
     finally:
         if is_main():
             shutil.rmtree(drafts, ignore_errors=True)

@@ -12,7 +12,7 @@ from ralikit import __version__
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
 from ralikit.files import read_json, to_json
-from ralikit.train.teacher.prompts import PROMPTS
+from ralikit.train.teacher.prompts import PROMPTS, released_prompt
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,9 @@ __all__ = [
     "load_model",
     "load_processor",
     "load_vlm",
+    "local_folder",
     "resolve_model",
+    "taught_pixels",
     "taught_prompt",
     "teacher_label",
     "write_card",
@@ -36,8 +38,12 @@ MAX_PIXELS = 512 * 28 * 28
 
 MIN_PIXELS = 4 * 28 * 28
 
+RELEASED_PIXELS = 12_845_056
+"""What Q-Insight's and VisualQuality-R1's training code sets: 16,384 image tokens, so that a photo
+of KonIQ, 1024 x 768, keeps its own 1,003."""
+
 CARD = "ralikit-teacher.json"
-"""In a trained teacher's folder: base, method, prompt, version."""
+"""In a trained teacher's folder: base, method, prompt, max_pixels, version."""
 
 _JOB = "Training or asking a teacher"
 
@@ -95,6 +101,23 @@ def resolve_model(name: str) -> str:
     if not (Path(root) / subfolder).is_dir():
         raise DataError(f"{repo} has no folder {subfolder} on the hub")
     return str(Path(root) / subfolder)
+
+
+def local_folder(name: str) -> Path:
+    """The folder of a model, fetched whole from the hub where `name` is a hub name.
+
+    Raises:
+        UsageError: If it is neither an existing folder nor shaped like a hub name.
+        DataError: If it cannot be fetched.
+    """
+    place = resolve_model(name)
+    if Path(place).is_dir():
+        return Path(place)
+    hub = require("huggingface_hub", extra="hub", job="Fetching a model from the hub")
+    try:
+        return Path(hub.snapshot_download(place))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot fetch {name} from the hub: {_first_line(error)}") from error
 
 
 def load_processor(name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
@@ -193,22 +216,48 @@ def load_vlm(
     return Vlm(name, model.to(device).eval(), processor)
 
 
-def write_card(folder: Path, *, prompt: str, base: str, method: str) -> None:
-    """Write beside a trained model what it was trained to answer (`CARD`)."""
-    card = {"base": base, "method": method, "prompt": prompt, "ralikit": __version__}
+def write_card(folder: Path, *, prompt: str, base: str, method: str, max_pixels: int) -> None:
+    """Write beside a trained model what it was trained to answer, and how large it saw photos."""
+    card = {
+        "base": base,
+        "method": method,
+        "prompt": prompt,
+        "max_pixels": max_pixels,
+        "ralikit": __version__,
+    }
     (folder / CARD).write_text(to_json(card), encoding="utf-8")
 
 
 def taught_prompt(name: str) -> str | None:
-    """The prompt a teacher was trained with, from its folder's `CARD`; None where there is none.
+    """The prompt a teacher was trained with; None where nobody says.
+
+    Its folder's `CARD` says so; published weights are known by their hub name.
 
     Raises:
         DataError: If the card names a prompt that is not one of ours.
     """
     prompt = _card(name).get("prompt")
-    if prompt is not None and prompt not in PROMPTS:
+    if prompt is None:
+        return released_prompt(name)
+    if prompt not in PROMPTS:
         raise DataError(f"{Path(name) / CARD} names the prompt {prompt!r}, which is not ours")
-    return prompt
+    return str(prompt)
+
+
+def taught_pixels(name: str) -> int:
+    """The bound on a photo's pixels that a teacher was trained with; `MAX_PIXELS` where none says.
+
+    Raises:
+        DataError: If the card's bound is no number of pixels.
+    """
+    pixels = _card(name).get("max_pixels")
+    if pixels is None:
+        return MAX_PIXELS if released_prompt(name) is None else RELEASED_PIXELS
+    if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < MIN_PIXELS:
+        raise DataError(
+            f"{Path(name) / CARD}: max_pixels is a number of at least {MIN_PIXELS}, not {pixels!r}"
+        )
+    return pixels
 
 
 def teacher_label(name: str) -> str:
