@@ -59,7 +59,7 @@ java "${java_args[@]}" -Xmx600m org.ralikit.HeapCheck make "$photo"
 java "${java_args[@]}" -Xmx120m org.ralikit.HeapCheck score "$photo"
 
 echo "library: for the resize's time beside Pillow's, on a quiet machine:"
-echo "  PYTHONPATH=src python tests/native/android/resize_ratio.py java -XX:+UseSerialGC -cp $runtime org.ralikit.ResizeBench"
+echo "  PYTHONPATH=src python tests/native/android/resize_ratio.py java -XX:+UseSerialGC -XX:-BackgroundCompilation -cp $runtime org.ralikit.ResizeBench"
 
 # ONNX Runtime 1.29's native half cannot run int8 files on x86 (OnnxEngineFactory says why): the Python package's is
 # later, and the Java half works with it.
