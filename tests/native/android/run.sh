@@ -62,7 +62,7 @@ lint() { (cd android_demo && "$tools/ktlint" --log-level=error '**/*.kt' '**/*.k
 one "Lint" lint
 step "Resources and APK" "$python" "$here/checks.py" --app android_demo/app/src/main --apk "$work/app/app.apk" \
     --model "$models/mini-int8.onnx" --tools "$tools"
-one "Icons" "$here/icons.sh" "$tools" android_demo/app/src/main/res/drawable "$work/icons"
+step "Icons" "$python" "$here/icons.py" android_demo/app/src/main/res/drawable "$work/icons"
 step "The checks see planted faults" "$here/faults.sh" "$tools" "$work/faults"
 
 if [ "${RALIKIT_ANDROID_ARM64:-1}" = 1 ] && [ -x "$here/arm64.sh" ]; then

