@@ -73,9 +73,17 @@ internal class Resizer(
 
     private fun vertical(i: Int) {
         sums.fill(HALF)
-        for (k in 0 until down.count[i]) {
-            accumulate(ring[(down.first[i] + k) % ring.size], down.weights[i * down.stride + k], sums)
+        val weights = down.weights
+        val start = i * down.stride
+        var k = 0
+        // Two rows at a time: the sums are fetched and kept half as often.
+        while (k < down.count[i] - 1) {
+            val y = down.first[i] + k
+            val at = start + k
+            accumulate(ring[y % ring.size], weights[at], ring[(y + 1) % ring.size], weights[at + 1], sums)
+            k += 2
         }
+        if (k < down.count[i]) accumulate(ring[(down.first[i] + k) % ring.size], weights[start + k], sums)
         clip(sums, line)
     }
 
@@ -156,6 +164,21 @@ private fun accumulate(
     val n = sums.size
     while (i < n) {
         sums[i] += (row[i].toInt() and 0xff) * weight
+        i++
+    }
+}
+
+private fun accumulate(
+    one: ByteArray,
+    first: Int,
+    other: ByteArray,
+    second: Int,
+    sums: IntArray,
+) {
+    var i = 0
+    val n = sums.size
+    while (i < n) {
+        sums[i] += (one[i].toInt() and 0xff) * first + (other[i].toInt() and 0xff) * second
         i++
     }
 }
