@@ -17,10 +17,22 @@ FLAGS = {
     "abstract": 0x400,
     "strictfp": 0x800,
 }
-PRIMITIVES = dict(void="V", boolean="Z", byte="B", char="C", short="S", int="I", long="J", float="F", double="D")
+PRIMITIVES = {
+    "void": "V",
+    "boolean": "Z",
+    "byte": "B",
+    "char": "C",
+    "short": "S",
+    "int": "I",
+    "long": "J",
+    "float": "F",
+    "double": "D",
+}
 # A list that names no package means this one.
 LANG = "java/lang/"
-TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|\.\.\.|[A-Za-z_$][\w$]*|-?\d[\w.+-]*|[^\s]')
+TOKEN = re.compile(
+    r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|\.\.\.|[A-Za-z_$][\w$]*|-?\d[\w.+-]*|[^\s]'
+)
 
 Bounds = dict[str, list["Type"]]
 
@@ -30,7 +42,7 @@ class Type:
     """A type as it is written.
 
     Attributes:
-        kind: `class` (primitives and type variables too), `array`, `wildcard`, `extends` or `super`.
+        kind: `class` (primitives and variables too), `array`, `wildcard`, `extends` or `super`.
         parts: Of a class: each name between dots, with its type arguments.
         of: Of an array its element, of `extends` and `super` the bound.
     """
@@ -53,7 +65,9 @@ class Type:
 
     def top(self) -> int:
         """The first part that is a class; packages are written small."""
-        return next((i for i, name in enumerate(self.names) if name[0].isupper()), len(self.parts) - 1)
+        return next(
+            (i for i, name in enumerate(self.names) if name[0].isupper()), len(self.parts) - 1
+        )
 
     def single(self, names: object) -> bool:
         """Whether it is one bare name among these."""
@@ -167,7 +181,9 @@ class Reader:
 
     def need(self, token: str) -> None:
         if not self.eat(token):
-            raise ValueError(f"expected {token!r}, found {self.peek()!r} in: {' '.join(self.tokens)}")
+            raise ValueError(
+                f"expected {token!r}, found {self.peek()!r} in: {' '.join(self.tokens)}"
+            )
 
     def rest(self) -> str:
         return "".join(self.tokens[self.at :])
@@ -180,8 +196,8 @@ class Reader:
             if self.peek() == "(":
                 depth = 0
                 while True:
-                    token = self.next()
-                    depth += (token == "(") - (token == ")")
+                    mark = self.next()
+                    depth += (mark == "(") - (mark == ")")
                     if depth == 0:
                         break
         return found
@@ -285,7 +301,9 @@ def read_class(line: str, package: str) -> Class:
     flags, _, annotations = reader.modifiers()
     kind = "@interface" if reader.eat("@") else ""
     kind = kind if reader.next() == "interface" and kind else reader.tokens[reader.at - 1]
-    found = Class(package=package, name=reader.name(), kind=kind, flags=flags, annotations=annotations)
+    found = Class(
+        package=package, name=reader.name(), kind=kind, flags=flags, annotations=annotations
+    )
     found.variables = reader.variables()
     if reader.eat("extends"):
         found.extends = list(reader.types("{", "implements"))

@@ -7,7 +7,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from resources import Refused, need
+from resources import RefusedError, need
 
 PAGE = 16 * 1024
 MOST_BYTES = 40 * 10**6
@@ -25,21 +25,32 @@ TOO_NEW = ("Ljava/time/", "Ljava/nio/file/")
 def manifest(aapt2: Path, apk: Path) -> list[tuple[str, dict[str, str]]]:
     """Elements of the APK's own manifest, in order, with their attributes."""
     text = subprocess.run(
-        [aapt2, "dump", "xmltree", apk, "--file", "AndroidManifest.xml"], capture_output=True, text=True, check=True
+        [aapt2, "dump", "xmltree", apk, "--file", "AndroidManifest.xml"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     found: list[tuple[str, dict[str, str]]] = []
     for line in text.splitlines():
         if element := re.match(r"\s*E: (\S+)", line):
             found.append((element.group(1), {}))
-        elif attribute := re.match(r'\s*A: (?:\S+:)?([A-Za-z]+)(?:\(0x[0-9a-f]+\))?=(?:"([^"]*)"|(\S+))', line):
-            found[-1][1][attribute.group(1)] = attribute.group(2) if attribute.group(2) is not None else attribute.group(3)
+        elif attribute := re.match(
+            r'\s*A: (?:\S+:)?([A-Za-z]+)(?:\(0x[0-9a-f]+\))?=(?:"([^"]*)"|(\S+))', line
+        ):
+            found[-1][1][attribute.group(1)] = (
+                attribute.group(2) if attribute.group(2) is not None else attribute.group(3)
+            )
     need(found, "the APK has no manifest")
     return found
 
 
 def check_permissions(aapt2: Path, apk: Path) -> None:
     """The APK asks for no permission, the network's least of all."""
-    asked = {given.get("name", "") for kind, given in manifest(aapt2, apk) if kind.startswith("uses-permission")}
+    asked = {
+        given.get("name", "")
+        for kind, given in manifest(aapt2, apk)
+        if kind.startswith("uses-permission")
+    }
     need(asked == PERMISSIONS, f"the APK asks for {sorted(asked)}, not {sorted(PERMISSIONS)}")
 
 
@@ -52,14 +63,21 @@ def check_components(aapt2: Path, apk: Path) -> None:
             name = given["name"]
             name = f"org.ralikit.demo.app{name}" if name.startswith(".") else name
             need("exported" in given, f"{name} does not say whether it is exported")
-            found[f"{kind} {name}"] = given["exported"] in ("true", "0xffffffff", "(type 0x12)0xffffffff")
+            found[f"{kind} {name}"] = given["exported"] in (
+                "true",
+                "0xffffffff",
+                "(type 0x12)0xffffffff",
+            )
     need(found == COMPONENTS, f"components (exported): {found}, not {COMPONENTS}")
 
 
 def check_nothing_is_kept_elsewhere(aapt2: Path, apk: Path) -> None:
     """No backup, and not debuggable."""
     given = next(given for kind, given in manifest(aapt2, apk) if kind == "application")
-    need(given.get("allowBackup") in ("false", "0x0", "(type 0x12)0x0"), f"allowBackup is {given.get('allowBackup')}")
+    need(
+        given.get("allowBackup") in ("false", "0x0", "(type 0x12)0x0"),
+        f"allowBackup is {given.get('allowBackup')}",
+    )
     need(given.get("debuggable") in (None, "false"), "the APK is debuggable")
     need("dataExtractionRules" in given, "no rules for moving to another phone")
 
@@ -90,7 +108,10 @@ def load_alignments(library: bytes) -> list[int]:
 def check_signature(apksigner: Path, apk: Path) -> None:
     """Signed with schemes v2 and v3."""
     run = subprocess.run(
-        [apksigner, "verify", "--verbose", "--min-sdk-version", "24", apk], capture_output=True, text=True, check=False
+        [apksigner, "verify", "--verbose", "--min-sdk-version", "24", apk],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = run.stdout + run.stderr
     need(run.returncode == 0, f"apksigner refuses it: {said.strip().splitlines()[-1:]}")
@@ -99,15 +120,22 @@ def check_signature(apksigner: Path, apk: Path) -> None:
 
 
 def check_size(apk: Path) -> None:
-    need(apk.stat().st_size <= MOST_BYTES, f"{apk.stat().st_size / 1e6:.1f} MB; the budget is {MOST_BYTES / 1e6:g}")
+    need(
+        apk.stat().st_size <= MOST_BYTES,
+        f"{apk.stat().st_size / 1e6:.1f} MB; the budget is {MOST_BYTES / 1e6:g}",
+    )
 
 
 def check_model(apk: Path, model: Path) -> None:
-    """The model inside is the file that was exported, stored so that it can be read without unpacking."""
+    """The model inside is the file that was exported, and is not compressed."""
     with zipfile.ZipFile(apk) as archive:
         info = archive.getinfo("assets/mini-int8.onnx")
         need(info.compress_type == zipfile.ZIP_STORED, "the model is compressed")
-        need(hashlib.sha256(archive.read(info)).digest() == hashlib.sha256(model.read_bytes()).digest(), "another model is inside")
+        need(
+            hashlib.sha256(archive.read(info)).digest()
+            == hashlib.sha256(model.read_bytes()).digest(),
+            "another model is inside",
+        )
 
 
 def check_api_level(apk: Path) -> None:
@@ -117,11 +145,14 @@ def check_api_level(apk: Path) -> None:
             if name.endswith(".dex"):
                 dex = archive.read(name)
                 for package in TOO_NEW:
-                    need(package.encode() not in dex, f"{name} speaks of {package}, which API 24 lacks")
+                    need(
+                        package.encode() not in dex,
+                        f"{name} speaks of {package}, which API 24 lacks",
+                    )
 
 
 def check_abis(apk: Path) -> None:
     with zipfile.ZipFile(apk) as archive:
         abis = {name.split("/")[1] for name in archive.namelist() if name.startswith("lib/")}
     if abis != {"arm64-v8a"}:
-        raise Refused(f"libraries for {sorted(abis)}, not for arm64-v8a alone")
+        raise RefusedError(f"libraries for {sorted(abis)}, not for arm64-v8a alone")

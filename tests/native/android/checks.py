@@ -1,6 +1,6 @@
 """Checks of the app's resources and of its APK; the last line counts them.
 
-    checks.py --app android_demo/app/src/main [--apk APK --model MODEL --tools TOOLS]
+checks.py --app android_demo/app/src/main [--apk APK --model MODEL --tools TOOLS]
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apk as apk_checks
 import resources
-from resources import Refused
+from resources import RefusedError
 
 CONTRACT = Path(__file__).resolve().parents[3] / "docs/contract.md"
 
@@ -56,7 +56,7 @@ def run(checks: dict[str, Callable[[], None]]) -> list[str]:
     for name, check in checks.items():
         try:
             check()
-        except Refused as error:
+        except RefusedError as error:
             print(f"FAILED {name}: {error}")
             failed.append(name)
         else:

@@ -22,7 +22,7 @@ class Pool:
         return self.places[key]
 
     def utf8(self, text: str) -> int:
-        # A class file writes NUL and pairs of surrogates in its own way; the list has neither where it counts.
+        # A class file writes NUL and pairs of surrogates in its own way; the list has neither.
         data = text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass")
         return self.add(("utf8", text), struct.pack(">BH", 1, len(data)) + data)
 
@@ -91,7 +91,13 @@ def places(of: Callable[[str], int], names: list[str]) -> bytes:
 
 
 def class_file(
-    pool: Pool, *, flags: int, name: str, extends: str, implements: list[str], members: tuple[list[bytes], list[bytes]],
+    pool: Pool,
+    *,
+    flags: int,
+    name: str,
+    extends: str,
+    implements: list[str],
+    members: tuple[list[bytes], list[bytes]],
     attributes: list[bytes],
 ) -> bytes:
     """A whole class file, Java 8.
@@ -100,5 +106,7 @@ def class_file(
         members: Fields and methods.
     """
     body = struct.pack(">HHH", flags, pool.class_(name), pool.class_(extends))
-    body += places(pool.class_, implements) + table(members[0]) + table(members[1]) + table(attributes)
+    body += (
+        places(pool.class_, implements) + table(members[0]) + table(members[1]) + table(attributes)
+    )
     return struct.pack(">IHHH", 0xCAFEBABE, 0, 52, pool.count) + bytes(pool.bytes) + body

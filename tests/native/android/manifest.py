@@ -1,4 +1,4 @@
-"""The manifest as a merger leaves it: the application's id filled in, and what it was told to remove gone."""
+"""The manifest as a merger leaves it: the application's id in place, what is to be removed gone."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,8 @@ def merged(text: str, application_id: str) -> str:
         application_id: Package of the application.
     """
     ElementTree.register_namespace("android", ANDROID)
-    root = ElementTree.fromstring(text.replace("${applicationId}", application_id))
+    own = text.replace("${applicationId}", application_id)
+    root = ElementTree.fromstring(own)  # noqa: S314 - the project's own file
     root.set("package", application_id)
     for parent in list(root.iter()):
         for child in list(parent):

@@ -1,4 +1,4 @@
-"""What the app's resources promise, read from the XML: words, colours, targets, labels, directions."""
+"""What the app's resources promise, read from the XML: words, colours, targets, labels."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 A = "{http://schemas.android.com/apk/res/android}"
 # Text and icons are drawn in the first on the second. colors.xml says the same.
-PAIRS = tuple((ink, ground) for ink in ("text", "muted", "accent", "bad") for ground in ("background", "surface")) + (
-    ("on_accent", "accent"),
-)
+INKS = ("text", "muted", "accent", "bad")
+PAIRS = [(ink, ground) for ink in INKS for ground in ("background", "surface")]
+PAIRS.append(("on_accent", "accent"))
 LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 LEAST_TARGET = 48  # dp
 TARGETS = {"Button", "ImageButton", "CheckBox", "EditText", "Spinner", "Switch", "SeekBar"}
@@ -17,37 +17,47 @@ TEXTS = TARGETS - {"ImageButton"} | {"TextView"}
 PLACEHOLDER = re.compile(r"%(?:\d+\$)?[a-z%]")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A check that failed; the message says what."""
+
+
+def parsed(file: Path) -> ElementTree.Element:
+    return ElementTree.parse(file).getroot()  # noqa: S314 - the project's own files
 
 
 def need(true: object, message: str) -> None:
     if not true:
-        raise Refused(message)
+        raise RefusedError(message)
 
 
 def values(app: Path, folder: str, kind: str) -> dict[str, str]:
     """Names and texts of one kind of resource in one folder."""
     found: dict[str, str] = {}
     for file in sorted((app / "res" / folder).glob("*.xml")):
-        for element in ElementTree.parse(file).getroot().iter(kind):
+        for element in parsed(file).iter(kind):
             found[element.attrib["name"]] = element.text or ""
     return found
 
 
 def languages(app: Path) -> list[str]:
     """Languages of the per-app language file, the default one first."""
-    listed = ElementTree.parse(app / "res/xml/locales_config.xml").getroot()
+    listed = parsed(app / "res/xml/locales_config.xml")
     return [locale.attrib[f"{A}name"] for locale in listed.iter("locale")]
 
 
 def check_languages(app: Path) -> None:
-    """The language file lists exactly the languages that there are strings for, and the manifest names it."""
+    """The language file lists exactly the languages with strings, and the manifest names it."""
     folders = {f.parent.name for f in (app / "res").glob("values-*/strings.xml")}
     expected = {f"values-{language}" for language in languages(app)[1:]}
     need(len(expected) >= 1, "there is one language alone")
-    need(folders == expected, f"strings in {sorted(folders)}, the language file lists {sorted(expected)}")
-    need('localeConfig="@xml/locales_config"' in (app / "AndroidManifest.xml").read_text(), "localeConfig is missing")
+    need(
+        folders == expected,
+        f"strings in {sorted(folders)}, the language file lists {sorted(expected)}",
+    )
+    need(
+        'localeConfig="@xml/locales_config"' in (app / "AndroidManifest.xml").read_text(),
+        "localeConfig is missing",
+    )
 
 
 def check_strings(app: Path) -> None:
@@ -60,16 +70,25 @@ def check_strings(app: Path) -> None:
         need(not extra, f"{language}: {', '.join(sorted(extra))} is in no other language")
         for name, text in default.items():
             need(other[name].strip(), f"{language}: {name} is empty")
-            ours, theirs = sorted(PLACEHOLDER.findall(text)), sorted(PLACEHOLDER.findall(other[name]))
+            ours, theirs = (
+                sorted(PLACEHOLDER.findall(text)),
+                sorted(PLACEHOLDER.findall(other[name])),
+            )
             need(ours == theirs, f"{language}: {name} has placeholders {theirs}, not {ours}")
         same = [n for n, text in default.items() if other[n] == text]
-        need(len(same) <= len(default) // 10, f"{language}: {len(same)} strings are as in the default language")
+        need(
+            len(same) <= len(default) // 10,
+            f"{language}: {len(same)} strings are as in the default language",
+        )
 
 
 def check_strings_are_used(app: Path) -> None:
     """No string that nothing shows."""
     code = "".join(f.read_text(encoding="utf-8") for f in app.rglob("*.kt"))
-    markup = "".join(f.read_text(encoding="utf-8") for f in [*app.glob("res/layout/*.xml"), app / "AndroidManifest.xml"])
+    markup = "".join(
+        f.read_text(encoding="utf-8")
+        for f in [*app.glob("res/layout/*.xml"), app / "AndroidManifest.xml"]
+    )
     for name in values(app, "values", "string"):
         used = re.search(rf"R\.string\.{name}\b", code) or re.search(rf"@string/{name}\"", markup)
         need(used, f"{name} is used nowhere")
@@ -101,35 +120,49 @@ def contrast(one: str, other: str) -> float:
 def check_contrast(app: Path) -> None:
     """Every pair of ink and ground, in the light and the dark theme."""
     light = values(app, "values", "color")
-    for theme, colours in (("light", light), ("dark", light | values(app, "values-night", "color"))):
+    for theme, colours in (
+        ("light", light),
+        ("dark", light | values(app, "values-night", "color")),
+    ):
         for ink, ground in PAIRS:
             ratio = contrast(colours[ink], colours[ground])
-            need(ratio >= LEAST_CONTRAST, f"{theme}: {ink} on {ground} has {ratio:.2f}, not {LEAST_CONTRAST}")
+            need(
+                ratio >= LEAST_CONTRAST,
+                f"{theme}: {ink} on {ground} has {ratio:.2f}, not {LEAST_CONTRAST}",
+            )
 
 
 def check_themes(app: Path) -> None:
     """Both themes colour everything: layouts and styles name no colour but the checked ones."""
     known = {name for pair in PAIRS for name in pair}
     for where, name, value in attributes(app):
-        if name in ("textColor", "background", "backgroundTint", "tint") and value.startswith("@color/"):
-            need(value.removeprefix("@color/") in known, f"{where}: {value} is checked against no ground")
-        need(not re.fullmatch(r"#[0-9A-Fa-f]{3,8}", value), f"{where}: {name}={value} is the same in both themes")
+        if name in ("textColor", "background", "backgroundTint", "tint") and value.startswith(
+            "@color/"
+        ):
+            need(
+                value.removeprefix("@color/") in known,
+                f"{where}: {value} is checked against no ground",
+            )
+        need(
+            not re.fullmatch(r"#[0-9A-Fa-f]{3,8}", value),
+            f"{where}: {name}={value} is the same in both themes",
+        )
 
 
 def attributes(app: Path) -> Iterator[tuple[str, str, str]]:
     """File, name and value of every attribute of the layouts and item of the styles."""
     for file in sorted(app.glob("res/layout/*.xml")):
-        for element in ElementTree.parse(file).getroot().iter():
+        for element in parsed(file).iter():
             for name, value in element.attrib.items():
                 yield file.name, name.removeprefix(A), value
     for file in sorted(app.glob("res/values*/themes.xml")):
-        for item in ElementTree.parse(file).getroot().iter("item"):
+        for item in parsed(file).iter("item"):
             yield file.name, item.attrib["name"].removeprefix("android:"), item.text or ""
 
 
 def styles(app: Path) -> dict[str, dict[str, str]]:
     """The app's styles with what they inherit from each other."""
-    raw = {s.attrib["name"]: s for s in ElementTree.parse(app / "res/values/themes.xml").getroot().iter("style")}
+    raw = {s.attrib["name"]: s for s in parsed(app / "res/values/themes.xml").iter("style")}
 
     def resolved(name: str) -> dict[str, str]:
         style = raw.get(name)
@@ -145,7 +178,7 @@ def views(app: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
     """File, class and attributes, those of its style included, of every view in the layouts."""
     known = styles(app)
     for file in sorted(app.glob("res/layout/*.xml")):
-        for element in ElementTree.parse(file).getroot().iter():
+        for element in parsed(file).iter():
             own = {name.removeprefix(A): value for name, value in element.attrib.items()}
             style = own.get("style", "").removeprefix("@style/")
             yield file.name, element.tag, known.get(style, {}) | own
@@ -168,7 +201,10 @@ def check_targets(app: Path) -> None:
         high = max(dp(given.get("layout_height")), dp(given.get("minHeight")))
         need(high >= LEAST_TARGET, f"{name} is {high:g} dp high, not {LEAST_TARGET}")
         wide = max(dp(given.get("layout_width")), dp(given.get("minWidth")))
-        need(given.get("layout_width") == "match_parent" or wide >= LEAST_TARGET, f"{name} is {wide:g} dp wide")
+        need(
+            given.get("layout_width") == "match_parent" or wide >= LEAST_TARGET,
+            f"{name} is {wide:g} dp wide",
+        )
     need(seen >= 10, f"{seen} targets: these are not the layouts")
 
 
@@ -191,15 +227,22 @@ def check_large_letters(app: Path) -> None:
         size = given.get("textSize")
         need(size is None or size.endswith("sp"), f"{file}: {kind} has textSize {size}, not sp")
         if kind in TEXTS:
-            need(dp(given.get("layout_height")) == 0, f"{file}: {kind} {given.get('id', '')} has a fixed height")
+            need(
+                dp(given.get("layout_height")) == 0,
+                f"{file}: {kind} {given.get('id', '')} has a fixed height",
+            )
 
 
 def check_directions(app: Path) -> None:
     """Right-to-left languages: start and end, never left and right."""
-    need('supportsRtl="true"' in (app / "AndroidManifest.xml").read_text(), "supportsRtl is missing")
+    need(
+        'supportsRtl="true"' in (app / "AndroidManifest.xml").read_text(), "supportsRtl is missing"
+    )
     for where, name, value in attributes(app):
         need(not re.search("Left|Right", name), f"{where}: {name}: say Start or End")
-        need(not re.search(r"\b(left|right)\b", value), f"{where}: {name}={value}: say start or end")
+        need(
+            not re.search(r"\b(left|right)\b", value), f"{where}: {name}={value}: say start or end"
+        )
 
 
 def check_words_are_resources(app: Path) -> None:

@@ -1,7 +1,7 @@
 """Drop the version tags from an ELF library's dynamic section.
 
-A library built for Android names the symbol versions of its libc (`LIBC`); the loader of another system
-refuses it for them. Without the tags it binds by name alone. See tools.sh.
+A library built for Android names the symbol versions of its libc (`LIBC`); the loader of another
+system refuses it for them. Without the tags it binds by name alone. See tools.sh.
 """
 
 import struct
