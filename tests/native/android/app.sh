@@ -26,7 +26,7 @@ python3 tests/native/android/manifest.py "$src/AndroidManifest.xml" "$id" >"$out
 "$tools/bin/aapt2" compile --dir "$src/res" -o "$out/res.zip"
 cp "$model" "$out/assets/mini-int8.onnx"
 "$tools/bin/aapt2" link -I "$tools/framework-res.apk" --manifest "$out/AndroidManifest.xml" --java "$out/gen" \
-    --min-sdk-version 24 --target-sdk-version 34 --version-code 1 --version-name 0.1 -A "$out/assets" -0 onnx \
+    --min-sdk-version 24 --target-sdk-version 34 --version-code 1 --version-name 0.1 -A "$out/assets" -0 .onnx \
     -o "$out/linked.apk" "$out/res.zip"
 
 echo "app: Kotlin against API 34"
@@ -37,7 +37,10 @@ javac -nowarn -source 8 -target 8 -d "$out/r" $(find "$out/gen" -name R.java) 2>
 
 echo "app: R8"
 (cd "$library/stubs" && zip -qr "$out/stubs.jar" .) # android.system, which is in another list than API 34's
-"$tools/r8" --release --min-api 24 --lib "$tools/android-34.jar" --lib "$out/stubs.jar" --lib "${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}" \
+jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
+[ -f "$out/java-8.jar" ] || python3 tests/native/android/java8.py "$jdk" "$out/java-8.jar"
+"$tools/r8" --release --min-api 24 --lib "$tools/android-34.jar" --lib "$out/stubs.jar" --lib "$out/java-8.jar" \
+    --pg-conf tests/native/android/platform-rules.pro \
     --pg-conf runtimes/kotlin/android/consumer-rules.pro --pg-conf android_demo/app/proguard-rules.pro --pg-map-output "$out/mapping.txt" \
     --output "$out/dex" "$out/app.jar" "$out/logic.jar" "$library/ralikit.jar" "$library/ralikit-android.jar" \
     "$tools/classes.jar" "$kt/kotlin-stdlib.jar" "$kt/kotlinx-coroutines-core-jvm.jar" 2>"$out/r8.log" ||
@@ -49,7 +52,7 @@ cp "$out"/dex/classes*.dex "$out/apk/"
 cp "$out/linked.apk" "$out/unaligned.apk"
 # Stored, not deflated: the loader maps libraries from the APK itself (extractNativeLibs="false").
 (cd "$out/apk" && zip -qr0 ../unaligned.apk lib && zip -q ../unaligned.apk classes*.dex)
-"$tools/bin/zipalign" -f 16384 "$out/unaligned.apk" "$out/aligned.apk"
+python3 tests/native/android/align.py "$out/unaligned.apk" "$out/aligned.apk"
 [ -f "$out/debug.keystore" ] || keytool -genkeypair -keystore "$out/debug.keystore" -storepass android -keypass android -alias debug \
     -keyalg RSA -keysize 2048 -validity 10000 -dname CN=debug >/dev/null 2>&1
 "$tools/bin/apksigner" sign --ks "$out/debug.keystore" --ks-pass pass:android --min-sdk-version 24 \

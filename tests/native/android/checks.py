@@ -1,6 +1,6 @@
 """Checks of the app's resources and of its APK; the last line counts them.
 
-checks.py --app android_demo/app/src/main [--apk APK --model MODEL --tools TOOLS]
+checks.py --app android_demo/app/src/main [--apk APK --model MODEL --tools TOOLS --jars JAR...]
 """
 
 import argparse
@@ -39,13 +39,15 @@ def manifest_checks(aapt2: Path, apk: Path) -> dict[str, Callable[[], None]]:
     }
 
 
-def apk_file_checks(apk: Path, model: Path, tools: Path) -> dict[str, Callable[[], None]]:
+def apk_file_checks(
+    apk: Path, model: Path, tools: Path, jars: list[Path]
+) -> dict[str, Callable[[], None]]:
     return {
         "alignment": lambda: apk_checks.check_alignment(apk),
         "signature": lambda: apk_checks.check_signature(tools / "bin/apksigner", apk),
         "size": lambda: apk_checks.check_size(apk),
         "model": lambda: apk_checks.check_model(apk, model),
-        "API level": lambda: apk_checks.check_api_level(apk),
+        "API level": lambda: apk_checks.check_api_level(jars),
         "ABIs": lambda: apk_checks.check_abis(apk),
     }
 
@@ -70,12 +72,13 @@ def main() -> None:
     parser.add_argument("--apk", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--tools", type=Path)
+    parser.add_argument("--jars", type=Path, nargs="*", default=[], help="the project's own")
     given = parser.parse_args()
     checks = resource_checks(given.app)
     if given.apk:
         checks |= manifest_checks(given.tools / "bin/aapt2", given.apk)
     if given.model:
-        checks |= apk_file_checks(given.apk, given.model, given.tools)
+        checks |= apk_file_checks(given.apk, given.model, given.tools, given.jars)
     failed = run(checks)
     print(f"{len(checks) - len(failed)} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)

@@ -61,7 +61,8 @@ one "Record: read as ralikit report reads it" "$python" "$here/record.py" "$work
 lint() { (cd android_demo && "$tools/ktlint" --log-level=error '**/*.kt' '**/*.kts'); }
 one "Lint" lint
 step "Resources and APK" "$python" "$here/checks.py" --app android_demo/app/src/main --apk "$work/app/app.apk" \
-    --model "$models/mini-int8.onnx" --tools "$tools"
+    --model "$models/mini-int8.onnx" --tools "$tools" \
+    --jars "$work"/app/{app,logic}.jar "$work"/library/{ralikit,ralikit-android}.jar
 step "Icons" "$python" "$here/icons.py" android_demo/app/src/main/res/drawable "$work/icons"
 step "The checks see planted faults" "$here/faults.sh" "$tools" "$work/faults"
 
