@@ -1,6 +1,6 @@
-"""Align an APK: native libraries to 16 KB pages, what else is stored to 4 bytes: align.py IN.apk OUT.apk
+"""Align an APK, libraries to 16 KB pages, what else is stored to 4 bytes: align.py IN.apk OUT.apk
 
-The alignment is written into each entry's extra field 0xD935, which apksigner keeps to; entries that
+The alignment is written into each extra field 0xD935, which apksigner keeps to; entries that
 are aligned without it (zipalign's zeros) it moves to 4 KB pages as it signs.
 """
 
