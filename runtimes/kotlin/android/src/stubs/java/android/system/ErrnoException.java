@@ -1,0 +1,6 @@
+package android.system;
+
+/** As `Os`. */
+public final class ErrnoException extends Exception {
+    private ErrnoException() {}
+}
