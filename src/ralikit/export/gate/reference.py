@@ -80,7 +80,9 @@ def runtime_scores(
 def reasons_of(bundle: Bundle, embeddings: Scores) -> Scores:
     """Reasons by the unfolded read-out, float64, (n, D) -> (n, K); K is 0 without a bank."""
     head = bundle.reasons()
-    return np.empty((len(embeddings), 0)) if head is None else head.values(embeddings)
+    if head is None:
+        return np.empty((len(embeddings), 0))
+    return np.asarray(head.values(embeddings), dtype=np.float64)
 
 
 def compared(

@@ -93,7 +93,8 @@ def _path(points: NDArray[np.float64], length: float, width: float) -> Floats:
 def _turned(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     angle = rng.uniform(0, 2 * math.pi)
     cos, sin = math.cos(angle), math.sin(angle)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    turned: NDArray[np.float64] = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 def _length(photo: Pixels, strength: float) -> float:
