@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ralikit.errors import UsageError
-from ralikit.export.gate.gate import folded_scores, open_gate
+from ralikit.export.gate.gate import open_gate
 from ralikit.export.gate.parity import FOLD
+from ralikit.export.gate.reference import folded_scores
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.extras import hush_imports, require
 from ralikit.files import publish

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ralikit.export.gate.gate import Gate, folded_scores
+from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.reference import folded_scores
 from ralikit.export.quantise.equalising import channel_moments, equalise, on_pixel_grid, pixels_of
 from ralikit.export.quantise.structure import channel_groups, layer, trace
 from ralikit.model.folded import Folded
