@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,10 @@ def brightness_bundle(
     return write_bundle(
         root, info, tower=tower, head=head, extra={"scorer.onnx": scorer}, overwrite=True
     )
+
+
+def reasoned_file(path: Path) -> Path:
+    """The web tests' tiny model at a path: its score and reasons are a photo's brightness."""
+    script = Path(__file__).parent / "native" / "web" / "tiny_model.py"
+    path.write_bytes(runpy.run_path(str(script))["tiny_model"]().SerializeToString())
+    return path

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support_scorer import brightness_bundle, reasoned_file
 
 from ralikit.bench.reasons import STRENGTHS, Looked, ReasonsPlan, bench_reasons, figures
 from ralikit.bench.records import append, read
@@ -17,7 +17,6 @@ from ralikit.photo.faults import RENDERINGS
 from ralikit.report.bench import describe, sections
 
 IDS = tuple(entry.info.id for entry in BANK)
-ROOT = Path(__file__).parents[2]
 
 
 def looked(first: list[tuple[int, str | None, float, str | None]]) -> Looked:
@@ -81,14 +80,7 @@ def test_intervals_hold_the_value() -> None:
 @pytest.fixture
 def brightness(tmp_path: Path) -> Path:
     """A file whose reasons are a photo's darkness and brightness."""
-    sys.path.insert(0, str(ROOT / "tests" / "native" / "web"))
-    try:
-        from tiny_model import tiny_model
-    finally:
-        sys.path.pop(0)
-    path = tmp_path / "brightness.onnx"
-    path.write_bytes(tiny_model().SerializeToString())
-    return path
+    return reasoned_file(tmp_path / "brightness.onnx")
 
 
 def test_a_whole_run_on_a_model_that_knows_brightness_alone(
@@ -125,8 +117,6 @@ def test_a_model_without_a_bank_is_refused(tmp_path: Path, bundle_without_bank: 
 
 @pytest.fixture
 def bundle_without_bank(tmp_path: Path) -> Path:
-    from support_scorer import brightness_bundle
-
     scorer = brightness_bundle(tmp_path / "plain").scorer
     assert scorer is not None
     return scorer

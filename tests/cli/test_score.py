@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support_scorer import brightness_bundle
+from support_scorer import brightness_bundle, reasoned_file
 from typer.testing import CliRunner
 
 from ralikit.cli import app, main
@@ -268,14 +268,7 @@ def test_a_closed_pipe_is_no_error(photos: Path, model: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reasoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "native" / "web"))
-    try:
-        from tiny_model import tiny_model
-    finally:
-        sys.path.pop(0)
-    path = tmp_path_factory.mktemp("reasoned") / "brightness.onnx"
-    path.write_bytes(tiny_model().SerializeToString())
-    return path
+    return reasoned_file(tmp_path_factory.mktemp("reasoned") / "brightness.onnx")
 
 
 @pytest.fixture

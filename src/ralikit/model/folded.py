@@ -187,8 +187,8 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _linear(weight: object, bias: object) -> nn.Linear:
-    rows, columns = _tensor(weight).shape
-    layer = nn.Linear(columns, rows)
+    outputs, inputs = _tensor(weight).shape
+    layer = nn.Linear(inputs, outputs)
     with torch.no_grad():
         layer.weight.copy_(_tensor(weight))
         layer.bias.copy_(_tensor(bias))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def plant(photo: Pixels, what: Rendering, strength: float, *, rng: np.random.Gen
     """
     if not 0 <= strength <= 1:
         raise UsageError(f"a fault's strength lies in 0..1, not {strength}")
-    levels = np.asarray(what.plant(photo, strength, rng))
+    levels: NDArray[Any] = what.plant(photo, strength, rng)
     if levels.dtype == np.uint8:
         return levels.astype(np.uint8, copy=False)
     worse: Pixels = np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -20,4 +20,4 @@ def between(strength: float, low: float, high: float) -> float:
 
 def grown(photo: Pixels, pixels: float) -> float:
     """Pixels at a shortest edge of 512, in this photo."""
-    return float(pixels * min(photo.shape[:2]) / _EDGE)
+    return pixels * float(min(photo.shape[:2])) / _EDGE

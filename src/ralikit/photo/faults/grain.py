@@ -45,7 +45,8 @@ def coarse(photo: Pixels, strength: float, rng: np.random.Generator) -> Floats:
     noise = noise + 0.5 * rng.standard_normal((height, width, 3), dtype=np.float32)
     soft = noise + np.roll(noise, 1, axis=0)
     soft = soft + np.roll(soft, 1, axis=1)
-    levels: Floats = (photo + sigma * soft / np.std(soft)).astype(np.float32)
+    grain = sigma * soft / float(np.std(soft))
+    levels: Floats = photo + grain.astype(np.float32)
     return levels
 
 

@@ -119,7 +119,7 @@ def desaturated(photo: Pixels, strength: float, rng: np.random.Generator) -> Flo
     """Colours taken out."""
     keep = 0.6 * (1 - strength)
     grey = (photo @ LUMA)[..., None]
-    levels: Floats = (grey + keep * (photo - grey)).astype(np.float32)
+    levels: Floats = np.asarray(grey + keep * (photo - grey), dtype=np.float32)
     return levels
 
 
