@@ -69,9 +69,9 @@ plant "a wrong label (loadFunction(name:))" CoreAIEngine.swift \
 plant "a data race (a model used after it was handed to the actor)" CoreMLEngine.swift \
     "return try CoreMLEngine(model: model, facts: file.facts)" \
     "let engine = try CoreMLEngine(model: model, facts: file.facts); _ = model.modelDescription; return engine" \
-    "risks causing data races\|data race"
+    "risks causing data races\|data race\|accessed after being transferred"
 plant "a data race (an image shared by two tasks)" AppleImages.swift \
     "try await score(try Photo(image, orientation: orientation))" \
     "Task.detached { _ = image.width }; return try await score(try Photo(image, orientation: orientation))" \
-    "risks causing data races\|data race"
+    "risks causing data races\|data race\|accessed after being transferred"
 exit $failed
