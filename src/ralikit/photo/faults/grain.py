@@ -46,7 +46,7 @@ def coarse(photo: Pixels, strength: float, rng: np.random.Generator) -> Floats:
     soft = noise + np.roll(noise, 1, axis=0)
     soft = soft + np.roll(soft, 1, axis=1)
     grain = sigma * soft / float(np.std(soft))
-    levels: Floats = photo + grain.astype(np.float32)
+    levels: Floats = photo.astype(np.float32) + grain.astype(np.float32)
     return levels
 
 
