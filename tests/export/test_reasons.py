@@ -204,7 +204,8 @@ def test_the_bundle_itself_gives_them_too(banked: Bundle, banked_gate: Gate) -> 
     wanted = reasons_of(banked, banked_gate.embeddings)
     for views, reasons in zip(banked_gate.photos.views[:3], wanted, strict=False):
         np.testing.assert_allclose(runtime.outputs(views)["reasons"], reasons, atol=1e-5)
-        assert runtime.run(views) == pytest.approx(float(runtime.outputs(views)["score"]), abs=1e-6)
+        score = runtime.outputs(views)["score"].item()
+        assert runtime.run(views) == pytest.approx(score, abs=1e-6)
 
 
 def _trained(bundle: Bundle):  # type: ignore[no-untyped-def]
