@@ -19,11 +19,17 @@ SIZE = 64
 
 
 def tiny_bundle(
-    root: Path, *, view_pool: str = "embedding", reasons: bool = False, hidden: int = 0
+    root: Path,
+    *,
+    view_pool: str = "embedding",
+    reasons: bool = False,
+    hidden: int = 0,
+    half: bool = False,
 ) -> Bundle:
     """A random MobileNetV2 at 64 pixels, two views, whose scores differ between photos.
 
-    With a bank of three reasons where `reasons` says so, whose values lie on both sides of 0.5.
+    With a bank of three reasons where `reasons` says so, whose values lie on both sides of 0.5;
+    stored in float16 where `half` does, as what shall carry its own scorer must be.
     """
     tower = lively_tower(dim=6)
     rng = np.random.default_rng(3)
@@ -47,7 +53,10 @@ def tiny_bundle(
         temperature=0.5,
         view_pool=view_pool,  # type: ignore[arg-type]
     )
-    state = {name: value.numpy() for name, value in tower.state_dict().items()}
+    state = {
+        name: (value.half() if half else value).numpy()
+        for name, value in tower.state_dict().items()
+    }
     if not reasons:
         return write_bundle(root, info, tower=state, head=head)
     said = ReasonsInfo(bank=tuple(entry.info for entry in BANK[:3]), route="probe", note="made up")

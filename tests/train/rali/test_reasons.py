@@ -178,7 +178,7 @@ def test_good_photos_are_the_best_of_every_set() -> None:
 
 @pytest.fixture
 def scorer(tmp_path: Path) -> Bundle:
-    return tiny_bundle(tmp_path / "bundle")
+    return tiny_bundle(tmp_path / "bundle", half=True)
 
 
 @pytest.fixture
