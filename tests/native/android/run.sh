@@ -3,7 +3,7 @@
 # Exit 77 where a tool cannot be had, with the reason. The last line counts everything: N passed, N failed.
 #
 # RALIKIT_ANDROID_TOOLS and RALIKIT_NATIVE_ARTIFACTS say where tools and models are kept between runs,
-# RALIKIT_ANDROID_WORK where the rest goes; RALIKIT_ANDROID_ARM64=0 leaves the emulated scores out.
+# RALIKIT_ANDROID_WORK where the rest goes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../../.."
@@ -65,13 +65,6 @@ step "Resources and APK" "$python" "$here/checks.py" --app android_demo/app/src/
     --jars "$work"/app/{app,logic}.jar "$work"/library/{ralikit,ralikit-android}.jar
 step "Icons" "$python" "$here/icons.py" android_demo/app/src/main/res/drawable "$work/icons"
 step "The checks see planted faults" "$here/faults.sh" "$tools" "$work/faults"
-
-if [ "${RALIKIT_ANDROID_ARM64:-1}" = 1 ] && [ -x "$here/arm64.sh" ]; then
-    say "ARM64, emulated"
-    status=0
-    "$here/arm64.sh" "$models" "$work/arm64" 2>&1 | tee "$work/step.log" || status=$?
-    if [ "$status" = 77 ]; then echo "left out, as the line above says"; else count "$work/step.log" "ARM64"; fi
-fi
 
 printf '\n%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
