@@ -38,6 +38,21 @@ def test_clip_loss_by_hand() -> None:
     assert swapped == pytest.approx(10.0, abs=1e-3)
 
 
+def test_clip_loss_goes_both_ways() -> None:
+    # Images at 0 and 60 degrees, texts at 0 and 90: cosines (1, 0) and (1/2, sqrt(3)/2).
+    image = torch.tensor([[2.0, 0.0], [0.5, math.sqrt(3) / 2]])
+    logits = ((1.0, 0.0), (0.5, math.sqrt(3) / 2))
+
+    def missed(own: float, other: float) -> float:
+        return -math.log(math.exp(own) / (math.exp(own) + math.exp(other)))
+
+    to_texts = (missed(logits[0][0], logits[0][1]) + missed(logits[1][1], logits[1][0])) / 2
+    to_images = (missed(logits[0][0], logits[1][0]) + missed(logits[1][1], logits[0][1])) / 2
+    assert abs(to_texts - to_images) > 0.01
+    given = clip_loss(image, torch.eye(2), temperature=1.0).item()
+    assert given == pytest.approx((to_texts + to_images) / 2, abs=1e-6)
+
+
 def test_reading_out_is_ralis_scoring() -> None:
     bank = torch.eye(2)
     _, scores = read_out(
