@@ -48,7 +48,7 @@ def test_clip_loss_goes_both_ways() -> None:
 
     to_texts = (missed(logits[0][0], logits[0][1]) + missed(logits[1][1], logits[1][0])) / 2
     to_images = (missed(logits[0][0], logits[1][0]) + missed(logits[1][1], logits[0][1])) / 2
-    assert abs(to_texts - to_images) > 0.01
+    assert abs(to_texts - to_images) > 0.005
     given = clip_loss(image, torch.eye(2), temperature=1.0).item()
     assert given == pytest.approx((to_texts + to_images) / 2, abs=1e-6)
 
