@@ -81,9 +81,9 @@ test("dropped photos are ranked; a corrupt file and a stranger do not stop the r
   ]);
   await idle(page);
   assert.deepEqual(await labels(page), [
-    "Rank 1: bright.png, score 4.76 of 5, excellent. Open",
-    "Rank 2: middle.png, score 3.01 of 5, fair. Open",
-    "Rank 3: dark.png, score 1.31 of 5, bad. Open",
+    "Rank 1: bright.png, score 4.76 of 5, excellent, too bright. Open",
+    "Rank 2: middle.png, score 3.01 of 5, fair, too bright. Open",
+    "Rank 3: dark.png, score 1.31 of 5, bad, too dark. Open",
   ]);
   assert.match(await page.textContent("#failures"), /1 file could not be scored/);
   assert.match(await page.textContent("#failures-list"), /broken\.jpg: .*cannot|broken\.jpg: it is not/);
