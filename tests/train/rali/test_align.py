@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -258,3 +260,18 @@ def test_too_few_photos_for_a_batch(photos: list[Path], tmp_path: Path) -> None:
     data = replace(align_data(photos, tmp_path, SETTINGS), train=np.arange(4))
     with pytest.raises(TrainingError, match="4 photos are fewer than a batch of 8"):
         Alignment(torch.nn.Module(), data, SETTINGS, PREPROCESS)  # type: ignore[arg-type]
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
+    settings = replace(
+        SETTINGS, learning_rate=2.0, warmup_steps=4, final_rate=0.1, schedule="cosine"
+    )
+    schedule = SimpleNamespace(settings=settings, steps=8)
+    given = [Alignment.rate(schedule, step) for step in range(9)]  # type: ignore[arg-type]
+    warm = [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1]
+    fall = [(1 + math.cos(math.pi * step / 8)) / 2 for step in range(9)]
+    expected = [2.0 * w * (0.9 * f + 0.1) for w, f in zip(warm, fall, strict=True)]
+    assert given == pytest.approx(expected)
+    assert given[8] == pytest.approx(0.2)
+    constant = SimpleNamespace(settings=replace(settings, schedule="constant"), steps=8)
+    assert [Alignment.rate(constant, step) for step in (0, 3, 8)] == [0.5, 2.0, 2.0]  # type: ignore[arg-type]
