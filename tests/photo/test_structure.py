@@ -278,7 +278,6 @@ ALLOWED = {
     "src/ralikit/photo/containers.py": "the decoder itself",
     "src/ralikit/photo/jpeg.py": "the decoder itself",
     "src/ralikit/photo/tiff.py": "the decoder itself",
-    "src/ralikit/photo/faults/grain.py": "what it has coded itself, for its marks",
     "src/ralikit/probes/__init__.py": "pictures of the package, whose bytes are hashed",
     "src/ralikit/export/gate/calibration_photos.py": "pictures of other packages, in a fixed set",
 }

@@ -21,8 +21,8 @@ from ralikit.bench.records import Model, Protocol, RanBy, Record
 from ralikit.bench.subjects import Subject, open_subject
 from ralikit.config import from_mapping
 from ralikit.errors import UsageError
+from ralikit.export.gate.parity import first_named
 from ralikit.metrics.roc import area
-from ralikit.model.reasons import NAMED
 from ralikit.photo.decode import open_photo
 from ralikit.photo.faults import RENDERINGS, plant
 from ralikit.photo.resample import resize_image
@@ -83,8 +83,7 @@ class Looked:
     @property
     def first(self) -> NDArray[np.int64]:
         """Number of the reason that is named first, (n,); -1: none is."""
-        named = self.values.max(axis=1) >= NAMED
-        return np.where(named, self.values.argmax(axis=1), _CLEAN).astype(np.int64)
+        return first_named(self.values)
 
     @property
     def truth(self) -> NDArray[np.int64]:

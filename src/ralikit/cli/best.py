@@ -171,15 +171,14 @@ def _move_one(old: Path, new: Path) -> None:
     import os
     import shutil
 
+    from ralikit.drafts import draft_folder
+
     try:
         os.link(old, new)  # unlike a rename it never replaces
     except OSError:
         if new.exists():
             raise
-        draft = new.with_name(f".{new.name}.ralikit-draft")
-        try:
-            shutil.copy2(old, draft)
-            draft.rename(new)
-        finally:
-            draft.unlink(missing_ok=True)
+        with draft_folder(new.parent) as folder:
+            shutil.copy2(old, folder / new.name)
+            (folder / new.name).rename(new)
     old.unlink()

@@ -9,13 +9,36 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Self
 
-from ralikit.errors import DataError
+from ralikit.errors import DataError, UsageError
+from ralikit.files import read_json
 
-__all__ = ["LineFile"]
+__all__ = ["Closing", "LineFile", "refuse_other_settings", "settings_path"]
 
 
-class LineFile:
+class Closing:
+    """Something that a ``with`` block closes at its end, whatever happened."""
+
+    def close(self) -> None:
+        """Close it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Use as a context: it is closed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class LineFile(Closing):
     """Append lines to a file that nobody else writes meanwhile.
 
     Attributes:
@@ -65,19 +88,6 @@ class LineFile:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> LineFile:
-        """Use as a context: the file is closed at the end."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file, whatever happened."""
-        self.close()
-
     def _write(self, data: bytes) -> None:
         # Straight to the descriptor: a buffer would try the failed bytes again on close.
         descriptor = self._file.fileno()
@@ -103,3 +113,24 @@ class LineFile:
         data = self.path.read_bytes()
         if data and not data.endswith(b"\n"):
             os.ftruncate(self._file.fileno(), data.rfind(b"\n") + 1)
+
+
+def settings_path(path: Path) -> Path:
+    """Where the settings that began a file are kept: beside it."""
+    return path.with_name(path.name + ".settings.json")
+
+
+def refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:
+    """Hold what is asked now against what a file was begun with.
+
+    Raises:
+        UsageError: If they differ; the message names what.
+    """
+    place = settings_path(path)
+    found = read_json(place)
+    changed = sorted(k for k in {*settings, *found} if settings.get(k) != found.get(k))
+    if changed:
+        raise UsageError(
+            f"{path} was begun with another {', '.join(changed)}; use the settings in "
+            f"{place.name}, or name another file"
+        )

@@ -11,10 +11,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ralikit.data.line_file import LineFile
+from ralikit.data.line_file import Closing, LineFile
 from ralikit.errors import DataError
 from ralikit.files import to_json
 from ralikit.lines import numbered_lines, without_mark
@@ -155,7 +154,7 @@ def described(paths: Iterable[Path]) -> set[str]:
     return found
 
 
-class TripletWriter:
+class TripletWriter(Closing):
     """Append triplets to a file, one whole line at a time; opened again, it goes on where it was.
 
     Attributes:
@@ -192,19 +191,6 @@ class TripletWriter:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> TripletWriter:
-        """Use as a context: the file is closed at the end."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file, whatever happened."""
-        self.close()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Triplet]]:

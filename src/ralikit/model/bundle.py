@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from ralikit.config import from_mapping, renamed, to_mapping
 from ralikit.errors import BundleError, RalikitError, UsageError
 from ralikit.files import (
     is_file,
+    parse_json,
     publish,
     read_json,
     sha256_bytes,
@@ -364,10 +365,12 @@ def write_bundle(
             (draft / name).write_bytes(data)
         listing = {p.name: sha256_path(p) for p in sorted(draft.iterdir())}
         described = {"schema": SCHEMA, "model": _plain(info), "files": listing}
+        # As readers of its JSON will find it.
+        read = from_mapping(BundleInfo, parse_json(to_json(_plain(info))), where=str(root))
+        described["hash"] = Bundle(root=draft, info=read, files=listing).hash
         (draft / MANIFEST).write_text(to_json(described), encoding="utf-8")
-        described["hash"] = read_bundle(draft).hash  # as readers of its JSON will find it
-        (draft / MANIFEST).write_text(to_json(described), encoding="utf-8")
-    return read_bundle(root)
+        made = read_bundle(draft)  # while nothing is replaced yet
+    return replace(made, root=root)
 
 
 def keep_one_copy(bundle: Bundle) -> Bundle:

@@ -114,10 +114,21 @@ def blur(image: Image, sigma: float) -> Image:
 
 def compress(image: Image, quality: int) -> Image:
     """Through a JPEG encoder and back: its quality setting 1..100, 4:2:0."""
+    return recoded(image, "JPEG", quality=quality, subsampling=2)
+
+
+def recoded(image: Image, codec: str, **settings: int) -> Image:
+    """Through an encoder of Pillow's and back, RGB: what the codec leaves of it.
+
+    Args:
+        image: RGB, 8 bits.
+        codec: Pillow's name of the format, e.g. ``"WEBP"``.
+        settings: Of its encoder.
+    """
     from PIL import Image as Pil
 
     packed = io.BytesIO()
-    image.save(packed, "JPEG", quality=quality, subsampling=2)
+    image.save(packed, codec, **settings)
     packed.seek(0)
     return Pil.open(packed).convert("RGB")
 

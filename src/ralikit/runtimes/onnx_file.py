@@ -7,17 +7,16 @@ kilobytes: the file is mapped, and only the fields on the way are touched.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ralikit.errors import BundleError
 from ralikit.model.facts import KEY
+from ralikit.model.protobuf import spans
 from ralikit.runtimes.digest import DIGEST_KEY, DIGEST_MARK, Digest, digits_of
 
 _METADATA = 14  # ModelProto.metadata_props
-_LENGTH_DELIMITED = 2
 
 # Where tensors can be, by message: number of a field, and the message it holds (onnx.proto).
 _WITHIN = {
@@ -97,10 +96,10 @@ def _entries(data: memoryview, *, where: Path) -> dict[str, tuple[int, int]]:
     """
     found: dict[str, tuple[int, int]] = {}
     wanted = {key.encode(): key for key in (KEY, DIGEST_KEY)}
-    for number, start, stop in _fields(data, 0, len(data)):
+    for number, start, stop in spans(data, 0, len(data)):
         if number != _METADATA:
             continue
-        pair = {n: (a, b) for n, a, b in _fields(data, start, stop)}
+        pair = {n: (a, b) for n, a, b in spans(data, start, stop)}
         key = wanted.get(bytes(data[slice(*pair.get(1, (0, 0)))]))
         if key is None:
             continue
@@ -116,41 +115,11 @@ def _kept_elsewhere(data: memoryview) -> str | None:
     while waiting:
         kind, start, stop = waiting.pop()
         within = _WITHIN.get(kind, {})
-        for number, a, b in _fields(data, start, stop):
+        for number, a, b in spans(data, start, stop):
             if kind == "tensor" and number == _EXTERNAL_DATA:
-                pair = {n: bytes(data[c:d]) for n, c, d in _fields(data, a, b)}
+                pair = {n: bytes(data[c:d]) for n, c, d in spans(data, a, b)}
                 if pair.get(1) == b"location":
                     return pair.get(2, b"").decode(errors="replace")
             elif number in within:
                 waiting.append((within[number], a, b))
     return None
-
-
-def _fields(data: memoryview, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and stop of a message's length-delimited fields; others are stepped over."""
-    while at < end:
-        tag, at = _varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == _LENGTH_DELIMITED:
-            length, at = _varint(data, at)
-            if at + length > end:
-                raise IndexError
-            yield number, at, at + length
-            at += length
-        elif kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise IndexError
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise IndexError

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from ralikit.model.towers.base import Tower
-from ralikit.model.towers.inverted_residual import InvertedResidual, SameConv, run_blocks
+from ralikit.model.towers.inverted_residual import (
+    InvertedResidual,
+    InvertedResidualTower,
+    SameConv,
+)
 
 # (expansion, channels, repeats, first stride, kernel): table 1 of EfficientNet (Tan and Le, 2019).
 _STAGES = (
@@ -31,7 +33,7 @@ _STEM, _FEATURES = 32, 1280
 _SCALES = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2))
 
 
-class EfficientNetLite(Tower):
+class EfficientNetLite(InvertedResidualTower):
     """EfficientNet-Lite0, 1 or 2: (B, 3, S, S), (pixel - 127) / 128 -> (B, dim).
 
     Args:
@@ -70,22 +72,6 @@ class EfficientNetLite(Tower):
     def config(self) -> dict[str, Any]:
         """Plain values from which the same architecture is built."""
         return {"variant": self.variant, "dim": self.dim}
-
-    def features(self, pixels: Tensor) -> Tensor:
-        """Pooled features before the projection, (B, 3, S, S) -> (B, 1280)."""
-        x = F.relu6(self.stem(pixels))
-        x = run_blocks(self.blocks, x, recompute=self.recompute and self.training)
-        pooled: Tensor = F.relu6(self.head(x)).mean(dim=(2, 3))
-        return pooled
-
-    def project(self, features: Tensor) -> Tensor:
-        """Pooled features to the embedding, (B, 1280) -> (B, dim)."""
-        embedding: Tensor = self.projection(F.dropout(features, self.dropout, self.training))
-        return embedding
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, S, S) -> (B, dim)."""
-        return self.project(self.features(pixels))
 
 
 def _rounded(channels: float) -> int:

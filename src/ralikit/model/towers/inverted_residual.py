@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ralikit.model.towers.base import Tower
 from ralikit.model.towers.depthwise import Depthwise5, StridedDepthwise
 
 
@@ -68,14 +69,38 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-def run_blocks(blocks: nn.ModuleList, x: Tensor, *, recompute: bool) -> Tensor:
-    """Run blocks in order.
+class InvertedResidualTower(Tower):
+    """Stem, blocks, head, pooling and a linear projection, with ReLU6 between.
 
-    Args:
+    A tower of this kind sets these parts and says how many channels they have.
+
+    Attributes:
+        stem: The first convolution.
         blocks: `InvertedResidual`s.
-        x: (B, C, H, W).
-        recompute: Forget activations and compute them anew in the backward pass.
+        head: 1 x 1 convolution to the features.
+        projection: Features to the embedding.
     """
-    for block in blocks:
-        x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
-    return x
+
+    stem: SameConv
+    blocks: nn.ModuleList
+    head: nn.Conv2d
+    projection: nn.Linear
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Pooled features before the projection, (B, 3, S, S) -> (B, 1280)."""
+        x = F.relu6(self.stem(pixels))
+        recompute = self.recompute and self.training
+        for block in self.blocks:
+            # Forget activations and compute them anew in the backward pass.
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+        pooled: Tensor = F.relu6(self.head(x)).mean(dim=(2, 3))
+        return pooled
+
+    def project(self, features: Tensor) -> Tensor:
+        """Pooled features to the embedding, (B, 1280) -> (B, dim)."""
+        embedding: Tensor = self.projection(F.dropout(features, self.dropout, self.training))
+        return embedding
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed views, (B, 3, S, S) -> (B, dim)."""
+        return self.project(self.features(pixels))

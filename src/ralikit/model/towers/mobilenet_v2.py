@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from ralikit.model.towers.base import Tower
-from ralikit.model.towers.inverted_residual import InvertedResidual, SameConv, run_blocks
+from ralikit.model.towers.inverted_residual import (
+    InvertedResidual,
+    InvertedResidualTower,
+    SameConv,
+)
 
 # (expansion, channels, repeats, first stride): table 2 of MobileNetV2 (Sandler et al., 2018).
 _STAGES = (
@@ -23,7 +25,7 @@ _STAGES = (
 _FEATURES = 1280
 
 
-class MobileNetV2(Tower):
+class MobileNetV2(InvertedResidualTower):
     """MobileNetV2 1.0: (B, 3, S, S) in [-1, 1] -> (B, dim).
 
     Args:
@@ -49,19 +51,3 @@ class MobileNetV2(Tower):
     def config(self) -> dict[str, Any]:
         """Plain values from which the same architecture is built."""
         return {"dim": self.dim}
-
-    def features(self, pixels: Tensor) -> Tensor:
-        """Pooled features before the projection, (B, 3, S, S) -> (B, 1280)."""
-        x = F.relu6(self.stem(pixels))
-        x = run_blocks(self.blocks, x, recompute=self.recompute and self.training)
-        pooled: Tensor = F.relu6(self.head(x)).mean(dim=(2, 3))
-        return pooled
-
-    def project(self, features: Tensor) -> Tensor:
-        """Pooled features to the embedding, (B, 1280) -> (B, dim)."""
-        embedding: Tensor = self.projection(F.dropout(features, self.dropout, self.training))
-        return embedding
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Embed views, (B, 3, S, S) -> (B, dim)."""
-        return self.project(self.features(pixels))

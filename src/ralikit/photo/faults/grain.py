@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
 from PIL import Image
 
-from ralikit.photo.degrade import Pixels, add_noise, compress
+from ralikit.photo.degrade import Pixels, add_noise, compress, recoded
 from ralikit.photo.faults.amounts import Floats, between
 
 # Noise.
@@ -86,13 +85,9 @@ def avif(photo: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
 def _enlarged_back(photo: Pixels, kind: str, factor: float, **settings: int) -> Pixels:
     image = Image.fromarray(photo)
     size = (max(8, round(image.width / factor)), max(8, round(image.height / factor)))
-    small = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-    coded = Image.fromarray(_coded(small, kind, **settings))
+    coded = recoded(image.resize(size, Image.Resampling.BICUBIC), kind, **settings)
     return np.asarray(coded.resize(image.size, Image.Resampling.BICUBIC))
 
 
-def _coded(photo: Pixels, kind: str, **settings: int) -> Pixels:
-    packed = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(photo)).save(packed, kind, **settings)
-    packed.seek(0)
-    return np.asarray(Image.open(packed).convert("RGB"))
+def _coded(photo: Pixels, codec: str, **settings: int) -> Pixels:
+    return np.asarray(recoded(Image.fromarray(np.ascontiguousarray(photo)), codec, **settings))

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.config import to_mapping
+from ralikit.data.line_file import refuse_other_settings, settings_path
 from ralikit.data.metas import Sample, require_images
 from ralikit.data.triplets import Rejected, Text, Triplet, TripletWriter
 from ralikit.errors import PhotoError, UsageError
-from ralikit.files import read_json, to_json, write_text
+from ralikit.files import to_json, write_text
 from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.answers import read_answer
 from ralikit.train.teacher.engines import Asking, Engine, Question
@@ -140,11 +141,6 @@ def describe(
     )
 
 
-def settings_path(out: Path) -> Path:
-    """Where the settings that began a file of triplets are kept: beside it."""
-    return out.with_name(out.name + ".settings.json")
-
-
 def _batches(samples: list[Sample], settings: DescribeSettings) -> Iterator[list[Sample]]:
     """Photos whose questions together fill one batch; a kill costs no more than that."""
     size = max(1, settings.asking.batch // settings.texts)
@@ -223,10 +219,4 @@ def _hold_settings(out: Path, engine: Engine, settings: DescribeSettings, *, beg
             raise UsageError(f"{out} holds texts that something else wrote; name another file")
         write_text(place, to_json(stated))
         return
-    found = read_json(place)
-    changed = sorted(k for k in {*stated, *found} if stated.get(k) != found.get(k))
-    if changed:
-        raise UsageError(
-            f"{out} was begun with another {', '.join(changed)}; use the settings in {place.name}, "
-            "or name another file"
-        )
+    refuse_other_settings(out, stated)

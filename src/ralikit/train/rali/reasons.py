@@ -41,13 +41,14 @@ from ralikit.train.rali.planted import RENDERINGS, Planted, noticed_at, plant_co
 from ralikit.train.rali.reasons_fit import (
     Fitted,
     axes,
+    bank_texts,
     calibrated,
     fit_probe,
     fit_text,
     judged,
 )
 from ralikit.train.rali.reasons_settings import ReasonsSettings
-from ralikit.train.rali.text_encoders import TextEncoder, encode_texts
+from ralikit.train.rali.text_encoders import TextEncoder
 
 IDS = tuple(entry.info.id for entry in BANK)
 OWNERS = tuple(IDS.index(rendering.reason) for rendering in RENDERINGS)
@@ -133,7 +134,7 @@ def fit_bank(
     drop = bundle.info.tie_width or _DROP * (scale.maximum - scale.minimum)
     half, reached = noticed_at(planted, scores, drop=drop)
     tell("fitting", 0.5)
-    texts = _texts(encoder)
+    texts = bank_texts(encoder, long_texts="refuse")
     routes = _routes(planted, kept, targets(planted, half, IDS), texts, settings)
     chosen = _chosen(routes, settings)
     by_name = {r.name: round(float(h), 3) for r, h in zip(RENDERINGS, half, strict=True)}
@@ -220,17 +221,6 @@ def _kept(groups: Sequence[str], settings: ReasonsSettings) -> NDArray[np.bool_]
     planted_in = [draw[g] for g in groups[: settings.photos]]
     limit = float(np.quantile(planted_in, settings.kept, method="inverted_cdf"))
     return np.array([draw[g] <= limit for g in groups])
-
-
-def _texts(encoder: TextEncoder) -> dict[str, NDArray[np.float32]]:
-    def embedded(side: list[str]) -> NDArray[np.float32]:
-        found, _ = encode_texts(encoder, side, long_texts="refuse")
-        return found.reshape(len(BANK), -1, encoder.dim)
-
-    return {
-        "present": embedded([text for entry in BANK for text in entry.present]),
-        "absent": embedded([text for entry in BANK for text in entry.absent]),
-    }
 
 
 def _routes(

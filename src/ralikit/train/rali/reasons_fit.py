@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from ralikit.errors import TrainingError
 from ralikit.metrics.roc import area
 from ralikit.model.head import unit
-from ralikit.model.reasons import NAMED
+from ralikit.model.reasons import BANK, NAMED
 from ralikit.model.reasons_head import ReasonsHead
 from ralikit.train.rali.planted import Planted
+from ralikit.train.rali.text_encoders import LongTexts, TextEncoder, encode_texts
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,24 @@ class Fitted:
     def route(self) -> str:
         """``"text"`` or ``"probe"``."""
         return self.name.split(",")[0]
+
+
+def bank_texts(encoder: TextEncoder, *, long_texts: LongTexts) -> dict[str, NDArray[np.float32]]:
+    """The bank's texts, embedded: ``present`` and ``absent``, (K, T, D) each.
+
+    Args:
+        encoder: What the tower is aligned to.
+        long_texts: What becomes of texts that it cannot read whole.
+    """
+
+    def embedded(side: list[str]) -> NDArray[np.float32]:
+        found, _ = encode_texts(encoder, side, long_texts=long_texts)
+        return found.reshape(len(BANK), -1, encoder.dim)
+
+    return {
+        "present": embedded([text for entry in BANK for text in entry.present]),
+        "absent": embedded([text for entry in BANK for text in entry.absent]),
+    }
 
 
 def axes(present: NDArray[np.floating], absent: NDArray[np.floating]) -> Floats:

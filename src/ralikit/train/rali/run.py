@@ -27,6 +27,7 @@ from ralikit.train.describe.rules import describe_rules
 from ralikit.train.rali.features import Embedder, cached, over_views
 from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.photo_store import PhotoStore, open_store
+from ralikit.train.rali.reasons_fit import axes, bank_texts
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.scenes import group_scenes
 from ralikit.train.rali.text_encoders import encode_texts, open_text_encoder
@@ -164,19 +165,14 @@ class Run:
         The difference of both sides' mean text embeddings; a mean taken off both cancels.
         """
         words = [t for o in BANK for side in (o.present, o.absent) for t in side]
-        key = f"{self.recipe.texts.encoder} axes {sha256_bytes(to_json(words).encode())}"
+        key = f"{self.recipe.texts.encoder} bank {sha256_bytes(to_json(words).encode())}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
             encoder = open_text_encoder(self.recipe.texts.encoder)
-            found, _ = encode_texts(encoder, words, long_texts=self.recipe.align.long_texts)
-            return {"axes": found}
+            return bank_texts(encoder, long_texts=self.recipe.align.long_texts)
 
-        made = cached(self.cache / "reasons.safetensors", key, compute)["axes"]
-        sides = [len(side) for o in BANK for side in (o.present, o.absent)]
-        means = [part.mean(axis=0) for part in np.split(made, np.cumsum(sides)[:-1])]
-        axes = np.stack([means[i] - means[i + 1] for i in range(0, len(means), 2)])
-        unit: NDArray[np.float32] = axes / np.linalg.norm(axes, axis=1, keepdims=True)
-        return unit
+        made = cached(self.cache / "reasons.safetensors", key, compute)
+        return axes(made["present"], made["absent"]).astype(np.float32)
 
     def _triplets(self) -> list[Triplet]:
         spec = self.recipe.texts

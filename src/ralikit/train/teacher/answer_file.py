@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ralikit.data.line_file import LineFile
+from ralikit.data.line_file import (
+    Closing,
+    LineFile,
+    refuse_other_settings,
+    settings_path,
+)
 from ralikit.errors import DataError, UsageError
-from ralikit.files import read_json, to_json, write_text
+from ralikit.files import to_json, write_text
 from ralikit.lines import numbered_lines
 
 __all__ = ["AnswerFile"]
 
 
-class AnswerFile:
+class AnswerFile(Closing):
     """Ratings by photo: one JSON line each, with the answers they were read from.
 
     Beside it lies ``NAME.settings.json``, what was asked of whom; other settings do not go on with
@@ -56,17 +60,8 @@ class AnswerFile:
         self._file.append(line.encode(), kept=f"the {len(self.done)} photos")
         self.done[photo] = rating
 
-    def __enter__(self) -> AnswerFile:
-        """Use as a context: the file is closed at the end."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the file, whatever happened."""
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
@@ -86,16 +81,10 @@ def _read(path: Path) -> dict[str, float | None]:
 
 def _hold(path: Path, settings: dict[str, Any], *, begun: bool) -> None:
     """Keep the settings beside the file, or refuse to go on under others."""
-    place = path.with_name(path.name + ".settings.json")
+    place = settings_path(path)
     if not begun:
         write_text(place, to_json(settings))
         return
     if not place.exists():
         raise UsageError(f"{path} holds answers that something else wrote; name another file")
-    found = read_json(place)
-    changed = sorted(k for k in {*settings, *found} if settings.get(k) != found.get(k))
-    if changed:
-        raise UsageError(
-            f"{path} was begun with another {', '.join(changed)}; use the settings in "
-            f"{place.name}, or name another file"
-        )
+    refuse_other_settings(path, settings)
