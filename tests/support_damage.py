@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,13 +111,8 @@ def json_changed(data: bytes, rng: np.random.Generator) -> bytes:
                 holder[key] = [holder[key]]
         else:
             other_holder, other = pick(rng, places)
-            holder[key] = pick(rng, [*_VALUES, other_holder[other]])
-            if holder[key] is root[0]:
-                holder[key] = {}
-    try:
-        return json.dumps(root[0], sort_keys=True, separators=(",", ":")).encode()
-    except ValueError:  # a value within itself
-        return data
+            holder[key] = deepcopy(pick(rng, [*_VALUES, other_holder[other]]))
+    return json.dumps(root[0], sort_keys=True, separators=(",", ":")).encode()
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -37,6 +37,8 @@ class Reader:
         read: Reads bytes, or raises a `RalikitError` of one sentence.
         damaged: Damaged inputs without end, by a seed of its own; None: `mutations` of the seeds.
         whole: Whether the inputs are whole models, which take seconds to make.
+        native: Whether native code may end the process over an input: counted, and no fault of
+            ours. docs/reliability.md says where.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Reader:
     read: Callable[[bytes], object]
     damaged: Callable[[int], Iterator[tuple[str, bytes]]] | None = None
     whole: bool = False
+    native: bool = False
 
     def inputs(self, seed: int) -> Iterator[tuple[str, bytes]]:
         """Damaged inputs without end, each with its name; the same seed gives the same ones."""
@@ -284,6 +287,7 @@ def _whole(whole: Whole, *, sealed: bool) -> Reader:
         read=lambda data: support_wholes.read(whole, data, sealed=sealed),
         damaged=lambda seed: support_wholes.mutations(whole, sealed=sealed, seed=seed),
         whole=True,
+        native=sealed and whole.native,
     )
 
 

@@ -92,7 +92,8 @@ def test_what_this_version_does_not_know_is_kept(written: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("name", ["golden", "limits", "checks", "activations", "layers"])
-@pytest.mark.parametrize("value", [None, 7, "x", {"largest": "much"}, [{"name": 1}], [3]])
+@pytest.mark.parametrize("value", [None, 7, "x", {"largest": "much"}, [{"name": 1}], [3],
+                                   [{"name": {}, "sha256": "ab", "reference": 3}]])  # fmt: skip
 def test_a_part_that_cannot_be_read_counts_as_not_said(
     written: dict[str, Any], name: str, value: object
 ) -> None:

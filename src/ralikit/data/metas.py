@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from ralikit.errors import DataError, UsageError
 from ralikit.lines import numbered_lines, without_mark
-from ralikit.printable import printable
+from ralikit.printable import printable, shown
 
 MosRange = tuple[float, float] | Literal["observed"]
 """The ends of a MOS scale, or "observed": the label file's own minimum and maximum."""
@@ -346,7 +346,7 @@ def _read_visualquality(path: Path) -> list[_Row]:
             raise DataError(f"{where} is not valid JSON: {error}") from error
         images = _get(entry, "image", where)
         if not isinstance(images, list) or len(images) != 1:
-            raise DataError(f"{where}: one image is expected, not {images!r}")
+            raise DataError(f"{where}: one image is expected, not {shown(repr(images))}")
         turns = _get(entry, "conversations", where)
         answers = [
             turn.get("value")
@@ -471,7 +471,7 @@ def _number(value: Any, where: str, name: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
-        raise DataError(f"{where}: {name} is {value!r}, a finite number is expected")
+        raise DataError(f"{where}: {name} is {shown(repr(value))}, a finite number is expected")
     return number
 
 

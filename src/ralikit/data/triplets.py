@@ -17,6 +17,7 @@ from ralikit.data.line_file import Closing, LineFile
 from ralikit.errors import DataError
 from ralikit.files import to_json
 from ralikit.lines import numbered_lines, without_mark
+from ralikit.printable import shown
 
 __all__ = [
     "Rejected",
@@ -252,5 +253,5 @@ def _parse(line: str, *, where: str) -> Triplet:
 
 def _word(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"text is expected, not {value!r}")
+        raise ValueError(f"text is expected, not {shown(repr(value))}")
     return value

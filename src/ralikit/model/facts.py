@@ -269,6 +269,8 @@ def _reasons(values: Mapping[str, Any], *, where: str) -> tuple[ReasonInfo, ...]
 
 
 def _golden(entry: Mapping[str, Any]) -> GoldenScore:
+    if not (isinstance(entry["name"], str) and isinstance(entry["sha256"], str)):
+        raise TypeError("a golden photo's name and hash are text")
     return GoldenScore(
         name=entry["name"],
         sha256=entry["sha256"],

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ralikit.errors import UsageError
+from ralikit.printable import shown
 
 NAMED = 0.5
 """A reason of at least this is named: a person would say so as likely as not."""
@@ -32,7 +33,9 @@ class ReasonInfo:
     def __post_init__(self) -> None:
         for what in (self.id, self.words, self.quality):
             if not what or not what.isprintable():
-                raise UsageError(f"a reason's id, words and quality are printable, not {what!r}")
+                raise UsageError(
+                    f"a reason's id, words and quality are printable, not {shown(what)!r}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,11 +88,18 @@ class LiteRtRuntime:
             raise BundleError(f"{self._path} failed: {one_line(error)}") from error
 
     def placement(self) -> Placement:
-        """Which operators XNNPACK runs, as the interpreter plans it."""
+        """Which operators XNNPACK runs, as the interpreter plans it.
+
+        Raises:
+            BundleError: If the file names its tensors or operators in no text.
+        """
         engine = self._engine
         if not isinstance(engine, Interpreted):
             engine = Interpreted(self._path, self._threads)
-        return engine.placement()
+        try:
+            return engine.placement()
+        except ERRORS as error:
+            raise BundleError(f"{self._path} cannot be read: {one_line(error)}") from error
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.

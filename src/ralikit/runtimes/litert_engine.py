@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
+from ralikit.printable import shown
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 
@@ -148,8 +149,8 @@ def cache_file(folder: Path, path: Path, digest: str) -> Path:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of native code in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error of native code in one line, cut where it names every tensor."""
+    return shown(" ".join(str(error).split()), most=300) or type(error).__name__
 
 
 def _ends(details: dict[str, Any]) -> dict[str, End]:

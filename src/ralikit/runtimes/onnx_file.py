@@ -14,6 +14,7 @@ from typing import IO
 from ralikit.errors import BundleError
 from ralikit.model.facts import KEY
 from ralikit.model.protobuf import spans
+from ralikit.printable import shown
 from ralikit.runtimes.digest import DIGEST_KEY, DIGEST_MARK, Digest, digits_of
 
 _METADATA = 14  # ModelProto.metadata_props
@@ -70,8 +71,8 @@ def read_file(path: Path) -> OnnxFile:
         raise BundleError(f"{path} is damaged or no ONNX file") from error
     if beside is not None:
         raise BundleError(
-            f"{path} keeps weights in another file, {beside!r}: ralikit export writes and reads "
-            "files that are whole"
+            f"{path} keeps weights in another file, {shown(beside)!r}: ralikit export writes and "
+            "reads files that are whole"
         )
     if entry is None or digest is None:
         return OnnxFile(facts=facts, digest=None)

@@ -32,7 +32,7 @@ def tower_class(kind: str) -> type[Tower]:
         BundleError: If the kind is unknown.
     """
     if kind not in TOWERS:
-        raise BundleError(f"unknown tower {kind!r}; this version knows {', '.join(TOWERS)}")
+        raise BundleError(f"unknown tower {shown(kind)!r}; this version knows {', '.join(TOWERS)}")
     module, _, name = TOWERS[kind].rpartition(".")
     found: type[Tower] = getattr(importlib.import_module(module), name)
     return found

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ralikit.model.towers.base import Arithmetic, Tower
 from ralikit.model.towers.block import Activation, Block, blocks_of
 from ralikit.model.towers.channels import Channels
+from ralikit.printable import shown
 
 
 class Vit(Tower):
@@ -160,7 +161,7 @@ _LARGEST = {
 
 def _check_shape(*, eps: float, **counts: int) -> None:
     # A TypeError, as for any other config that does not fit the tower.
-    said = ", ".join(f"{name} {value!r}" for name, value in counts.items())
+    said = ", ".join(f"{name} {shown(repr(value))}" for name, value in counts.items())
     if not all(type(value) is int and value >= 1 for value in counts.values()):
         raise TypeError(f"{said}: whole numbers of at least 1 are expected")
     large = [f"{k} at most {_LARGEST[k]}" for k, v in counts.items() if v > _LARGEST[k]]
@@ -169,4 +170,4 @@ def _check_shape(*, eps: float, **counts: int) -> None:
     if counts["size"] < counts["patch"] or counts["width"] % counts["heads"]:
         raise TypeError(f"{said}: size must be at least patch, width a multiple of heads")
     if type(eps) not in (int, float) or not 0 < eps < 1:
-        raise TypeError(f"eps {eps!r}: a number between 0 and 1 is expected")
+        raise TypeError(f"eps {shown(repr(eps))}: a number between 0 and 1 is expected")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,11 @@ from support_tflite import (
 )
 from torch import nn
 
-from ralikit.errors import ExportError
+from ralikit.errors import BundleError, ExportError
 from ralikit.export.quantise import layer_types
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.export.targets.tflite.graph import SAME, VALID, Graph
-from ralikit.model.facts import KEY, dump_facts
+from ralikit.model.facts import KEY, dump_facts, parse_facts
 from ralikit.runtimes.litert import LiteRtRuntime, read_facts
 
 PHOTOS = made_photos(8)
@@ -123,6 +124,13 @@ def test_the_same_model_gives_the_same_bytes_and_no_chatter(
     tflite.convert(tiny_request("fp32"), again)
     assert capfd.readouterr() == ("", "")
     assert again.read_bytes() == fp32.read_bytes()
+
+
+def test_converting_leaves_pythons_recursion_limit_as_it_was(fp32: Path) -> None:
+    assert fp32.exists()
+    assert sys.getrecursionlimit() < 10_000
+    with pytest.raises(BundleError, match="not valid JSON"):
+        parse_facts("[" * 200_000, where="x")
 
 
 def test_the_makers_are_named_with_their_versions() -> None:

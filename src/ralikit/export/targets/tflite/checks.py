@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
+from ralikit.errors import BundleError
 from ralikit.export.gate.checks import Check, float16_check, layers_check
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.lint import Lint, lint, stored_types
 from ralikit.model.facts import Facts
+from ralikit.printable import shown
 from ralikit.runtimes import Runtime
 from ralikit.runtimes.litert import LiteRtRuntime
 
@@ -18,9 +21,16 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     Args:
         file: Checked for damage before.
         runtime: Opened on it.
+
+    Raises:
+        BundleError: If its tables point to what is not there: somebody changed it and made its
+            digest fit.
     """
     assert isinstance(runtime, LiteRtRuntime)  # noqa: S101 (the suffix says so)
-    return structure_checks(Graph.read(file), runtime)
+    try:
+        return structure_checks(Graph.read(file), runtime)
+    except (LookupError, ValueError, TypeError, AttributeError, struct.error) as error:
+        raise BundleError(f"{file} cannot be read: {shown(str(error))}") from error
 
 
 def structure_checks(graph: Graph, runtime: LiteRtRuntime) -> list[Check]:

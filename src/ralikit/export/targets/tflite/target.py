@@ -7,6 +7,7 @@ import ctypes
 import gc
 import importlib.metadata
 import io
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -179,7 +180,9 @@ def _give_back() -> None:
 
 def _litert_torch(module: nn.Module, example: Tensor) -> bytes:
     # litert-torch prints its progress through rich, MLIR below Python, and torch.export warns of
-    # what users cannot change.
+    # what users cannot change. It also lets Python recurse a hundred times deeper, for good: then
+    # deeply nested JSON ends the process instead of being refused.
+    deepest = sys.getrecursionlimit()
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet_natively():
         warnings.simplefilter("ignore")
         import litert_torch
@@ -191,4 +194,6 @@ def _litert_torch(module: nn.Module, example: Tensor) -> bytes:
         except _FAILURES as error:
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             raise ExportError(f"litert-torch cannot convert the model: {reason}") from error
+        finally:
+            sys.setrecursionlimit(deepest)
         return bytes(model.model_content())
