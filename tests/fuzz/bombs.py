@@ -237,8 +237,9 @@ def _held(name: str) -> bool:
             to = [(os.POSIX_SPAWN_DUP2, stream.fileno(), 1)]
             child = os.posix_spawn(sys.executable, words, os.environ, file_actions=to)
             _, status, used = os.wait4(child, 0)
-        text = said.read_text().strip().replace(str(path), "FILE")
-    peak, seconds = used.ru_maxrss * 1024 / 1e6, used.ru_utime + used.ru_stime
+        text, _, kilobytes = said.read_text().replace(str(path), "FILE").strip().rpartition("\n")
+    # One that was killed says nothing, and is no bomb held.
+    peak, seconds = int(kilobytes or 0) * 1024 / 1e6, used.ru_utime + used.ru_stime
     row = (bomb.what, f"{size / 1e3:,.1f}", f"{peak:,.0f}", f"{seconds:.1f}", text[:160])
     print(f"| {' | '.join(row)} |", flush=True)
     right = "read" if name == "honest" else "refused"
@@ -254,6 +255,9 @@ def _read_one(bomb: Bomb, path: Path) -> None:
         print(f"refused: {error}")
     else:
         print("read")
+    # What the system says of a child counts its parent's peak, which made the bomb.
+    with Path("/proc/self/status").open() as status:
+        print(*(line.split()[1] for line in status if line.startswith("VmHWM")))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,9 @@ def differences(model: onnx.ModelProto, preprocess: Preprocess) -> tuple[int, in
     levels, differing, values = 0, 0, 0
     try:
         session = ort.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
+            model.SerializeToString(),
+            providers=["CPUExecutionProvider"],
+            enable_fallback=False,
         )
         for photo in photos:
             (found,) = session.run(["image"], {"photo": photo})
