@@ -12,6 +12,7 @@ import pytest
 import torch
 from support import make_head
 from support_export import SIZE
+from support_wholes import tiny_clip
 from torch import Tensor, nn
 
 from ralikit.errors import BundleError, UsageError
@@ -160,6 +161,14 @@ def test_every_line_names_the_tower_of_its_kind(kind: str) -> None:
 def test_an_unknown_tower_is_refused() -> None:
     with pytest.raises(BundleError, match="unknown tower 'tiles'; this version knows mobilenet_v2"):
         towers.tower_class("tiles")
+
+
+def test_views_of_another_size_than_the_towers_are_refused(tmp_path: Path) -> None:
+    bundle = tiny_clip(tmp_path / "bundle")
+    smaller = replace(bundle.info.preprocess, size=8)  # one patch instead of four
+    other = Bundle(bundle.root, replace(bundle.info, preprocess=smaller), bundle.files)
+    with pytest.raises(BundleError, match="views are 8 pixels wide, its tower takes 16"):
+        towers.load_tower(other)
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])

@@ -56,9 +56,15 @@ def load_tower(bundle: Bundle) -> Tower:
     """The bundle's tower with its weights, float32, in evaluation mode.
 
     Raises:
-        BundleError: If a tensor is missing, superfluous, misshapen or not finite.
+        BundleError: If a tensor is missing, superfluous, misshapen or not finite, or the bundle's
+            views are not what the tower takes.
     """
     spec, where = bundle.info.tower, str(bundle.tower_file)
+    edge, size = spec.config.get("size"), bundle.info.preprocess.size
+    if edge is not None and edge != size:  # a tower of patches has a position for each
+        raise BundleError(
+            f"{bundle.root}: its views are {size} pixels wide, its tower takes {shown(repr(edge))}"
+        )
     return filled_tower(spec.kind, spec.config, bundle.tower_tensors(), where=where)
 
 
