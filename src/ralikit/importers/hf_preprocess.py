@@ -9,6 +9,7 @@ from typing import Any
 from ralikit.errors import BundleError
 from ralikit.importers.hf_files import read_config
 from ralikit.photo.views import Filter, Preprocess
+from ralikit.printable import shown
 
 PREPROCESSORS = ("processor_config.json", "preprocessor_config.json")
 """Where it stands: inside a whole processor's settings (transformers 5), or alone. In this order,
@@ -68,7 +69,7 @@ def read_preprocess(path: Path) -> Preprocess:
     except KeyError as error:
         raise BundleError(f"{path} has no {error}") from error
     except (TypeError, ValueError, OverflowError) as error:
-        raise BundleError(f"{path}: {error}") from error
+        raise BundleError(f"{path}: {shown(str(error), most=300)}") from error
 
 
 def _sizes(raw: dict[str, Any], path: Path) -> tuple[int | None, int]:

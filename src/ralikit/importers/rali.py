@@ -193,7 +193,8 @@ def _head(state: Mapping[str, Tensor], pca: FittedPca, dim: int, folder: Path) -
             normalize=False,
         )
     except ValueError as error:
-        raise BundleError(f"{folder}: the parts do not fit together: {error}") from error
+        said = shown(str(error), most=300)
+        raise BundleError(f"{folder}: the parts do not fit together: {said}") from error
 
 
 def _check_basis(path: Path, head: Head) -> None:

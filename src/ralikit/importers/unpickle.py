@@ -25,7 +25,7 @@ from ralikit.importers import numpy_names
 from ralikit.importers.budget import MB, Budget, Refusal
 from ralikit.importers.found import what_begins
 from ralikit.importers.opcodes import Interpreter, Made, Name, Vocabulary, of
-from ralikit.printable import listed
+from ralikit.printable import listed, shown
 
 LIMIT = Budget().size
 """Largest pickle read, bytes, compressed or not: a 768-wide PCA has 3 MB."""
@@ -73,7 +73,8 @@ def read_pca(path: Path, *, budget: Budget | None = None) -> FittedPca:
     except Refusal as error:
         raise BundleError(f"{path} was refused and nothing in it was run: {error}") from error
     except (ValueError, LookupError, TypeError, OverflowError, struct.error) as error:
-        raise BundleError(f"{path} is no whole pickle of a fitted PCA: {error}") from error
+        said = shown(str(error), most=300)
+        raise BundleError(f"{path} is no whole pickle of a fitted PCA: {said}") from error
 
 
 def _read(path: Path, budget: Budget) -> bytes:

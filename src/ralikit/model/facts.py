@@ -225,7 +225,8 @@ def read_facts(values: object, *, where: str) -> Facts:
         if kind != PREPROCESS:
             scale = from_mapping(Scale, values["scale"], where="scale")
     except _UNREADABLE as error:
-        raise BundleError(f"{where}: its metadata is incomplete ({error})") from error
+        said = shown(str(error), most=300)
+        raise BundleError(f"{where}: its metadata is incomplete ({said})") from error
     return Facts(
         model=model,
         preprocess=preprocess,
@@ -262,8 +263,9 @@ def _reasons(values: Mapping[str, Any], *, where: str) -> tuple[ReasonInfo, ...]
         bank = tuple(_lenient(ReasonInfo, entry) for entry in values["reasons"])
         check_bank(bank)
     except _UNREADABLE as error:
+        said = shown(str(error), most=300)
         raise BundleError(
-            f"{where}: its metadata does not say what its reasons mean ({error})"
+            f"{where}: its metadata does not say what its reasons mean ({said})"
         ) from error
     return bank
 

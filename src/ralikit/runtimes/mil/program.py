@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ralikit.errors import BundleError
+from ralikit.printable import shown
 from ralikit.runtimes.mil.dequantise import decoder
 from ralikit.runtimes.mil.kernels import KERNELS, Kernel
 from ralikit.runtimes.mil.kernels.elementwise import DTYPES
@@ -144,9 +145,10 @@ class Program:
         try:
             results = step.kernel(**step.constants, **arguments)
         except (RuntimeError, IndexError, TypeError, NotImplementedError, KeyError) as error:
+            said = shown(str(error), most=300)
             raise BundleError(
                 f"{self.where}: operation {step.kind} ({step.outputs[0][0]}) "
-                f"cannot be evaluated here: {error}"
+                f"cannot be evaluated here: {said}"
             ) from error
         results = results if isinstance(results, tuple) else (results,)
         return tuple(
@@ -243,7 +245,8 @@ def load_block(package: Package, function: str = "main") -> Any:
         with quiet_logs():
             program = load.load(spec, spec.specificationVersion, str(package.weights))
     except _READER_ERRORS as error:
-        raise BundleError(f"{package.root}: its program cannot be read: {error}") from error
+        said = shown(str(error), most=300)
+        raise BundleError(f"{package.root}: its program cannot be read: {said}") from error
     return program.functions[function]
 
 
