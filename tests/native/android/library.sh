@@ -3,9 +3,10 @@
 #
 #   library.sh TOOLS_DIR ARTIFACTS_DIR OUT
 #
-# TOOLS_DIR is what tools.sh printed, ARTIFACTS_DIR what tests/native/artifacts.sh filled with fp32, fp16, int8 and
-# int8-weights. Writes OUT/ralikit.jar (core and onnx) and OUT/ralikit-android.jar. The android module is checked
-# against API 34's types, ONNX Runtime's own classes and a stub of LiteRT's. The last line is `N passed, N failed`.
+# TOOLS_DIR is what tools.sh printed, ARTIFACTS_DIR what tests/native/artifacts.sh filled with fp32, fp16, int8,
+# int8-weights and reasons. Writes OUT/ralikit.jar (core and onnx) and OUT/ralikit-android.jar. The android module is
+# checked against API 34's types, ONNX Runtime's own classes and a stub of LiteRT's. The last line is
+# `N passed, N failed`.
 set -euo pipefail
 [ $# -eq 3 ] || { echo "usage: $0 TOOLS_DIR ARTIFACTS_DIR OUT" >&2; exit 2; }
 tools=$(cd "$1" && pwd)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The Android tier: the Kotlin library and the app on this machine's JVM, lint, and the APK with its resources.
-# Exit 77 where a tool cannot be had, with the reason. The last line counts everything: N passed, N failed.
+# The Android tier: the Kotlin library and the app on this machine's JVM, exported files on an emulated ARM64
+# processor, lint, and the APK with its resources. Exit 77 where a tool cannot be had, with the reason; where only the
+# emulator cannot, its part is skipped. The last line counts everything: N passed, N failed.
 #
 # RALIKIT_ANDROID_TOOLS and RALIKIT_NATIVE_ARTIFACTS say where tools and models are kept between runs,
 # RALIKIT_ANDROID_WORK where the rest goes.
@@ -51,10 +52,11 @@ tools=$(tail -n 1 "$work/tools.log")
 
 say "Models"
 "$python" -c "import onnx, ralikit" 2>/dev/null || { echo "SKIPPED: $python has no ralikit with its export extra"; exit 77; }
-tests/native/artifacts.sh "$models" fp32 fp16 int8 int8-weights
+tests/native/artifacts.sh "$models" fp32 fp16 int8 int8-weights reasons
 
 step "Library" "$here/library.sh" "$tools" "$models" "$work/library"
 [ -f "$work/library/ralikit-android.jar" ] || { echo "the library does not compile: no app"; echo "$passed passed, $((failed + 1)) failed"; exit 1; }
+step "ARM64 under emulation" "$here/arm64.sh" "$models" "$work/arm64"
 one "App" "$here/app.sh" "$tools" "$work/library" "$models/mini-int8.onnx" "$work/app"
 step "App logic" "$here/logic.sh" "$tools" "$work/library" "$work/app"
 one "Record: read as ralikit report reads it" "$python" "$here/record.py" "$work/app/record.jsonl"

@@ -15,13 +15,15 @@ work=$tools/.work
 
 skip() { echo "SKIPPED: $*"; exit 77; }
 say() { echo "tools: $*" >&2; }
+. "$here/debian.sh"
 
 for need in java javac keytool npm python3 gcc zip unzip tar apt-get dpkg-deb sha256sum; do
     command -v "$need" >/dev/null || skip "$need is not installed"
 done
 [ "$(uname -m)" = x86_64 ] || skip "ONNX Runtime's Java half is adapted here for x86-64 Linux alone"
 
-stamp=$(cat "$here/pins.txt" "$here/tools.sh" "$here/apistubs.py" "$here/apilist.py" "$here/classfile.py" "$here/unver.py" | sha256sum | cut -d' ' -f1)
+# What ARM64 needs lies elsewhere (arm64.sh).
+stamp=$({ grep -v '^arm64' "$here/pins.txt"; cat "$here/tools.sh" "$here/debian.sh" "$here/apistubs.py" "$here/apilist.py" "$here/classfile.py" "$here/unver.py"; } | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$tools/.stamp" 2>/dev/null)" = "$stamp" ]; then echo "$tools"; exit 0; fi
 
 exec 9>"$tools/.lock" # two tiers may want the same folder at once
@@ -58,30 +60,6 @@ fetch_pip() {
     fetched=$file
 }
 
-# A root of its own for apt: no rights are needed, and the machine's packages stay as they are. The
-# mirror is the one this machine's apt already uses.
-apt() {
-    apt-get -o Dir::State::lists="$work/apt/lists" -o Dir::Cache="$work/apt/cache" -o Dir::State::status="$work/apt/status" \
-        -o Dir::Etc::sourcelist="$work/apt/sources.list" -o Dir::Etc::sourceparts=- \
-        -o APT::Sandbox::User= -o Debug::NoLocking=1 "$@"
-}
-
-start_apt() {
-    local mirror keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -E '/debian/?$' | head -n1)
-    [ -n "$mirror" ] || skip "this machine's apt has no Debian mirror"
-    [ -f "$keys" ] || skip "$keys is not installed (package debian-archive-keyring)"
-    mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
-    : >"$work/apt/status"
-    for suite in bookworm trixie; do
-        printf 'deb [signed-by=%s] %s %s main\n' "$keys" "$mirror" "$suite"
-        printf 'deb-src [signed-by=%s] %s %s main\n' "$keys" "$mirror" "$suite"
-    done >"$work/apt/sources.list"
-    [ -n "$(ls "$work/apt/lists" | grep Packages)" ] && return
-    say "apt: lists of bookworm and trixie"
-    apt update -qq >"$work/apt.log" 2>&1 || skip "apt cannot read the lists of bookworm and trixie: $(tail -n1 "$work/apt.log")"
-}
-
 fetch_deb() { # SUITE NAME VERSION SHA256
     local file
     file=$work/down/$(echo "$2_$3" | sed 's/:/%3a/')
@@ -94,7 +72,7 @@ fetch_deb() { # SUITE NAME VERSION SHA256
 
 unpack_debs() {
     local suite eco name version sum
-    start_apt
+    start_apt "deb bookworm amd64" "deb-src bookworm" "deb trixie amd64" "deb-src trixie"
     say "apt: packages"
     for suite in bookworm trixie; do
         while read -r eco name version sum; do

@@ -39,14 +39,16 @@ class ScoresTest {
         options: EngineOptions = EngineOptions(threads = 1),
     ) = RaliScorer.openBlocking(file, ScorerOptions(listOf(OnnxEngineFactory({ }, exactSums)), options, ImageIoDecoder))
 
-    private fun python(precision: String): Map<String, Double> {
+    private fun python(precision: String): Map<String, Double> =
+        table("scores-$precision.json", precision).child("scores").mapValues { (it.value as Number).toDouble() }
+
+    private fun table(
+        file: String,
+        precision: String,
+    ): Map<String, Any?> {
         @Suppress("UNCHECKED_CAST")
-        val all = parseJson(File(folder, "scores-$precision.json").readText()) as Map<String, Any?>
-        return all
-            .child("precisions")
-            .child(precision)
-            .child("scores")
-            .mapValues { (it.value as Number).toDouble() }
+        val all = parseJson(File(folder, file).readText()) as Map<String, Any?>
+        return all.child("precisions").child(precision)
     }
 
     private fun compare(
@@ -102,6 +104,46 @@ class ScoresTest {
 
     @Test
     fun int8WeightsScoreAsInPython() = compare("int8-weights", 1e-3)
+
+    /** Of a model with a bank of reasons, `mini-free`: every golden photo's score, and its reasons in words and numbers. */
+    @Test
+    fun reasonsAreThoseOfPython() {
+        val model = File(folder, "mini-free-fp16.onnx")
+        assumeTrue("no $model: pass -Dralikit.models", model.exists())
+        val python = table("scores-mini-free-fp16.json", "fp16")
+        val ids = (python["reason_ids"] as List<*>).map { it as String }
+        val reasons = python.child("reasons").mapValues { (it.value as List<*>).map { v -> (v as Number).toDouble() } }
+        assertEquals(Golden.photos.keys, reasons.keys)
+        var scoreApart = 0.0
+        var reasonApart = 0.0
+        val everNamed = mutableSetOf<String>()
+        open(model).use { scorer ->
+            assertEquals(ids, scorer.facts.reasons.map { it.id })
+            val words = scorer.facts.reasons.associate { it.id to it.words }
+            for ((name, wanted) in reasons) {
+                val score = score(scorer, if (name in Golden.jpegs) expected(name) else Golden.bytes(name))
+                val value = (python.child("scores")[name] as Number).toDouble()
+                assertTrue(abs(score.value - value) <= 1e-4, "$name: ${score.value}, not $value")
+                assertEquals(ids, score.reasonValues.map { it.id }, name)
+                for ((given, expected) in score.reasonValues.zip(wanted)) {
+                    assertTrue(abs(given.value - expected) <= 1e-3, "$name: $given, not $expected")
+                    reasonApart = maxOf(reasonApart, abs(given.value - expected))
+                }
+                // Python's own rule, from Python's own numbers: what a person would as likely as not name, highest first.
+                val named = ids.zip(wanted).filter { it.second >= 0.5 }.sortedByDescending { it.second }
+                assertEquals(named.map { it.first }, score.reasons.map { it.id }, name)
+                assertEquals(named.map { words[it.first] }, score.reasons.map { it.words }, name)
+                scoreApart = maxOf(scoreApart, abs(score.value - value))
+                everNamed += score.reasons.map { it.id }
+            }
+        }
+        // Photos that all name the same would hide outputs in another order.
+        assertTrue(everNamed.size >= 2, "$everNamed")
+        println(
+            "mini-free fp16: largest difference from Python: score %.3g, reasons %.3g; named: %s"
+                .format(scoreApart, reasonApart, everNamed),
+        )
+    }
 
     @Test
     fun whatRanIsSaidAndWhy() {

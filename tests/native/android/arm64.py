@@ -1,0 +1,120 @@
+"""Scores of exported files on this processor and on an emulated ARM64 one, beside each other.
+
+    arm64.py views FOLDER MODEL...   # FOLDER/views-*.npy of golden photos, and FOLDER/job.json
+    arm64.py score FOLDER OUT.json   # every model on those views; needs numpy and runtimes alone
+    arm64.py compare HERE.json ARM64.json
+
+`views` runs here, `score` runs on both processors, and `compare` prints a line for every file, then
+`N passed, N failed`; exit 1 where a file is further apart than its limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+GOLDEN = Path(__file__).resolve().parents[3] / "runtimes" / "golden" / "images"
+FEW = ("portrait.png",)
+SOME = ("alpha_p3.png", "j_turn6.jpg", *FEW)
+"""Photos of the default run, SOME where sums are of integers: the emulator computes each operation
+on floats in software, 20 s a photo and file or more, and 5 s in int8."""
+
+LIMIT = 1e-6
+"""Largest difference of an output. In int8 files it is the head's, which is of floats: in none of
+the 8-bit layers looked at did a value differ between x86 and the emulated core."""
+
+
+def photos(precision: str) -> list[Path]:
+    """The photos to score: some, or with RALIKIT_ARM64_PHOTOS=all every one."""
+    if os.environ.get("RALIKIT_ARM64_PHOTOS") == "all":
+        return [p for p in sorted(GOLDEN.iterdir()) if p.suffix in {".png", ".jpg"}]
+    return [GOLDEN / name for name in (SOME if precision == "int8" else FEW)]
+
+
+def write_views(folder: Path, models: list[Path]) -> None:
+    """Write the views of the photos, (N, V, S, S, 3) uint8, once for every preprocessing."""
+    from ralikit.config import to_mapping
+    from ralikit.photo.views import load_views
+    from ralikit.runtimes import open_runtime
+
+    job: dict[str, Any] = {}
+    for model in models:
+        facts = open_runtime(model).facts
+        paths = photos(facts.precision)
+        settings = json.dumps([to_mapping(facts.preprocess), [p.name for p in paths]])
+        views = folder / f"views-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.npy"
+        if not views.exists():
+            # Some photos differ in their files alone.
+            every = {v.tobytes(): v for v in (load_views(p, facts.preprocess) for p in paths)}
+            np.save(views, np.stack(list(every.values())))
+        job[f"{model.stem} {facts.target}"] = {"model": str(model.resolve()), "views": views.name}
+    (folder / "job.json").write_text(json.dumps(job, indent=1))
+
+
+def score(folder: Path, out: Path) -> None:
+    """Write what every model gives for every photo, and by which runtime; after each model anew."""
+    from ralikit.runtimes import open_runtime
+
+    found = {}
+    for name, entry in json.loads((folder / "job.json").read_text()).items():
+        runtime = open_runtime(Path(entry["model"]), threads=1)
+        outputs = [runtime.outputs(views) for views in np.load(folder / entry["views"])]
+        found[name] = {
+            "runtime": runtime.name,
+            "outputs": [
+                {key: [float(v) for v in value.reshape(-1)] for key, value in given.items()}
+                for given in outputs
+            ],
+        }
+        out.write_text(json.dumps(found))
+
+
+def apart(
+    here: list[dict[str, list[float]]], there: list[dict[str, list[float]]], key: str
+) -> float:
+    """Largest difference of an output over all photos."""
+    return max(
+        float(np.abs(np.subtract(a[key], b[key])).max()) for a, b in zip(here, there, strict=True)
+    )
+
+
+def line(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a file's scores are as near as they must be, and the line that says how near."""
+    if here["runtime"] != there["runtime"]:
+        return False, f"{name}: {here['runtime']} here, {there['runtime']} of pins.txt on ARM64"
+    far = {key: apart(here["outputs"], there["outputs"], key) for key in here["outputs"][0]}
+    said = ", ".join(f"{key} {value:.3g}" for key, value in far.items())
+    text = f"{name}: {len(here['outputs'])} photos, largest difference {said} (limit {LIMIT:g})"
+    return all(value <= LIMIT for value in far.values()), text
+
+
+def compare(here: dict[str, Any], there: dict[str, Any]) -> bool:
+    """Print a line for every file, and the count."""
+    lines = [line(name, here[name], there[name]) for name in here]
+    for good, text in lines:
+        print(f"{'ok' if good else 'FAILED'} {text}")
+    passed = sum(good for good, _ in lines)
+    print(f"{passed} passed, {len(lines) - passed} failed")
+    return passed == len(lines)
+
+
+def main(command: str, *words: str) -> int:
+    """Run the command line."""
+    if command == "views":
+        write_views(Path(words[0]), [Path(w) for w in words[1:]])
+    elif command == "score":
+        score(Path(words[0]), Path(words[1]))
+    else:
+        here, there = (json.loads(Path(w).read_text()) for w in words)
+        return 0 if compare(here, there) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
