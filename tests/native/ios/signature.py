@@ -3,8 +3,8 @@
     python signature.py PACKAGE [SWIFT]
 
 The Swift side is read from its sources and from the hand-written stub; the package's own words
-from its spec. PACKAGE gives every output. SWIFT is runtimes/swift. Prints "ok …" or "FAILED …" a check; exit 1 where one
-failed.
+from its spec. PACKAGE is one that gives every output, SWIFT is runtimes/swift. Prints "ok …" or
+"FAILED …" a check; exit 1 where one failed.
 """
 
 from __future__ import annotations
