@@ -31,9 +31,9 @@ mkdir -p "$work/native"
 "$here/tools.sh" build "$root" || exit $?
 
 passed=0 failed=0 skipped=0
-say() { # and the time that passed so far, wall and processor
-    local used; used=$(times | tail -n 1)
-    printf '\n--- %s (%d s, processor %s)\n' "$*" "$SECONDS" "$used"
+say() { # and the time that passed so far: wall, and the processor's in user and system code
+    times >"$work/times"
+    printf '\n--- %s (%d s; processor %s)\n' "$*" "$SECONDS" "$(tail -n 1 "$work/times")"
 }
 inside() { "$here/tools.sh" run "$root" "$@"; }
 count() { # counts "ok …" and "FAILED …" lines of a log, and prints it
@@ -50,17 +50,8 @@ check() { # NAME COMMAND…: one check by its exit code
 }
 
 say "Files to score with, and the scores Python gives with them"
-tests/native/artifacts.sh "$native" fp32 int8 >"$work/artifacts.log" 2>&1 || { cat "$work/artifacts.log"; exit 1; }
+tests/native/artifacts.sh "$native" fp32 int8 reasons >"$work/artifacts.log" 2>&1 || { cat "$work/artifacts.log"; exit 1; }
 "$python" "$here/facts_cases.py" "$native/mini-fp32.onnx" "$work/native/facts.json" || exit 1
-# The bundled model with a bank of reasons: the file that it carries, so that nothing is exported.
-if [ ! -e "$work/native/banked/scores.json" ] || [ "$native/made-from" -nt "$work/native/banked/scores.json" ]; then
-    rm -rf "$work/native/banked"; mkdir -p "$work/native/banked"
-    "$python" runtimes/golden/generate.py --bundle src/ralikit/models/mini-free --precision fp16 \
-        --models-out "$work/native/banked" --scores-out "$work/native/banked/scores.json" >"$work/banked.log" 2>&1 \
-        || { cat "$work/banked.log"; exit 1; }
-    mv "$work/native/banked/fp16.onnx" "$work/native/banked/model.onnx"
-    touch "$work/native/banked/scores.json"
-fi
 if "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('coremltools') is None)"; then
     package=$work/native/tiny.mlpackage
     for source in "$native/made-from" "$here/tiny_package.py" tests/support_export.py; do
@@ -88,7 +79,6 @@ ln -s libonnxruntime.so.1 "$work/ort/lib/libonnxruntime.so"
 
 say "Swift Testing: Swift 6, warnings as errors, optimised as it ships"
 inside bash -c 'cd /src/runtimes/swift && env RALIKIT_ORT=/build/ort LD_LIBRARY_PATH=/build/ort/lib RALIKIT_NATIVE=/src/build/native \
-    RALIKIT_BANKED=/build/native/banked \
     RALIKIT_PACKAGE=/build/native/tiny.mlpackage RALIKIT_FACTS_CASES=/build/native/facts.json \
     swift test --scratch-path /build/r -c release -Xswiftc -enable-testing -Xswiftc -warnings-as-errors \
     -Xswiftc -gnone' >"$work/swift.log" 2>&1

@@ -10,9 +10,6 @@ enum Native {
     fileURLWithPath: ProcessInfo.processInfo.environment["RALIKIT_NATIVE"] ?? "/nowhere")
   static let package = URL(
     fileURLWithPath: ProcessInfo.processInfo.environment["RALIKIT_PACKAGE"] ?? "/nowhere")
-  /// A model with a bank of reasons, `model.onnx`, and what Python says with it, `scores.json`.
-  static let banked = URL(
-    fileURLWithPath: ProcessInfo.processInfo.environment["RALIKIT_BANKED"] ?? "/nowhere")
   static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("../../../golden").standardizedFileURL
 
@@ -75,10 +72,12 @@ enum Native {
   /// A real bank: every value, and what is named in which order, as Python has it.
   @Test func reasonsOfAllGoldenPhotos() async throws {
     let table = try JSONValue(
-      parsing: Data(contentsOf: Native.banked.appendingPathComponent("scores.json")))
-    let entry = try #require(table["precisions"]?.object?.first?.value)
+      parsing: Data(
+        contentsOf: Native.folder.appendingPathComponent("scores-mini-free-fp16.json")))
+    let entry = try #require(table["precisions"]?["fp16"])
     let ids = try #require(entry["reason_ids"]?.array?.compactMap(\.string))
-    let scorer = try await Native.scorer(of: Native.banked.appendingPathComponent("model.onnx"))
+    let scorer = try await Native.scorer(
+      of: Native.folder.appendingPathComponent("mini-free-fp16.onnx"))
     #expect(scorer.model.hash == entry["file"]?.string)
     #expect(scorer.facts.outputs == ["score", "reasons"])
     #expect(scorer.facts.reasons.map(\.id) == ids)
