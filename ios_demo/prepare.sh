@@ -12,15 +12,9 @@ python=${RALIKIT_PYTHON:-python3}
 [ -n "${RALIKIT_PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=$root/.venv/bin/python
 "$python" -c 'import ralikit' || { echo "$python has no ralikit: pip install -e '.[export,coreml]', or name another in RALIKIT_PYTHON" >&2; exit 2; }
 
-package=${1:-}
-if [ -z "$package" ]; then
-    draft=$(mktemp -d)
-    trap 'rm -rf "$draft"' EXIT
-    # A model with a bank of reasons gives them too, and the app says why a photo scores low.
-    "$python" -m ralikit export --target coreml --precision fp16 --outputs "${RALIKIT_OUTPUTS:-score,embedding}" --out "$draft"
-    package=$(echo "$draft"/*.mlpackage)
-fi
-bash runtimes/swift/get-mini.sh "$package"
+# The app compares photos by their embedding. A model with a bank of reasons gives them too, and the app
+# says why a photo scores low.
+RALIKIT_PYTHON=$python RALIKIT_OUTPUTS=${RALIKIT_OUTPUTS:-score,embedding} bash runtimes/swift/get-mini.sh "$@"
 package=runtimes/swift/Sources/RaliMini/Model/mini.mlpackage
 [ -d "$package" ] || { echo "$package was not made" >&2; exit 1; }
 

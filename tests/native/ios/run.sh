@@ -31,7 +31,10 @@ mkdir -p "$work/native"
 "$here/tools.sh" build "$root" || exit $?
 
 passed=0 failed=0 skipped=0
-say() { printf '\n--- %s (%d s)\n' "$*" "$SECONDS"; }
+say() { # and the time that passed so far: wall, and the processor's in user and system code
+    times >"$work/times"
+    printf '\n--- %s (%d s; processor %s)\n' "$*" "$SECONDS" "$(tail -n 1 "$work/times")"
+}
 inside() { "$here/tools.sh" run "$root" "$@"; }
 count() { # counts "ok …" and "FAILED …" lines of a log, and prints it
     cat "$1"
@@ -47,17 +50,19 @@ check() { # NAME COMMAND…: one check by its exit code
 }
 
 say "Files to score with, and the scores Python gives with them"
-tests/native/artifacts.sh "$native" fp32 int8 >"$work/artifacts.log" 2>&1 || { cat "$work/artifacts.log"; exit 1; }
+tests/native/artifacts.sh "$native" fp32 int8 reasons >"$work/artifacts.log" 2>&1 || { cat "$work/artifacts.log"; exit 1; }
 "$python" "$here/facts_cases.py" "$native/mini-fp32.onnx" "$work/native/facts.json" || exit 1
 if "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('coremltools') is None)"; then
-    if [ ! -e "$work/native/mini.mlpackage.ralikit.json" ] || [ "$native/made-from" -nt "$work/native/mini.mlpackage.ralikit.json" ]; then
-        rm -rf "$work/native/coreml" "$work/native/mini.mlpackage"
-        "$python" -m ralikit export --target coreml --precision fp32 --out "$work/native/coreml" >"$work/coreml.log" 2>&1 || { cat "$work/coreml.log"; exit 1; }
-        mv "$work"/native/coreml/*.mlpackage "$work/native/mini.mlpackage"
-        mv "$work"/native/coreml/*.mlpackage.ralikit.json "$work/native/mini.mlpackage.ralikit.json"
+    package=$work/native/tiny.mlpackage
+    for source in "$native/made-from" "$here/tiny_package.py" tests/support_export.py; do
+        [ "$package.ralikit.json" -nt "$source" ] || rm -rf "$package" "$package.ralikit.json"
+    done
+    if [ ! -e "$package.ralikit.json" ]; then
+        say "A small model's Core ML package"
+        "$python" "$here/tiny_package.py" "$package" >"$work/coreml.log" 2>&1 || { cat "$work/coreml.log"; exit 1; }
     fi
     say "The exported package against what Swift asks for"
-    "$python" "$here/signature.py" "$work/native/mini.mlpackage" >"$work/signature.log" 2>&1
+    "$python" "$here/signature.py" "$package" >"$work/signature.log" 2>&1
     count "$work/signature.log"
 else
     echo "coremltools is not installed: Core ML packages are not compared"; skipped=$((skipped + 1))
@@ -74,7 +79,7 @@ ln -s libonnxruntime.so.1 "$work/ort/lib/libonnxruntime.so"
 
 say "Swift Testing: Swift 6, warnings as errors, optimised as it ships"
 inside bash -c 'cd /src/runtimes/swift && env RALIKIT_ORT=/build/ort LD_LIBRARY_PATH=/build/ort/lib RALIKIT_NATIVE=/src/build/native \
-    RALIKIT_PACKAGE=/build/native/mini.mlpackage RALIKIT_FACTS_CASES=/build/native/facts.json \
+    RALIKIT_PACKAGE=/build/native/tiny.mlpackage RALIKIT_FACTS_CASES=/build/native/facts.json \
     swift test --scratch-path /build/r -c release -Xswiftc -enable-testing -Xswiftc -warnings-as-errors \
     -Xswiftc -gnone' >"$work/swift.log" 2>&1
 status=$?

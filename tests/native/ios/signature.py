@@ -1,10 +1,10 @@
 """What RaliKit asks of Core ML against what an exported package has: names, shapes, types.
 
-    python signature.py mini.mlpackage [SWIFT]
+    python signature.py PACKAGE [SWIFT]
 
 The Swift side is read from its sources and from the hand-written stub; the package's own words
-from its spec. SWIFT is runtimes/swift. Prints "ok …" or "FAILED …" a check; exit 1 where one
-failed.
+from its spec. PACKAGE is one that gives every output, SWIFT is runtimes/swift. Prints "ok …" or
+"FAILED …" a check; exit 1 where one failed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import types
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def stub_types(stub: str) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"case (\w+) = (\d+)", body)}
 
 
+def shapes(spec: Any) -> dict[str, list[int]]:
+    """Shape of every output."""
+    return {
+        out.name: [int(n) for n in out.type.multiArrayType.shape] for out in spec.description.output
+    }
+
+
 def main() -> int:
     """Compare, and say so line by line."""
     package = Path(sys.argv[1])
@@ -56,9 +64,11 @@ def main() -> int:
     engine = (swift / "Sources/RaliKit/CoreMLEngine.swift").read_text()
     ai = (swift / "Sources/RaliKit/CoreAIEngine.swift").read_text()
     core = {f.stem: f.read_text() for f in (swift / "Sources/RaliCore").glob("*.swift")}
-    reader = core["CoreMLPackage"]
+    reader, outputs = core["CoreMLPackage"], core["Outputs"]
+    read = set(re.findall(r'outputs\["(\w+)"\]', outputs))
     known = stub_types((swift / "Tests/Stubs/CoreML.swift").read_text())
     spec = model_spec(package)
+    found = shapes(spec)
     (given,) = spec.description.input
     array = given.type.multiArrayType
     metadata = dict(spec.description.metadata.userDefined)
@@ -81,6 +91,15 @@ def main() -> int:
         ),
         "the outputs are the facts'": (
             sorted(facts["outputs"]), sorted(out.name for out in spec.description.output)
+        ),
+        "the outputs that Swift reads": (sorted(read), sorted(facts["outputs"])),
+        "a score is one number": (1, prod(found["score"])),
+        "as many reasons as the facts name": (
+            len(facts.get("reasons", [])), prod(found.get("reasons", [0]))
+        ),
+        "members of a reason in the facts": (
+            sorted(set(re.findall(r'text\(entry, "(\w+)"', core["Facts"]))),
+            sorted({member for reason in facts.get("reasons", []) for member in reason}),
         ),
         "outputs are arrays of a type the stub knows": (
             [], [o.name for o in spec.description.output

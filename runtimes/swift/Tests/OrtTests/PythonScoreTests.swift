@@ -21,9 +21,15 @@ enum Native {
     _ precision: String, check: ScorerConfiguration.AcceleratorCheck = .never,
     embedding: Bool = false
   ) async throws -> RaliScorer {
+    try await scorer(of: model(precision), check: check, embedding: embedding)
+  }
+
+  static func scorer(
+    of file: URL, check: ScorerConfiguration.AcceleratorCheck = .never, embedding: Bool = false
+  ) async throws -> RaliScorer {
     let cache = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     return try await RaliScorer(
-      modelAt: model(precision),
+      modelAt: file,
       configuration: ScorerConfiguration(
         embedding: embedding, cacheDirectory: cache, acceleratorCheck: check)
     ) { file, _, _, _ in try OrtEngine(file) }
@@ -61,6 +67,42 @@ enum Native {
       #expect(score.reasonValues.allSatisfy { (0...1).contains($0.value) })
     }
     print("\(precision): \(scores.count) golden photos, largest difference from Python \(largest)")
+  }
+
+  /// A real bank: every value, and what is named in which order, as Python has it.
+  @Test func reasonsOfAllGoldenPhotos() async throws {
+    let table = try JSONValue(
+      parsing: Data(
+        contentsOf: Native.folder.appendingPathComponent("scores-mini-free-fp16.json")))
+    let entry = try #require(table["precisions"]?["fp16"])
+    let ids = entry["reason_ids"]?.array?.compactMap(\.string) ?? []
+    let scorer = try await Native.scorer(
+      of: Native.folder.appendingPathComponent("mini-free-fp16.onnx"))
+    #expect(scorer.model.hash == entry["file"]?.string)
+    #expect(scorer.facts.outputs == ["score", "reasons"])
+    #expect(scorer.facts.reasons.map(\.id) == ids)
+    #expect(ids.count == 8)
+    let scores = try #require(entry["scores"]?.object)
+    #expect(scores.count >= 40)
+    var (named, largest) = (0, 0.0)
+    for wanted in scores {
+      let score = try await scorer.score(Native.photo(wanted.name))
+      #expect(abs(score.value - (wanted.value.double ?? .nan)) <= 1e-3, "\(wanted.name)")
+      let python = entry["reasons"]?[wanted.name]?.array?.compactMap(\.double) ?? []
+      try #require(python.count == ids.count)
+      #expect(score.reasonValues.map(\.id) == ids)
+      for (mine, value) in zip(score.reasonValues, python) {
+        #expect(abs(mine.value - value) <= 1e-3, "\(wanted.name): \(mine.id), Python \(value)")
+        largest = max(largest, abs(mine.value - value))
+      }
+      let highest = zip(ids, python).filter { $0.1 >= 0.5 }.sorted { $0.1 > $1.1 }
+      #expect(score.reasons.map(\.id) == highest.map(\.0), "\(wanted.name)")
+      let words = Dictionary(uniqueKeysWithValues: scorer.facts.reasons.map { ($0.id, $0.words) })
+      #expect(score.reasons.allSatisfy { $0.words == words[$0.id] && !$0.words.isEmpty })
+      named += score.reasons.count
+    }
+    #expect(named > 0)
+    print("reasons: \(named) named, largest difference from Python \(largest)")
   }
 
   /// The probes are Python's to the last byte, and score as the file says they do.
