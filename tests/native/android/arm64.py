@@ -90,7 +90,9 @@ def line(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[bool, 
         return False, f"{name}: {here['runtime']} here, {there['runtime']} of pins.txt on ARM64"
     far = {key: apart(here["outputs"], there["outputs"], key) for key in here["outputs"][0]}
     said = ", ".join(f"{key} {value:.3g}" for key, value in far.items())
-    text = f"{name}: {len(here['outputs'])} photos, largest difference {said} (limit {LIMIT:g})"
+    count = len(here["outputs"])
+    over = "1 photo" if count == 1 else f"{count} photos"
+    text = f"{name}: {over}, largest difference {said} (limit {LIMIT:g})"
     return all(value <= LIMIT for value in far.values()), text
 
 
