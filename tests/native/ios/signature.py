@@ -68,7 +68,7 @@ def main() -> int:
     read = set(re.findall(r'outputs\["(\w+)"\]', outputs))
     known = stub_types((swift / "Tests/Stubs/CoreML.swift").read_text())
     spec = model_spec(package)
-    found = shapes(spec)
+    sizes = shapes(spec)
     (given,) = spec.description.input
     array = given.type.multiArrayType
     metadata = dict(spec.description.metadata.userDefined)
@@ -93,9 +93,9 @@ def main() -> int:
             sorted(facts["outputs"]), sorted(out.name for out in spec.description.output)
         ),
         "the outputs that Swift reads": (sorted(read), sorted(facts["outputs"])),
-        "a score is one number": (1, prod(found["score"])),
+        "a score is one number": (1, prod(sizes["score"])),
         "as many reasons as the facts name": (
-            len(facts.get("reasons", [])), prod(found.get("reasons", [0]))
+            len(facts.get("reasons", [])), prod(sizes.get("reasons", [0]))
         ),
         "members of a reason in the facts": (
             sorted(set(re.findall(r'text\(entry, "(\w+)"', core["Facts"]))),
