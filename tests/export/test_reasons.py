@@ -32,7 +32,7 @@ SLOW = ("fp16", "int8-weights")
 
 @pytest.fixture(scope="module")
 def banked(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle(tmp_path_factory.mktemp("banked") / "bundle", reasons=True, hidden=4)
+    return tiny_bundle(tmp_path_factory.mktemp("banked") / "bundle", reasons=True, hidden=16)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_every_target_and_precision_gives_the_banks_reasons(
     given = [runtime.outputs(v) for v in banked_gate.photos.views]
     found = np.stack([outputs["reasons"] for outputs in given])
     assert found.shape == wanted.shape == (12, 3)
-    assert wanted.std() > 0.1
+    assert wanted.std(axis=0).min() > 0.01  # every reason differs from photo to photo
     # Integers ruin the embedding of random layers: what is held is how the file reads its own.
     own = reasons_of(banked, np.stack([outputs["embedding"].reshape(-1) for outputs in given]))
     np.testing.assert_allclose(found, own, atol=2e-3)
