@@ -165,7 +165,7 @@ WORKER = """
 
     class Slow(Told):
         def answer(self, questions, prompt):
-            time.sleep(0.02)
+            time.sleep(0.06)  # a run long enough for three kills, however late they come
             return super().answer(questions, prompt)
 
     samples = read_meta(Path({labels!r}), Path({root!r}), mos_range=(1.0, 5.0))

@@ -25,22 +25,44 @@ extension PhotoScoring {
   }
 
   /// Score many photos, one at a time; the next is decoded while one is scored, and none is kept. What
-  /// cannot be read is an entry with its error. Leave the loop, or cancel the task around it, to stop.
+  /// cannot be read is an entry with its error. Leave the loop, or cancel the task around it, to stop; a
+  /// cancelled loop throws `CancellationError` and never just ends.
   ///
   /// - Parameters:
   ///   - photos: Gone through as results are taken, never ahead by more than one.
   ///   - total: Their number, for progress, where it is known.
   public func scores<Photos: Sequence & Sendable>(
     for photos: Photos, total: Int? = nil
-  ) -> AsyncThrowingStream<ScoredPhoto, any Error> where Photos.Element == PhotoSource {
+  ) -> ScoreStream where Photos.Element == PhotoSource {
     let feed = ScoreFeed(scorer: self, photos: photos, total: total)
-    return AsyncThrowingStream { try await feed.next() }
+    return ScoreStream { try await feed.next() }
   }
 
   /// Score files; see the other `scores(for:total:)`.
-  public func scores(for files: [URL]) -> AsyncThrowingStream<ScoredPhoto, any Error> {
+  public func scores(for files: [URL]) -> ScoreStream {
     scores(for: files.map(PhotoSource.url), total: files.count)
   }
+}
+
+/// The entries of `scores(for:total:)`, gone through once; every iterator takes the next of them.
+///
+/// `AsyncThrowingStream` ends without an error if its task is cancelled between two entries, which reads as
+/// "all photos are scored". This throws `CancellationError` whenever it happens.
+public struct ScoreStream: AsyncSequence, Sendable {
+  public typealias Element = ScoredPhoto
+
+  let pull: @Sendable () async throws -> ScoredPhoto?
+
+  public struct AsyncIterator: AsyncIteratorProtocol {
+    let pull: @Sendable () async throws -> ScoredPhoto?
+
+    public mutating func next() async throws -> ScoredPhoto? {
+      try Task.checkCancellation()
+      return try await pull()
+    }
+  }
+
+  public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pull: pull) }
 }
 
 /// A photo that is not decoded yet.
