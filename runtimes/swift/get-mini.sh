@@ -28,5 +28,4 @@ fi
 [ -f "$package/Manifest.json" ] || { echo "$package is no .mlpackage folder: give one that ralikit export wrote" >&2; exit 1; }
 rm -rf "$model"
 cp -R "$package" "$model"
-chmod -R u+rwX,go+rX "$model" # part of an app that others run; the export leaves the model to its owner alone
 echo "$model"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Exported files on an emulated ARM64 processor beside this one: the numbers, never the speed.
 #
-#   arm64.sh ARTIFACTS_DIR OUT
+#   arm64.sh ARTIFACTS_DIR OUT [NAME…]
 #
 # ARTIFACTS_DIR is what tests/native/artifacts.sh filled with fp32, fp16, int8, int8-weights and reasons; a
-# mini-PRECISION.tflite in it is scored too, by LiteRT. A few golden photos, or all with RALIKIT_ARM64_PHOTOS=all: floats
-# are computed in software. The last line is `N passed, N failed`. Exit 77, with the reason and `0 passed, 0 failed`,
-# where the emulator or a package cannot be had. RALIKIT_ARM64_TOOLS (default build/android/arm64) keeps what is
-# fetched: pins.txt names it.
+# mini-PRECISION.tflite in it is scored too, by LiteRT. With NAMEs, those files alone. A few golden photos, or all with
+# RALIKIT_ARM64_PHOTOS=all: floats are computed in software. The last line is `N passed, N failed`. Exit 77, with the
+# reason and `0 passed, 0 failed`, where the emulator or a package cannot be had. RALIKIT_ARM64_TOOLS (default
+# build/android/arm64) keeps what is fetched: pins.txt names it.
 set -euo pipefail
-[ $# -eq 2 ] || { echo "usage: $0 ARTIFACTS_DIR OUT" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 ARTIFACTS_DIR OUT [NAME…]" >&2; exit 2; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../../.." && pwd)
 artifacts=$(cd "$1" && pwd)
@@ -80,11 +80,14 @@ emulated -c 'import numpy, onnxruntime, platform; print("arm64:", platform.machi
 "$tools/host/usr/bin/qemu-aarch64" --version | head -n1
 
 models=()
-for name in fp32 fp16 int8 int8-weights; do models+=("$artifacts/mini-$name.onnx"); done
-models+=("$artifacts/mini-free-fp16.onnx")
-for name in fp32 int8; do
-    if [ -e "$artifacts/mini-$name.tflite" ]; then models+=("$artifacts/mini-$name.tflite"); fi
-done
+for name in "${@:3}"; do models+=("$artifacts/$name"); done
+if [ $# -eq 2 ]; then
+    for name in fp32 fp16 int8 int8-weights; do models+=("$artifacts/mini-$name.onnx"); done
+    models+=("$artifacts/mini-free-fp16.onnx")
+    for name in fp32 int8; do
+        if [ -e "$artifacts/mini-$name.tflite" ]; then models+=("$artifacts/mini-$name.tflite"); fi
+    done
+fi
 rm -f "$out"/views-*.npy
 PYTHONPATH=$repo/src "$python" "$here/arm64.py" views "$out" "${models[@]}"
 PYTHONPATH=$repo/src "$python" "$here/arm64.py" score "$out" "$out/here.json"

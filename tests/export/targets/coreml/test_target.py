@@ -111,6 +111,16 @@ def test_the_same_request_gives_the_same_bytes(
     assert sha256_path(again) == sha256_path(package(precision))
 
 
+def test_whoever_may_read_a_new_file_may_read_the_package(
+    package: Packages, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    new.touch()
+    files = [file for file in package("fp16").rglob("*") if file.is_file()]
+    assert len(files) >= 3
+    assert {file.stat().st_mode for file in files} == {new.stat().st_mode}
+
+
 def test_int8_weights_is_the_same_file_as_int8(package: Packages) -> None:
     """Core ML's int8 is weight-only, whatever it is called; the table of meanings says so."""
     assert sha256_path(package("int8")) == sha256_path(package("int8-weights"))

@@ -96,7 +96,16 @@ def convert(request: Request, path: Path) -> None:
             gc.collect()
         raise ExportError(f"coremltools cannot convert this graph: {summary}") from error
     _describe(request, path)
+    _open_to_readers(path)
     _check(path, request, stored)
+
+
+def _open_to_readers(path: Path) -> None:
+    """Give every file of a package the mode of a new file; coremltools keeps one to its owner."""
+    mode = (path / "Manifest.json").stat().st_mode & 0o777
+    for file in path.rglob("*"):
+        if file.is_file():
+            file.chmod(mode)
 
 
 def types_of(bench: Workbench, precision: str) -> dict[str, str]:
