@@ -127,6 +127,10 @@ export interface Score {
   readonly profile: "none" | "converted" | "browser";
   /** A small JPEG, where it was asked for. */
   readonly thumbnail?: Blob;
+  /** For `BestShot.scenes`, where it was asked for. */
+  readonly fingerprint?: Uint8Array;
+  /** Seconds since 1970 on the camera's own clock, where `fingerprint` was asked for; null: the file does not say. */
+  readonly taken?: number | null;
   readonly timings: { readonly decodeMs: number; readonly resizeMs: number; readonly inferMs: number };
 }
 
@@ -153,6 +157,8 @@ export interface ScoreOptions {
   thumbnail?: number;
   /** Larger photos are refused before they are decoded. Default 100 megapixels. */
   maxPixels?: number;
+  /** Also give what `BestShot.scenes` needs. Default false. */
+  fingerprint?: boolean;
 }
 
 export interface ScoreAllOptions extends ScoreOptions {
@@ -196,6 +202,8 @@ export class UsageError extends RaliError {}
 export interface Photo {
   readonly source: PixelSource;
   readonly profile: "none" | "converted" | "browser";
+  /** Seconds since 1970 on the camera's own clock; null: not said. */
+  readonly taken: number | null;
   thumbnail(edge: number): Promise<Blob>;
   close(): void;
 }
@@ -217,6 +225,54 @@ export function cutViews(source: PixelSource, p: Preprocess): Uint8Array;
 /** Metadata entries of an ONNX file, read from its protobuf. */
 export function readMetadata(bytes: Uint8Array): Map<string, string>;
 export function readFacts(bytes: Uint8Array): ModelFacts;
+/** A scored photo, for `BestShot.scenes`. */
+export interface Shot {
+  /** Its score. */
+  readonly value: number;
+  /** 192 bytes. */
+  readonly fingerprint: Uint8Array;
+  /** Seconds since any moment that all share; null or absent: not known. */
+  readonly taken?: number | null;
+}
+
+/** When two photos are of one scene; docs/contract.md. */
+export interface SceneRule {
+  /** Longest pause within a scene. Default 60. */
+  readonly seconds: number;
+  /** Least likeness to the scene's first photo, where both times are known. Default 0.70. */
+  readonly likeness: number;
+  /** The same where a time is not known. Default 0.95. */
+  readonly copyLikeness: number;
+}
+
+/** Photos of one scene, as places in the list that was given. */
+export interface Scene {
+  /** All of them, in the order they were taken. */
+  readonly shots: readonly number[];
+  readonly best: number;
+  /** Those that are not told apart from the best, highest first. */
+  readonly rivals: readonly number[];
+  /** Whether the model can tell which is the best. */
+  readonly sure: boolean;
+}
+
+export const BestShot: {
+  /** The mean colours of 8 x 8 cells, 192 bytes: the same in every runtime. */
+  fingerprint(source: PixelSource): Uint8Array;
+  /** Correlation of two fingerprints, -1 to 1. @throws {UsageError} One has not 192 bytes. */
+  likeness(one: Uint8Array, other: Uint8Array): number;
+  /** All scenes, also those of one photo, in the order of their first photos. */
+  scenes(shots: readonly Shot[], options: { tieWidth: number | null } & Partial<SceneRule>): Scene[];
+};
+
+/** A score's place among others. */
+export interface Place {
+  /** 1 for the highest; scores that are not told apart share the first of their places. */
+  readonly place: number;
+  readonly tied: boolean;
+}
+/** Places of scores, in the order given; `tieWidth` null: only equal ones share a place. */
+export function places(values: readonly number[], options: { tieWidth: number | null }): Place[];
 /**
  * A benchmark record as a sealed line that `ralikit report` reads, its line feed included.
  * @throws {UsageError} The values hold `schema` or `sha256`: the seal writes those.

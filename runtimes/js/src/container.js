@@ -1,6 +1,6 @@
 /**
- * What a photo's file says before it is decoded: its kind, its size in pixels, its colour profile
- * and its orientation. Browsers decode pixels but hand out none of this.
+ * What a photo's file says before it is decoded: its kind, its size in pixels, its colour profile,
+ * its orientation and when it was taken. Browsers decode pixels but hand out none of this.
  */
 
 import { PhotoError } from "./errors.js";
@@ -52,7 +52,7 @@ export function inspect(bytes) {
  * @returns {PhotoFile}
  */
 function plain(kind, width, height) {
-  return { kind, width, height, pixels: null, orientation: 1, profile: null, profileDeflated: false, hdr: null, coded: null };
+  return { kind, width, height, pixels: null, orientation: 1, taken: null, profile: null, profileDeflated: false, hdr: null, coded: null };
 }
 
 /** @param {Uint8Array} b @returns {PhotoFile} */
@@ -81,7 +81,7 @@ function jpeg(b) {
       file.width = u16(body, 3);
       file.pixels = body[5] === 1 ? "gray" : body[5] === 4 ? "cmyk" : "rgb";
     } else if (marker === 0xe1 && latin1(body, 0, 6) === "Exif\0\0") {
-      file.orientation = exifOrientation(body.subarray(6));
+      Object.assign(file, readExif(body.subarray(6)));
     } else if (marker === 0xe2 && latin1(body, 0, 12) === "ICC_PROFILE\0") {
       parts.set(body[12], body.subarray(14));
       wanted = body[13];
@@ -121,7 +121,7 @@ function png(b) {
       if (body[0] !== 2) file.coded ??= [body[0], body[1]];
     }
     if (name === "IDAT") seen = true;
-    if (name === "eXIf") file.orientation = exifOrientation(body);
+    if (name === "eXIf") Object.assign(file, readExif(body));
     if (name === "iCCP" && file.profile === null) {
       const zero = body.indexOf(0);
       if (zero >= 0 && body[zero + 1] === 0) {
@@ -154,32 +154,65 @@ function webp(b) {
     } else if (name === "ICCP") {
       file.profile = body;
     } else if (name === "EXIF") {
-      file.orientation = exifOrientation(latin1(body, 0, 6) === "Exif\0\0" ? body.subarray(6) : body);
+      Object.assign(file, readExif(latin1(body, 0, 6) === "Exif\0\0" ? body.subarray(6) : body));
     }
     at += 8 + length + (length & 1);
   }
   return file;
 }
 
+const TAGS = { orientation: 0x0112, exif: 0x8769, taken: 0x9003, fraction: 0x9291 };
+const ASCII = 2;
+const SHORT = 3;
+
 /**
- * Orientation in a TIFF-shaped EXIF block, 1 to 8; anything else reads as 1.
+ * What a TIFF-shaped EXIF block says: the orientation, 1 to 8, and when the photo was taken, seconds since
+ * 1970 on the camera's own clock, without regard to a zone. What is damaged says nothing.
  * @param {Uint8Array} b
+ * @returns {{orientation: number, taken: number | null}}
  */
-function exifOrientation(b) {
+function readExif(b) {
   const order = latin1(b, 0, 2);
-  if (order !== "II" && order !== "MM") return 1;
+  if (order !== "II" && order !== "MM") return { orientation: 1, taken: null };
   const two = order === "II" ? u16le : u16;
   const four = order === "II" ? u32le : u32;
-  const table = four(b, 4);
-  if (!(table + 2 <= b.length)) return 1;
-  const entries = two(b, table);
-  for (let i = 0; i < entries; i++) {
-    const at = table + 2 + i * 12;
-    if (at + 12 > b.length) return 1;
-    if (two(b, at) === 0x0112 && two(b, at + 2) === 3) {
-      const value = two(b, at + 8);
-      return value >= 1 && value <= 8 ? value : 1;
-    }
-  }
-  return 1;
+
+  /** Where a table's entries lie, 12 bytes each, by their tags. @param {number} at @returns {Map<number, number>} */
+  const table = (at) => {
+    const found = new Map();
+    if (!(at + 2 <= b.length)) return found;
+    for (let i = 0, entry = at + 2; i < two(b, at) && entry + 12 <= b.length; i++, entry += 12) found.set(two(b, entry), entry);
+    return found;
+  };
+  /** @param {number | undefined} entry @returns {string} */
+  const text = (entry) => {
+    if (entry === undefined || two(b, entry + 2) !== ASCII) return "";
+    const length = four(b, entry + 4);
+    const at = length <= 4 ? entry + 8 : four(b, entry + 8);
+    return length <= 64 && at + length <= b.length ? latin1(b, at, at + length).replace(/^[\0 ]+|[\0 ]+$/g, "") : "";
+  };
+
+  const first = table(four(b, 4));
+  const turned = first.get(TAGS.orientation);
+  const value = turned !== undefined && two(b, turned + 2) === SHORT ? two(b, turned + 8) : 1;
+  const pointer = first.get(TAGS.exif);
+  const exif = pointer === undefined ? new Map() : table(four(b, pointer + 8));
+  return {
+    orientation: value >= 1 && value <= 8 ? value : 1,
+    taken: seconds(text(exif.get(TAGS.taken)), text(exif.get(TAGS.fraction))),
+  };
+}
+
+/** @param {string} date As EXIF writes it. @param {string} fraction Digits behind its seconds. */
+function seconds(date, fraction) {
+  const found = /^(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)$/.exec(date);
+  if (!found) return null;
+  const [year, month, day, hour, minute, second] = found.slice(1).map(Number);
+  const moment = new Date(0);
+  moment.setUTCFullYear(year, month - 1, day);
+  moment.setUTCHours(hour, minute, second);
+  // A month of 13, or a 30th of February, would be read as a later day.
+  const exact = moment.getUTCMonth() === month - 1 && moment.getUTCDate() === day && moment.getUTCHours() === hour;
+  if (!exact || minute > 59 || second > 59) return null;
+  return moment.getTime() / 1000 + (/^\d+$/.test(fraction) ? Number(`0.${fraction}`) : 0);
 }

@@ -53,8 +53,8 @@ async function openBlob(blob, maxPixels) {
   if (file.width !== null && file.height !== null) checkSize(file.width, file.height, maxPixels);
   if (file.hdr) throw hdr(file.hdr);
   const profile = await readProfile(file);
-  if (file.kind === "png") return openPng(bytes, file.orientation, profile);
-  return openWithBrowser(blob, file, profile, maxPixels);
+  const photo = file.kind === "png" ? await openPng(bytes, file.orientation, profile) : await openWithBrowser(blob, file, profile, maxPixels);
+  return { ...photo, taken: file.taken };
 }
 
 /** @param {number} width @param {number} height @param {number} maxPixels */
@@ -236,6 +236,7 @@ function fromSamples(width, height, data, channels, profile) {
   return {
     source: { width, height, channels, read: (y, rows) => data.subarray(y * row, (y + rows) * row) },
     profile,
+    taken: null,
     thumbnail: async (edge) => {
       const rgba = channels === 4 ? Uint8ClampedArray.from(data) : withAlpha(data, width * height);
       const bitmap = await createImageBitmap(new ImageData(/** @type {any} */ (rgba), width, height));
@@ -321,6 +322,7 @@ function fromBitmap(bitmap, { conversion, profile, owned }) {
       },
     },
     profile,
+    taken: null,
     thumbnail: (edge) => draw(bitmap, edge, conversion),
     close: () => {
       context = null;

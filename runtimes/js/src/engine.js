@@ -1,5 +1,6 @@
 /** One loaded model on one thread: ONNX Runtime Web behind a few checks. */
 
+import { fingerprint } from "./best.js";
 import { ModelError, RuntimeLoadError } from "./errors.js";
 import { openPhoto } from "./decode.js";
 import { checkWhole, sha256 as hash } from "./digest.js";
@@ -78,7 +79,7 @@ export class Engine {
 
   /**
    * @param {import("../index.d.ts").PhotoInput} input
-   * @param {{thumbnail?: number, maxPixels?: number}} [options]
+   * @param {import("../index.d.ts").ScoreOptions} [options]
    * @returns {Promise<import("../index.d.ts").Score>}
    */
   async score(input, options = {}) {
@@ -94,8 +95,10 @@ export class Engine {
       const { value, reasons } = await this.infer(views);
       const t3 = performance.now();
       const thumbnail = options.thumbnail ? await photo.thumbnail(options.thumbnail) : undefined;
+      const scene = options.fingerprint ? { fingerprint: fingerprint(photo.source), taken: photo.taken } : {};
       const { scale, tieWidth, reasons: infos } = this.model.facts;
       return {
+        ...scene,
         reasons: namedReasons(reasons, infos), reasonValues: reasonValues(reasons, infos),
         score: value, scale, tieWidth, resolution: tieWidth, width, height, profile: photo.profile, thumbnail,
         timings: { decodeMs: t1 - t0, resizeMs: t2 - t1, inferMs: t3 - t2 },

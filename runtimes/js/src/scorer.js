@@ -76,10 +76,10 @@ export class RaliScorer {
    * @param {import("../index.d.ts").ScoreOptions} [options]
    * @returns {Promise<Score>}
    */
-  async score(input, { signal, thumbnail, maxPixels } = {}) {
+  async score(input, { signal, thumbnail, maxPixels, fingerprint } = {}) {
     if (this.#closed) throw new UsageError("this scorer is closed; load it again");
     signal?.throwIfAborted();
-    return this.#host.score(input, { thumbnail, maxPixels }, signal);
+    return this.#host.score(input, { thumbnail, maxPixels, fingerprint }, signal);
   }
 
   /**

@@ -9,6 +9,8 @@ export interface PhotoFile {
   pixels: "gray" | "rgb" | "cmyk" | null;
   /** EXIF, 1 to 8. */
   orientation: number;
+  /** Seconds since 1970 on the camera's own clock; null: not said. */
+  taken: number | null;
   profile: Uint8Array | null;
   profileDeflated: boolean;
   hdr: "PQ" | "HLG" | null;
