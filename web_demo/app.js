@@ -1,6 +1,6 @@
 /** Puts the page together: model, photos, tools, benchmark. */
 
-import { RaliScorer } from "./ralikit-web/index.js";
+import { BestShot, RaliScorer, places } from "./ralikit-web/index.js";
 import { measure, toRecord } from "./bench.js";
 import { save, toCsv } from "./csv.js";
 import { fromDrop, fromInput } from "./files.js";
@@ -9,6 +9,8 @@ import { Library, arrange, ranks } from "./library.js";
 import { percentile } from "./percentile.js";
 import { samples } from "./samples.js";
 import { ScoreScale } from "./scale.js";
+import { marks, words as sceneWords } from "./scenes.js";
+import { Selection, saveCopies } from "./selection.js";
 import { Viewer, compare, facts } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -18,8 +20,8 @@ const ORT = new URL("ort/", document.baseURI).href;
 const library = new Library();
 let scale = new ScoreScale({ minimum: 1, maximum: 5, meaning: "" });
 let ranked = new Map();
-/** Photos chosen to compare, oldest first. @type {number[]} */
-let chosen = [];
+let scenes = new Map();
+let sceneTexts = new Map();
 
 // --- the model -------------------------------------------------------------------------------
 
@@ -36,10 +38,11 @@ async function loadModel(from, label) {
   try {
     const scorer = await RaliScorer.load(from, {
       ort: ORT,
-      onProgress: ({ loaded, total }) => total && state("loading", `Loading ${label}, ${Math.round((100 * loaded) / total)} %`),
+      onProgress: ({ loaded, total }) => total && state("loading", loaded < total ? `Loading ${label}, ${Math.round((100 * loaded) / total)} %` : `Starting ${label}`),
     });
     scale = new ScoreScale(scorer.model.facts.scale);
     describe(scorer.model);
+    offerReasons(scorer.model.facts.reasons);
     setThreshold();
     await library.use(scorer);
     await previous?.close();
@@ -87,18 +90,18 @@ function take({ photos, left = 0 }) {
   if (photos.length) library.add(photos);
 }
 
+const selection = new Selection(() => redrawSoon());
 const gallery = new Gallery($("gallery"), $("more"), {
   open: (id) => viewer.open(id),
-  choose(id, on) {
-    chosen = chosen.filter((c) => c !== id);
-    if (on) chosen = [...chosen, id].slice(-2);
-    gallery.check(chosen);
-    $("compare").disabled = chosen.length !== 2;
-    $("compare").textContent = chosen.length === 2 ? "Compare two" : `Compare two (${chosen.length} chosen)`;
-    return on;
-  },
+  choose: (id, on) => selection.set(id, on),
 });
-const viewer = new Viewer(() => ({ order: gallery.order, ranks: ranked, scale }));
+const viewer = new Viewer(() => ({ order: gallery.order, ranks: ranked, scale, scenes: sceneTexts }));
+/** The chosen photos, in the order shown; those that are not shown come last. */
+function chosen() {
+  const at = new Map(gallery.order.map((item, i) => [item.id, i]));
+  const place = ({ id }) => at.get(id) ?? Infinity;
+  return library.items.filter((i) => selection.ids.has(i.id)).sort((a, b) => (place(a) === place(b) ? a.id - b.id : place(a) - place(b)));
+}
 
 let planned = false;
 /** Redraw soon: while hundreds of photos arrive, a few times a second is enough. */
@@ -116,9 +119,12 @@ function redraw() {
   const done = items.filter((i) => i.state === "done");
   const failed = items.filter((i) => i.state === "failed");
   document.body.classList.toggle("has-photos", items.length > 0);
-  ranked = ranks(items);
-  const shown = arrange(items, view());
-  gallery.show(shown, ranked, scale);
+  const tieWidth = library.scorer?.model.facts.tieWidth ?? null;
+  ranked = ranks(items, places, tieWidth);
+  findScenes(done, tieWidth);
+  selection.keep(items);
+  const shown = arrange(items, view(), scenes);
+  gallery.show(shown, ranked, scale, sceneTexts, selection.ids);
   $("tools").hidden = done.length === 0;
   const mean = done.reduce((sum, i) => sum + i.score, 0) / done.length;
   const all = `${done.length} photo${done.length === 1 ? "" : "s"}`;
@@ -127,6 +133,18 @@ function redraw() {
   drawHistogram(done);
   drawFailures(failed);
   drawProgress();
+}
+
+let sceneKey = "";
+/** Scenes are found again when other photos are there, and while many arrive only at the end. */
+function findScenes(done, tieWidth) {
+  if (library.working && done.length > 200) return;
+  const key = `${tieWidth} ${done.map((i) => `${i.id}:${i.score}`).join()}`;
+  if (key === sceneKey) return;
+  sceneKey = key;
+  scenes = marks(done, BestShot.scenes, tieWidth);
+  sceneTexts = new Map([...scenes].map(([id, mark]) => [id, sceneWords(mark)]));
+  $("choose-best").hidden = ![...scenes.values()].some((mark) => mark.size > 1);
 }
 
 function drawProgress() {
@@ -165,7 +183,18 @@ function drawHistogram(done) {
 
 // --- tools -----------------------------------------------------------------------------------
 
-const view = () => ({ order: $("order").value, side: $("side").value, threshold: Number($("threshold").value) });
+const view = () => ({
+  order: $("order").value, side: $("side").value, threshold: Number($("threshold").value),
+  reason: $("reason").value, scenes: $("scenes").value,
+});
+
+/** @param {readonly {id: string, words: string}[]} reasons */
+function offerReasons(reasons) {
+  const option = (value, textContent) => element("option", { value, textContent });
+  $("reason").replaceChildren(option("", "Any or none"), option("none", "None named"), ...reasons.map((r) => option(r.id, r.words)));
+  $("reason-field").hidden = reasons.length === 0;
+  document.body.classList.toggle("says-why", reasons.length > 0);
+}
 
 function setThreshold() {
   const slider = $("threshold");
@@ -178,44 +207,68 @@ function setThreshold() {
 
 function showThreshold() {
   const all = $("side").value === "all";
-  $("threshold").disabled = all;
+  $("threshold").hidden = $("threshold-value").hidden = all;
   $("threshold-value").textContent = all ? "" : scale.text(Number($("threshold").value));
   $("threshold").setAttribute("aria-valuetext", scale.text(Number($("threshold").value)));
 }
 
-function csv() {
+function csv(items = gallery.order) {
   const { facts: f, sha256 } = library.scorer.model;
-  return toCsv(gallery.order, ranked, { name: f.name, precision: f.precision, sha256 });
+  return toCsv(items, ranked, { name: f.name, precision: f.precision, sha256 }, scenes);
 }
 
-for (const id of ["order", "side", "threshold"]) {
+for (const id of ["order", "side", "threshold", "reason", "scenes"]) {
   $(id).addEventListener("input", () => {
     gallery.rewind();
     showThreshold();
     redraw();
   });
 }
-$("copy").onclick = async () => {
+/** Copy text, and say so on the button. */
+async function copy(button, text, words) {
+  const label = (button.dataset.label ??= button.textContent);
   try {
-    await navigator.clipboard.writeText(csv());
-    announce(`${gallery.order.length} rows copied.`);
-    $("copy").textContent = "Copied";
+    await navigator.clipboard.writeText(text);
+    announce(words);
+    button.textContent = "Copied";
   } catch {
-    $("copy").textContent = "Not allowed to copy";
-    announce("The browser did not allow copying; download the CSV instead.");
+    button.textContent = "Not allowed to copy";
+    announce("The browser did not allow copying.");
   }
-  setTimeout(() => ($("copy").textContent = "Copy CSV"), 1600);
-};
+  setTimeout(() => (button.textContent = label), 1600);
+}
+
+$("copy").onclick = () => copy($("copy"), csv(), `${gallery.order.length} rows copied.`);
 $("download").onclick = () => save(csv(), "ralikit-scores.csv", "text/csv");
-$("compare").onclick = () => {
-  const pair = chosen.map((id) => library.items.find((i) => i.id === id)).filter((i) => i?.state === "done");
-  if (pair.length === 2) compare(pair, scale, library.scorer.model.facts.tieWidth);
+$("choose-best").onclick = () => {
+  selection.only([...scenes].filter(([, mark]) => mark.is === "best").map(([id]) => id));
+  announce(`${selection.ids.size} photos chosen: the best of each scene.`);
+};
+$("choose-shown").onclick = () => selection.only(gallery.order.map((item) => item.id));
+$("choose-none").onclick = () => {
+  selection.only([]);
+  $("choose-shown").focus();
+};
+$("compare").onclick = () => compare(chosen(), scale, library.scorer.model.facts.tieWidth);
+$("copy-names").onclick = () => {
+  const names = chosen().map((item) => item.name);
+  return copy($("copy-names"), names.join("\n"), `${names.length} names copied.`);
+};
+$("download-chosen").onclick = () => save(csv(chosen()), "ralikit-chosen.csv", "text/csv");
+$("save-copies").onclick = async () => {
+  try {
+    const { folder, count } = await saveCopies(chosen());
+    announce(`${count} photos copied into ${folder}.`);
+    $("selection-words").textContent = `${count} copied into ${folder}`;
+  } catch (error) {
+    if (error.name === "AbortError") return; // no folder was picked
+    announce(`The photos could not be copied: ${error.message}`);
+    $("selection-words").textContent = "Not all could be copied";
+  }
 };
 $("clear").onclick = () => {
   library.clear();
-  chosen = [];
-  $("compare").disabled = true;
-  $("compare").textContent = "Compare two";
+  selection.only([]);
   announce("All photos removed from this page.");
   $("pick").focus();
 };

@@ -21,13 +21,15 @@ export class Gallery {
   /**
    * @param {HTMLElement} list
    * @param {HTMLElement} end Comes into view when one has scrolled to the end.
-   * @param {{open: (id: number) => void, choose: (id: number, on: boolean) => boolean}} actions
+   * @param {{open: (id: number) => void, choose: (id: number, on: boolean) => void}} actions
    */
   constructor(list, end, actions) {
     this.list = list;
     this.actions = actions;
     this.ranks = new Map();
     this.scale = null;
+    this.scenes = new Map();
+    this.chosen = new Set();
     new IntersectionObserver((entries) => {
       if (entries.some((e) => e.isIntersecting) && this.#shown < this.order.length) {
         this.#shown += STEP;
@@ -38,13 +40,17 @@ export class Gallery {
 
   /**
    * @param {import("./library.js").Item[]} order
-   * @param {Map<number, number>} ranks
+   * @param {Map<number, {place: number, tied: boolean, label: string}>} ranks
    * @param {import("./scale.js").ScoreScale} scale
+   * @param {Map<number, string>} scenes What each is in its scene, in words.
+   * @param {Set<number>} chosen
    */
-  show(order, ranks, scale) {
+  show(order, ranks, scale, scenes, chosen) {
     this.order = order;
     this.ranks = ranks;
     this.scale = scale;
+    this.scenes = scenes;
+    this.chosen = chosen;
     this.#place();
   }
 
@@ -77,21 +83,25 @@ export class Gallery {
   /** @param {import("./library.js").Item} item */
   #make(item) {
     const image = element("img", { className: "thumb", alt: "", decoding: "async", loading: "lazy" });
-    const box = element("input", { type: "checkbox", title: "Choose to compare" });
-    box.setAttribute("aria-label", `Compare ${item.name}`);
-    box.onchange = () => (box.checked = this.actions.choose(item.id, box.checked));
+    const box = element("input", { type: "checkbox", title: "Choose" });
+    box.setAttribute("aria-label", `Choose ${item.name}`);
+    box.onchange = () => this.actions.choose(item.id, box.checked);
+    // The button is called by what it shows; the words between are for those who do not see it.
+    const spoken = (name) => element("span", { className: `spoken before-${name}` });
     const open = element(
       "button", { className: "open", onclick: () => this.actions.open(item.id) },
-      image,
+      image, spoken("score"),
       element(
         "span", { className: "caption" },
-        element("span", { className: "score-line" }, element("span", { className: "score" }), element("span", { className: "word" })),
+        element("span", { className: "score-line" }, element("span", { className: "score" }), spoken("word"), element("span", { className: "word" })),
         element("span", { className: "bar" }, element("i")),
-        element("span", { className: "reasons" }),
-        element("span", { className: "name", textContent: item.name, title: item.name }),
+        ...["reasons", "scene"].flatMap((name) => [spoken(name), element("span", { className: name })]),
+        spoken("name"), element("span", { className: "name", textContent: item.name, title: item.name }),
       ),
     );
-    const card = element("li", { className: "card" }, open, element("span", { className: "rank" }), element("label", { className: "chosen" }, box));
+    const rank = element("span", { className: "rank" });
+    rank.setAttribute("aria-hidden", "true"); // the button says it
+    const card = element("li", { className: "card" }, open, rank, element("label", { className: "chosen" }, box));
     card.dataset.id = String(item.id);
     this.#cards.set(item.id, card);
     return card;
@@ -99,8 +109,10 @@ export class Gallery {
 
   /** @param {HTMLLIElement} card @param {import("./library.js").Item} item */
   #update(card, item) {
-    const rank = String(this.ranks.get(item.id));
-    const key = `${rank} ${item.score}`;
+    const { place, tied, label } = this.ranks.get(item.id);
+    const scene = this.scenes.get(item.id) ?? "";
+    card.querySelector("input").checked = this.chosen.has(item.id);
+    const key = `${label} ${item.score} ${scene}`;
     if (card.dataset.key === key) return;
     card.dataset.key = key;
     card.dataset.score = String(item.score);
@@ -110,17 +122,17 @@ export class Gallery {
       image.src = URL.createObjectURL(item.thumbnail);
       this.#urls.set(item.thumbnail, image.src);
     }
-    card.querySelector(".rank").textContent = rank;
-    card.querySelector(".score").textContent = this.scale.text(item.score);
-    card.querySelector(".word").textContent = this.scale.word(item.score);
+    const set = (name, words) => (card.querySelector(`.${name}`).textContent = words);
+    const word = this.scale.word(item.score);
     const reasons = (item.reasons ?? []).map((r) => r.words).join(", ");
-    card.querySelector(".reasons").textContent = reasons;
+    set("rank", label);
+    set("before-score", `Rank ${place}${tied ? ", shared" : ""}: `);
+    set("score", this.scale.text(item.score));
+    for (const [name, words] of Object.entries({ word, reasons, scene })) {
+      set(name, words);
+      set(`before-${name}`, words && (name === "word" ? ` of ${this.scale.maximum}, ` : ", "));
+    }
+    set("before-name", ", ");
     card.querySelector(".bar i").style.setProperty("--q", this.scale.share(item.score).toFixed(3));
-    card.querySelector(".open").setAttribute("aria-label", `Rank ${rank}: ${item.name}, score ${this.scale.spoken(item.score)}${reasons && `, ${reasons}`}. Open`);
-  }
-
-  /** @param {number[]} ids */
-  check(ids) {
-    for (const [id, card] of this.#cards) card.querySelector("input").checked = ids.includes(id);
   }
 }

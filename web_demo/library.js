@@ -15,6 +15,8 @@ const THUMBNAIL = 360; // longest edge, pixels: about 15 kB each
  * @property {number} [height]
  * @property {{decodeMs: number, resizeMs: number, inferMs: number}} [timings]
  * @property {string} [profile]
+ * @property {Uint8Array} [fingerprint]
+ * @property {number | null} [taken]
  * @property {Blob} [thumbnail]
  * @property {string} [error]
  */
@@ -59,7 +61,7 @@ export class Library extends EventTarget {
       }
     };
     try {
-      for await (const entry of this.scorer.scoreAll(next(), { signal: run.signal, thumbnail: THUMBNAIL })) {
+      for await (const entry of this.scorer.scoreAll(next(), { signal: run.signal, thumbnail: THUMBNAIL, fingerprint: true })) {
         this.#settle(taken[entry.index], entry);
       }
     } catch (error) {
@@ -108,8 +110,8 @@ export class Library extends EventTarget {
     if (entry.error) {
       Object.assign(item, { state: "failed", error: entry.error.message });
     } else {
-      const { score, reasons, reasonValues, width, height, timings, thumbnail, profile } = entry.score;
-      Object.assign(item, { state: "done", score, reasons, reasonValues, width, height, timings, thumbnail, profile });
+      const { score, reasons, reasonValues, width, height, timings, thumbnail, profile, fingerprint, taken } = entry.score;
+      Object.assign(item, { state: "done", score, reasons, reasonValues, width, height, timings, thumbnail, profile, fingerprint, taken });
     }
     this.progress.done++;
     this.#changed();
@@ -131,14 +133,28 @@ export class Library extends EventTarget {
 }
 
 /**
- * What is shown, in its order.
+ * What is shown, in its order. Scenes of several photos come whole: the best scene first, its best photo first.
  * @param {Item[]} items
- * @param {{order: string, side: string, threshold: number}} view
+ * @param {{order: string, side: string, threshold: number, reason?: string, scenes?: string}} view `reason`: "" any,
+ *   "none" none named, or an id; `scenes`: "all" photos, the "best" of each, or scenes of "several".
+ * @param {Map<number, import("./scenes.js").Mark>} [marks]
  */
-export function arrange(items, { order, side, threshold }) {
+export function arrange(items, { order, side, threshold, reason = "", scenes = "all" }, marks = new Map()) {
   const names = new Intl.Collator(undefined, { numeric: true });
+  const inScene = ({ id }) => {
+    if (scenes === "best") return marks.get(id)?.is === "best";
+    return scenes === "all" || marks.get(id)?.size > 1;
+  };
+  const named = ({ reasons = [] }) => {
+    if (reason === "none") return reasons.length === 0;
+    return reason === "" || reasons.some((r) => r.id === reason);
+  };
   const done = items.filter(
-    ({ state, score }) => state === "done" && (side === "all" || (side === "least" ? score >= threshold : score < threshold)),
+    (item) =>
+      item.state === "done" &&
+      (side === "all" || (side === "least" ? item.score >= threshold : item.score < threshold)) &&
+      inScene(item) &&
+      named(item),
   );
   const by = {
     best: (a, b) => b.score - a.score || a.id - b.id,
@@ -146,11 +162,21 @@ export function arrange(items, { order, side, threshold }) {
     name: (a, b) => names.compare(a.name, b.name),
     added: (a, b) => a.id - b.id,
   };
-  return done.sort(by[order]);
+  const of = ({ id }) => marks.get(id);
+  return done.sort(
+    scenes === "several" ? (a, b) => of(b).top - of(a).top || of(a).scene - of(b).scene || by.best(a, b) : by[order],
+  );
 }
 
-/** Rank of every scored photo, best first. @param {Item[]} items @returns {Map<number, number>} */
-export function ranks(items) {
-  const best = items.filter((i) => i.state === "done").sort((a, b) => b.score - a.score || a.id - b.id);
-  return new Map(best.map((item, i) => [item.id, i + 1]));
+/**
+ * The place of every scored photo; those that the model does not tell apart share one.
+ * @param {Item[]} items
+ * @param {(values: number[], options: object) => {place: number, tied: boolean}[]} places That of ralikit-web.
+ * @param {number | null} tieWidth
+ * @returns {Map<number, {place: number, tied: boolean, label: string}>} By the photos' ids.
+ */
+export function ranks(items, places, tieWidth) {
+  const done = items.filter((i) => i.state === "done");
+  const found = places(done.map((i) => i.score), { tieWidth });
+  return new Map(done.map(({ id }, i) => [id, { ...found[i], label: `${found[i].place}${found[i].tied ? "=" : ""}` }]));
 }

@@ -25,7 +25,7 @@ function reasonRows({ reasons = [], reasonValues = {} }) {
 }
 
 export class Viewer {
-  /** @param {() => {order: import("./library.js").Item[], ranks: Map<number, number>, scale: any}} view */
+  /** @param {() => {order: import("./library.js").Item[], ranks: Map<number, {label: string}>, scale: any, scenes: Map<number, string>}} view */
   constructor(view) {
     this.view = view;
     this.id = 0;
@@ -42,17 +42,18 @@ export class Viewer {
 
   /** @param {number} id */
   open(id) {
-    const { order, ranks, scale } = this.view();
+    const { order, ranks, scale, scenes } = this.view();
     const item = order.find((i) => i.id === id);
     if (!item) return;
     this.id = id;
-    $("viewer-title").textContent = `${ranks.get(id)}. ${item.name}`;
+    $("viewer-title").textContent = `${ranks.get(id).label} · ${item.name}`;
     picture($("viewer-image"), item.file);
     $("viewer-image").alt = item.name;
     const { decodeMs, resizeMs, inferMs } = item.timings;
     facts($("viewer-facts"), [
       ["Score", `${scale.spoken(item.score)} (${scale.meaning})`],
       ...reasonRows(item),
+      ...(scenes.get(id) ? [["Scene", scenes.get(id)]] : []),
       ["Photo", `${item.width} × ${item.height} pixels, ${(item.file.size / 1e6).toFixed(2)} MB`],
       ["Time", `decode ${ms(decodeMs)}, resize ${ms(resizeMs)}, model ${ms(inferMs)}`],
       ...(item.profile === "none" ? [] : [["Colours", item.profile === "converted" ? "embedded profile converted to sRGB" : "embedded profile converted by the browser: the score may differ a little from Python's"]]),

@@ -71,7 +71,25 @@ function measured(bytes) {
     sum += value;
     squares += value * value;
   }
-  return { bytes, sum, spread: BYTES * squares - sum * sum };
+  const spread = BYTES * squares - sum * sum;
+  const norm = Math.sqrt(spread / BYTES) || 1;
+  return { bytes, sum, spread, unit: Float64Array.from(bytes, (value) => (value - sum / BYTES) / norm) };
+}
+
+/**
+ * false only where a likeness is surely below `least`: of vectors of length 1 it is 1 - |a - b|² / 2, and most
+ * pairs are too far apart after a few of their numbers.
+ * @param {ReturnType<typeof measured>} a @param {ReturnType<typeof measured>} b @param {number} least
+ */
+function near(a, b, least) {
+  if (a.spread === 0 || b.spread === 0) return true;
+  const limit = 2 * (1 - least) + 1e-9;
+  for (let i = 0, far = 0; i < BYTES; i++) {
+    const apart = a.unit[i] - b.unit[i];
+    far += apart * apart;
+    if (far > limit) return false;
+  }
+  return true;
 }
 
 /** @param {ReturnType<typeof measured>} a @param {ReturnType<typeof measured>} b */
@@ -105,8 +123,10 @@ export function scenes(shots, { tieWidth, ...given }) {
     for (const scene of open) {
       const timed = taken !== null && scene.latest !== null;
       if (timed && taken - /** @type {number} */ (scene.latest) > rule.seconds) continue;
+      const least = timed ? rule.likeness : rule.copyLikeness;
+      if (!near(look, scene.lead, Math.max(least, highest))) continue;
       const like = alike(look, scene.lead);
-      if (like >= (timed ? rule.likeness : rule.copyLikeness) && like > highest) [found, highest] = [scene, like];
+      if (like >= least && like > highest) [found, highest] = [scene, like];
     }
     if (found === null) open.push((found = { lead: look, latest: null, shots: [] }));
     found.shots.push(i);

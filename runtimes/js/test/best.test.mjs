@@ -49,6 +49,43 @@ for (const { name, rule, shots, tie_width: tieWidth, scenes } of best.cases) {
   });
 }
 
+test("what is passed over in finding scenes would not have been joined", () => {
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const shots = [];
+  for (let i = 0; i < 300; i++) {
+    const towards = i % 3 ? shots[Math.floor(random() * i)].fingerprint : null;
+    const noise = 40 * random();
+    const look = Uint8Array.from({ length: 192 }, (_, k) => (towards ? Math.min(255, Math.max(0, towards[k] + noise * (random() - 0.5))) : 256 * random()));
+    shots.push({ value: random(), fingerprint: i % 50 === 7 ? new Uint8Array(192).fill(9) : look, taken: i % 4 ? i * 9 : null });
+  }
+  for (const likeness of [0.95, 0.7, 0.2, -1]) {
+    const rule = { seconds: 400, likeness, copyLikeness: 0.97 };
+    const found = BestShot.scenes(shots, { tieWidth: 0.1, ...rule });
+    assert.deepEqual(found.map((s) => s.shots), plainly(shots, rule));
+  }
+});
+
+/** The rule of docs/contract.md, every pair compared. */
+function plainly(shots, { seconds, likeness, copyLikeness }) {
+  const time = (i) => shots[i].taken ?? Infinity;
+  const open = [];
+  for (const i of shots.map((_, i) => i).sort((a, b) => (time(a) === time(b) ? a - b : time(a) - time(b)))) {
+    const { taken, fingerprint } = shots[i];
+    const fits = open.map(({ latest, shots: [lead] }) => {
+      const timed = taken !== null && latest !== null;
+      const like = BestShot.likeness(fingerprint, shots[lead].fingerprint);
+      return (timed && taken - latest > seconds) || like < (timed ? likeness : copyLikeness) ? -2 : like;
+    });
+    const most = Math.max(-2, ...fits);
+    if (most === -2) open.push({ latest: null, shots: [] });
+    const scene = open[most === -2 ? open.length - 1 : fits.indexOf(most)];
+    scene.shots.push(i);
+    scene.latest = taken ?? scene.latest;
+  }
+  return open.map((scene) => scene.shots);
+}
+
 test("places are shared by what is not told apart, and do not chain", () => {
   const of = (values, tieWidth) => places(values, { tieWidth }).map(({ place, tied }) => `${place}${tied ? "=" : ""}`);
   assert.deepEqual(of([3, 4.5, 4.45, 4.36, 1], 0.1), ["4", "1=", "1=", "3", "5"]);

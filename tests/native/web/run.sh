@@ -28,7 +28,7 @@ fi
 work=${RALIKIT_WEB_WORK:-$root/build/web}
 mkdir -p "$work"
 modules=${RALIKIT_NODE_MODULES:-$work/node_modules}
-if [ ! -d "$modules/playwright-core" ] || [ ! -d "$modules/onnxruntime-web" ]; then
+if [ ! -d "$modules/playwright-core" ] || [ ! -d "$modules/onnxruntime-web" ] || [ ! -d "$modules/axe-core" ]; then
     say "npm: the versions pinned in runtimes/js/package.json"
     node -e '
         const { devDependencies } = require(process.argv[1]);

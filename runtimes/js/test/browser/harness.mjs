@@ -11,6 +11,9 @@ const modules = process.env.RALIKIT_NODE_MODULES ?? join(repo, "build/web/node_m
 const require = createRequire(join(modules, "anything.js"));
 export const ortDist = join(modules, "onnxruntime-web/dist");
 
+/** The source of axe-core, to be evaluated in a page. */
+export const axe = readFileSync(join(modules, "axe-core/axe.min.js"), "utf8");
+
 export { golden, goldenFolder };
 /** Exported files and the scores Python gave with them, written by run.sh; {} without. */
 export const work = process.env.RALIKIT_WEB_WORK ?? join(repo, "build/web");

@@ -24,8 +24,9 @@ for (const [name, options] of [
   await page.waitForTimeout(400);
   await page.screenshot({ path: join(out, `web-${name}.png`) });
   if (name === "desktop-light") {
-    await page.getByLabel("Compare cat.jpg").check();
+    await page.getByLabel("Choose cat.jpg").check();
     await page.locator(".chosen input").nth(1).check();
+    await page.screenshot({ path: join(out, "web-chosen.png") });
     await page.click("#compare");
     await page.waitForTimeout(400);
     await page.screenshot({ path: join(out, "web-compare.png") });
