@@ -14,10 +14,18 @@ from ralikit.bench.records import Device, Record, append, replace
 from ralikit.cli import app
 from ralikit.errors import UsageError
 from ralikit.report.bench import sections
+from ralikit.report.brief import srcc_interval
 from ralikit.report.compare import regressions
 from ralikit.report.page import NOT_MEASURED, Table, html, markdown
 
 runner = CliRunner()
+
+
+def _glance(records: list[Record]) -> Table:
+    """The one table of the files at a glance."""
+    part = next(p for p in sections(records) if p.title == "Every file at a glance")
+    (table,) = part.tables
+    return table
 
 
 def _parity() -> Record:
@@ -74,7 +82,7 @@ def test_the_summary_shows_final_figures_on_the_fewest_threads() -> None:
     batch = replace(_slower(base, 9.0), runtime=field_replace(base.runtime, batch=8))
 
     def row(*records: Record) -> tuple[str, ...]:
-        (table,) = sections(records)[0].tables
+        table = _glance(list(records))
         (found,) = table.rows
         return found[table.columns.index("median") : table.columns.index("threads") + 1]
 
@@ -98,7 +106,7 @@ def test_the_summary_compares_files_on_one_set_of_photos() -> None:
         figures={**base.figures, "photos": 9, "srcc_mos": 0.1},
         time="2026-01-03T00:00:00Z",
     )
-    (table,) = sections([rated, other, stray])[0].tables
+    table = _glance([rated, other, stray])
     at = table.columns.index("SRCC with MOS")
     assert [row[at] for row in table.rows] == ["0.8", "0.8"]
     parity = next(part for part in sections([rated, other, stray]) if part.title == "Parity")
@@ -191,3 +199,71 @@ def test_comparing_unlike_records_is_refused(tmp_path: Path) -> None:
 def test_a_ragged_table_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         Table(title="t", columns=("a", "b"), rows=(("x",),))
+
+
+def _trained(precision: str, size: int, srcc: float, **figures: object) -> Record:
+    base = _parity()
+    model = field_replace(base.model, weights="trained", precision=precision, size_bytes=size)
+    return replace(base, model=model, figures={**base.figures, "srcc": srcc, **figures}, run="all")
+
+
+def test_the_report_begins_with_a_verdict_for_each_target() -> None:
+    """The smallest file that keeps the order; its time is of one run with float32, never of two."""
+    records = [
+        _trained("fp32", 9_000_000, 1.0),
+        _trained("int8", 3_000_000, 0.9991),
+        _trained("int4", 1_000_000, 0.9989),
+    ]
+    model = field_replace(records[0].model, precision="fp32")
+    one = {"runtime": field_replace(records[0].runtime, threads=1)}
+    fp32 = replace(made_up_record(run="one", **one), model=model)
+    int8 = replace(_slower(fp32, 0.25), model=field_replace(model, precision="int8"))
+    elsewhere = replace(_slower(int8, 9.0), run="two", time="2026-01-09T00:00:00Z")
+    onnx, tflite, coreml = sections([*records, fp32, int8, elsewhere])[0].text
+    assert onnx.startswith("ONNX: made-up in int8, 3.0 MB.")
+    assert "It takes 0.25 (0." in onnx
+    assert "for 95 % of them and within 0.5 for all; their order is kept (SRCC 0.9991)" in onnx
+    assert tflite == (
+        "TFLite: not measured "
+        "(ralikit bench parity REFERENCE FILE... --photos DIR --out records.jsonl)."
+    )
+    assert coreml.startswith("Core ML: not measured")
+    (lost, *_) = sections([records[2]])[0].text
+    assert lost == "ONNX: no file keeps the order of photos (SRCC 0.9989 at best)."
+    assert sections([made_up_record()])[0].title == "Every file at a glance"
+
+
+def test_the_interval_of_a_rank_correlation() -> None:
+    """By hand: atanh(0.6) = 0.693147, √((1 + 0.18) / 97) = 0.110295, times 1.96."""
+    low, high = srcc_interval(0.6, 100)
+    assert low == pytest.approx(np.tanh(0.693147 - 0.216175), abs=1e-5)
+    assert high == pytest.approx(np.tanh(0.693147 + 0.216175), abs=1e-5)
+    assert srcc_interval(1.0, 50) == (1.0, 1.0)
+    assert srcc_interval(0.5, 3) == (-1.0, 1.0)
+
+
+def test_files_that_photos_do_not_tell_apart_are_not_called_better() -> None:
+    one = field_replace(made_up_record().runtime, threads=1)
+
+    def caption(low: float) -> str:
+        files = [_trained("fp32", 9, 1.0, srcc_mos=0.8, photos=500)]
+        files.append(_trained("int8", 3, 1.0, srcc_mos=low, photos=500))
+        timed = [
+            replace(_slower(made_up_record(runtime=one), factor), model=file.model)
+            for factor, file in zip((2.0, 1.0), files, strict=True)
+        ]
+        (figure,) = sections([*files, *timed])[0].figures
+        return figure.caption
+
+    assert "do not tell the files apart by accuracy, and made-up onnx int8 is" in caption(0.79)
+    assert "better in both than: made-up onnx fp32, made-up onnx int8" in caption(0.4)
+
+
+def test_columns_without_a_figure_become_a_sentence() -> None:
+    rows = (("a", "1", NOT_MEASURED, NOT_MEASURED), ("b", NOT_MEASURED, NOT_MEASURED, "2"))
+    table = Table(title="t", columns=("file", "x", "y", "z"), rows=rows, fill="do it").folded()
+    assert table.columns == ("file", "x", "z")
+    assert table.rows == (("a", "1", NOT_MEASURED), ("b", NOT_MEASURED, "2"))
+    assert table.conditions == ("Not measured of any file: y.",)
+    whole = Table(title="t", columns=("file", "y"), rows=(("a", NOT_MEASURED),), fill="do it")
+    assert whole.folded().conditions == ("Not measured of any file: y (do it).",)

@@ -7,11 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ralikit.bench.records import Record
-from ralikit.bench.stats import Ratio, pareto, ratio_of_medians, summarise
-from ralikit.report import plots
+from ralikit.bench.stats import summarise
+from ralikit.report.brief import brief
+from ralikit.report.choice import (
+    FILL_DEVICE,
+    FILL_HOST,
+    FILL_PARITY,
+    FILL_TEACHER,
+    by_run,
+    label,
+    of_kind,
+    ratio_between,
+    ratio_text,
+)
 from ralikit.report.page import (
     NOT_MEASURED,
-    Figure,
     Photo,
     Section,
     Table,
@@ -21,27 +31,9 @@ from ralikit.report.page import (
     thumbnail,
 )
 from ralikit.report.reasons import reasons_section
+from ralikit.report.summary import summary
 
 TITLE = "ralikit benchmark report"
-
-_FILL_HOST = "ralikit bench host FILE... --out records.jsonl"
-_FILL_PARITY = "ralikit bench parity REFERENCE FILE... --photos DIR --out records.jsonl"
-_FILL_TEACHER = "ralikit bench teacher --size 7b --batches 1,2,4,8,16 --out records.jsonl"
-_FILL_DEVICE = "the benchmark view of the phone app, then ralikit report its records"
-
-
-def label(record: Record) -> str:
-    """A model's name in tables: name, format, precision, and the runtime where it is not usual."""
-    model = record.model
-    usual = {
-        "onnx": "onnxruntime",
-        "tflite": "litert",
-        "coreml": "coreml",
-        "torch": "torch",
-    }.get(model.format, "")
-    runtime = record.runtime.name
-    suffix = "" if usual and usual in runtime else f" in {runtime}"
-    return f"{model.name} {model.format} {model.precision}{suffix}"
 
 
 def describe(record: Record) -> str:
@@ -81,7 +73,8 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
             alone.
     """
     parts = [
-        _summary(records),
+        brief(records),
+        summary(records),
         *_latency_sections(records),
         _parity_section(records, photos),
         _teacher_section(records),
@@ -92,146 +85,17 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
 
 
 def _reasons_section(records: Sequence[Record]) -> Section | None:
-    found = _of_kind(records, "reasons")
+    found = of_kind(records, "reasons")
     return reasons_section(found, [label(record) for record in found])
-
-
-def _of_kind(records: Sequence[Record], kind: str) -> list[Record]:
-    return [r for r in records if r.kind == kind]
-
-
-def _by_run(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records of one interleaved run together, runs in the order they come."""
-    runs: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        runs[record.run].append(record)
-    return runs
-
-
-def _latest(records: Sequence[Record]) -> dict[str, Record]:
-    """The newest record of each label."""
-    return {label(r): r for r in sorted(records, key=lambda r: r.time)}
-
-
-def _plainest(records: Sequence[Record]) -> dict[str, Record]:
-    """Of each label a final record before a quick one, then the fewest threads, then the newest."""
-    found: dict[str, Record] = {}
-    for record in sorted(records, key=lambda r: r.time):
-        held = found.get(label(record))
-        if held is None or _plainness(record) <= _plainness(held):
-            found[label(record)] = record
-    return found
-
-
-def _compared(records: Sequence[Record]) -> tuple[dict[str, Record], str]:
-    """The parity record of each label that the summary shows, and the run most of them are of.
-
-    One set of photos for as many files as can be: the run that compares most files on photos with
-    MOS, the newest among equals. Files that it lacks show their newest record.
-    """
-    runs = _by_run(records)
-
-    def weight(run: str) -> tuple[int, str]:
-        rated = [r for r in runs[run] if "srcc_mos" in r.figures]
-        return len(rated), max(r.time for r in runs[run])
-
-    if not runs:
-        return {}, ""
-    main = max(runs, key=weight)
-    return _latest(records) | {label(r): r for r in runs[main]}, main
-
-
-def _plainness(record: Record) -> tuple[bool, int]:
-    return record.protocol.quick, record.runtime.threads
-
-
-def _summary(records: Sequence[Record]) -> Section:
-    """One row a model: what a team compares before shipping."""
-    latency = _of_kind(records, "latency")
-    host = [r for r in latency if r.device.kind == "host" and not r.device.emulated]
-    one = _plainest([r for r in host if r.runtime.batch == 1])
-    parity, main = _compared(_of_kind(records, "parity"))
-    rows, points = [], []
-    for name in sorted(one.keys() | parity.keys()):
-        timed, compared = one.get(name), parity.get(name)
-        record = timed or compared
-        if record is None:
-            continue
-        median = summarise(timed.samples["inference_s"]).median if timed else None
-        figures = compared.figures if compared else {}
-        rows.append(
-            (
-                name,
-                record.model.weights,
-                megabytes(record.model.size_bytes),
-                milliseconds(median),
-                NOT_MEASURED if timed is None else str(timed.runtime.threads),
-                megabytes(timed.memory.peak_bytes if timed and timed.memory else None),
-                str(figures.get("photos", NOT_MEASURED)),
-                number(figures.get("max_drift")),
-                number(figures.get("p95_drift")),
-                number(figures.get("srcc"), digits=5),
-                number(figures.get("srcc_mos"), digits=4),
-            )
-        )
-        # Only photos that all files were given put them in an order.
-        same = compared is not None and compared.run == main and "srcc_mos" in figures
-        if same and timed and median is not None and timed.runtime.threads == 1:
-            points.append((name, median * 1e3, record.model.size_bytes / 1e6, figures["srcc_mos"]))
-    table = Table(
-        title="Every file at a glance",
-        columns=(
-            "file",
-            "weights",
-            "size",
-            "median",
-            "threads",
-            "peak memory",
-            "photos compared",
-            "max drift",
-            "p95 drift",
-            "SRCC with reference",
-            "SRCC with MOS",
-        ),
-        rows=tuple(rows),
-        conditions=(
-            "Drift: difference from the reference's score, on the 1-5 scale. Latency: inference "
-            "alone, one photo (all its views), on the fewest threads that were timed; each run's "
-            "conditions stand below. Random weights say nothing of accuracy.",
-            *{f"Photos compared: {r.protocol.command}" for r in parity.values() if r.run == main},
-        ),
-        fill=f"{_FILL_HOST}; {_FILL_PARITY}",
-    )
-    figures_ = (
-        []
-        if len(points) < 2
-        else [
-            _accuracy_plot([(n, ms, s) for n, ms, _, s in points], "median latency, 1 thread, ms"),
-            _accuracy_plot([(n, mb, s) for n, _, mb, s in points], "size, MB"),
-        ]
-    )
-    return Section(title="Summary", tables=(table,), figures=tuple(figures_))
-
-
-def _accuracy_plot(points: list[tuple[str, float, float]], x_label: str) -> Figure:
-    front = pareto([(x, -y) for _, x, y in points])
-    best = ", ".join(points[i][0] for i in front)
-    return plots.scatter(
-        points,
-        front=front,
-        x_label=x_label,
-        y_label="SRCC with MOS",
-        caption=f"Accuracy against {x_label}. No other file is better in both than: {best}.",
-    )
 
 
 def _latency_sections(records: Sequence[Record]) -> list[Section]:
     timed = [
         record
-        for record in _of_kind(records, "latency")
+        for record in of_kind(records, "latency")
         if record.device.kind in {"host", "gpu"} and not record.device.emulated
     ]
-    tables = [_run_table(run) for run in _by_run(timed).values()]
+    tables = [_run_table(run) for run in by_run(timed).values()]
     if not tables:
         return []
     text = (
@@ -256,7 +120,7 @@ def _run_table(run: list[Record]) -> Table:
                 milliseconds(inference.median),
                 milliseconds(inference.p90),
                 f"{inference.spread:.0%}",
-                "1" if record is base else _ratio_text(ratio_between(record, base)),
+                "1" if record is base else ratio_text(ratio_between(record, base)),
                 milliseconds(summarise(end_to_end).median if end_to_end else None),
                 milliseconds(record.load_s),
                 milliseconds(record.first_s),
@@ -299,29 +163,13 @@ def _run_table(run: list[Record]) -> Table:
         ),
         rows=tuple(rows),
         conditions=(*conditions, *notes),
-        fill=_FILL_HOST,
+        fill=FILL_HOST,
     )
-
-
-def ratio_between(record: Record, base: Record) -> Ratio:
-    """Ratio of two records' median inference times; rounds are paired inside one run."""
-    same_run = record.run == base.run
-    return ratio_of_medians(
-        record.samples["inference_s"],
-        base.samples["inference_s"],
-        numerator_rounds=record.samples.get("round") if same_run else None,
-        denominator_rounds=base.samples.get("round") if same_run else None,
-        resamples=500,
-    )
-
-
-def _ratio_text(ratio: Ratio) -> str:
-    return f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
 
 
 def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
-    found = _of_kind(records, "parity")
-    tables = [_parity_table(run) for run in _by_run(found).values()] or [_parity_table([])]
+    found = of_kind(records, "parity")
+    tables = [_parity_table(run) for run in by_run(found).values()] or [_parity_table([])]
     return Section(title="Parity", tables=tuple(tables), photos=_worst_photos(found, photos))
 
 
@@ -359,7 +207,7 @@ def _parity_table(run: Sequence[Record]) -> Table:
         ),
         rows=rows or ((NOT_MEASURED,) * 9,),
         conditions=(*commands, *notes),
-        fill=_FILL_PARITY,
+        fill=FILL_PARITY,
     )
 
 
@@ -398,7 +246,7 @@ def _picture(folder: Path | None, name: str) -> str:
 
 def _teacher_section(records: Sequence[Record]) -> Section:
     """Q-Insight beside RALI, as in the paper's Figure 6."""
-    found = _of_kind(records, "teacher")
+    found = of_kind(records, "teacher")
     runs: dict[str, list[Record]] = defaultdict(list)
     for record in found:
         runs[record.run].append(record)
@@ -419,7 +267,7 @@ def _teacher_section(records: Sequence[Record]) -> Section:
                 title="On a GPU",
                 columns=("system", "batch", "memory", "time a photo"),
                 rows=(("Q-Insight 7B beside RALI ViT-L", "1-16", NOT_MEASURED, NOT_MEASURED),),
-                fill=_FILL_TEACHER,
+                fill=FILL_TEACHER,
             ),
         )
     )
@@ -477,13 +325,13 @@ def _teacher_table(run: list[Record]) -> Table:
             f"{first.protocol.command}",
             *notes,
         ),
-        fill=_FILL_TEACHER,
+        fill=FILL_TEACHER,
     )
 
 
 def _device_section(records: Sequence[Record]) -> Section:
     """Phones and browsers; what ran under emulation is named and kept out."""
-    latency = _of_kind(records, "latency")
+    latency = of_kind(records, "latency")
     real = [r for r in latency if r.device.kind in {"phone", "browser"} and not r.device.emulated]
     emulated = [r for r in latency if r.device.emulated]
     rows = []
@@ -508,6 +356,6 @@ def _device_section(records: Sequence[Record]) -> Section:
             f"Left out, since emulated (numerics, never speed): {label(r)} on {r.device.name}."
             for r in emulated
         ),
-        fill=_FILL_DEVICE,
+        fill=FILL_DEVICE,
     )
     return Section(title="Phones and browsers", tables=(table,))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ralikit.bench.records import Record
 from ralikit.bench.stats import ratio_of_medians
-from ralikit.report.bench import label
+from ralikit.report.choice import label
 
 
 @dataclass(frozen=True, kw_only=True)

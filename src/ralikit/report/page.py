@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,26 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"{self.title}: {len(row)} cells for {len(self.columns)} columns")
+
+    def folded(self) -> Table:
+        """The same without columns in which nothing was measured; a sentence names those."""
+        gone = [
+            i
+            for i in range(1, len(self.columns))
+            if self.rows and all(row[i] == NOT_MEASURED for row in self.rows)
+        ]
+        if not gone:
+            return self
+        kept = [i for i in range(len(self.columns)) if i not in gone]
+        names = ", ".join(self.columns[i] for i in gone)
+        filled = any(NOT_MEASURED in [row[i] for i in kept] for row in self.rows)
+        command = "" if filled or not self.fill else f" ({self.fill})"
+        return replace(
+            self,
+            columns=tuple(self.columns[i] for i in kept),
+            rows=tuple(tuple(row[i] for i in kept) for row in self.rows),
+            conditions=(*self.conditions, f"Not measured of any file: {names}{command}."),
+        )
 
     def markdown(self) -> str:
         """The table as Markdown, conditions below it."""

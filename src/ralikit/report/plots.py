@@ -133,6 +133,11 @@ def budgeted(
 def bars(names: Sequence[str], values: Sequence[float], *, x_label: str, caption: str) -> Figure:
     """Horizontal bars with their values written at the end."""
     figure, axes = _axes(x_label, "")
+    _bars(axes, names, values)
+    return Figure(svg=_svg(figure), caption=caption)
+
+
+def _bars(axes: Any, names: Sequence[str], values: Sequence[float]) -> None:
     places = range(len(names))[::-1]
     axes.barh(list(places), list(values), color=COLOURS[0], height=0.6)
     for place, value in zip(places, values, strict=True):
@@ -148,24 +153,78 @@ def bars(names: Sequence[str], values: Sequence[float], *, x_label: str, caption
     axes.set_yticks(list(places), list(names))
     axes.margins(x=0.14)
     axes.grid(visible=False, axis="y")
+
+
+def panels(parts: Sequence[tuple[str, Sequence[str], Sequence[float]]], *, caption: str) -> Figure:
+    """Bars, one panel above the other: title, names and values; each has a scale of its own."""
+    rows = [len(names) for _, names, _ in parts]
+    figure = _drawing(0.55 * len(parts) + 0.36 * sum(rows))
+    places = figure.subplots(len(parts), height_ratios=rows, squeeze=False)[:, 0]
+    for axes, (title, names, values) in zip(places, parts, strict=True):
+        _style(axes)
+        _bars(axes, names, values)
+        axes.set_title(title, loc="left", color=_SOFT, fontsize=9)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
     return Figure(svg=_svg(figure), caption=caption)
 
 
-def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
+def intervals(
+    points: Sequence[tuple[str, float, float, tuple[float, float]]],
+    *,
+    x_label: str,
+    y_label: str,
+    caption: str,
+) -> Figure:
+    """Points (name, x, y, (low, high)) with bars from low to high; the names stand in a legend."""
+    figure, axes = _axes(x_label, y_label)
+    for index, (name, x, y, (low, high)) in enumerate(points):
+        axes.errorbar(
+            [x],
+            [y],
+            yerr=[[y - low], [high - y]],
+            color=COLOURS[index % len(COLOURS)],
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=6,
+            capsize=3,
+            linestyle="none",
+            label=name,
+        )
+    axes.margins(0.12, 0.1)
+    axes.legend(
+        frameon=False,
+        labelcolor=_FG,
+        fontsize=8,
+        loc="upper left",
+        bbox_to_anchor=(0, -0.2),
+        ncols=2,
+    )
+    return Figure(svg=_svg(figure), caption=caption)
+
+
+def _drawing(height: float) -> Any:
     require("matplotlib", extra="bench", job="Drawing plots")
     from matplotlib.figure import Figure as Drawing
 
-    figure = Drawing(figsize=(5.2, 3.4), layout="constrained")
+    return Drawing(figsize=(5.2, height), layout="constrained")
+
+
+def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
+    figure = _drawing(3.4)
     axes = figure.add_subplot()
+    _style(axes)
     axes.set_xlabel(x_label, color=_FG)
     axes.set_ylabel(y_label, color=_FG)
+    return figure, axes
+
+
+def _style(axes: Any) -> None:
     axes.tick_params(colors=_SOFT, labelsize=8)
     axes.grid(color=_LINE, linewidth=0.6)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
         spine.set_visible(name in {"left", "bottom"})
         spine.set_color(_LINE)
-    return figure, axes
 
 
 def _svg(figure: Any) -> str:
