@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
 from ralikit.model.facts import dump_facts, facts_of
@@ -16,6 +17,13 @@ from ralikit.model.head import Head
 from ralikit.photo.views import Preprocess
 
 SMALL = Preprocess(size=16, shortest_edge=24, anchors=((0.0, 0.0), (1.0, 1.0), (0.5, 0.5)))
+
+
+def grey(value: int, width: int = 40, height: int = 30) -> Image.Image:
+    """A photo of one brightness that is not of one colour: two pixels differ, up and down."""
+    pixels = np.full((height, width, 3), value, dtype=np.uint8)
+    pixels[0, 0], pixels[0, 1] = min(255, value + 1), max(0, value - 1)
+    return Image.fromarray(pixels)
 
 
 def brightness_onnx(

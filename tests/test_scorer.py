@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support_scorer import SMALL, brightness_bundle, brightness_onnx
+from support_scorer import SMALL, brightness_bundle, brightness_onnx, grey
 
 import ralikit
 from ralikit.errors import BundleError, PhotoError, UsageError
@@ -40,7 +40,7 @@ def flat(value: int, width: int = 40, height: int = 30) -> Image.Image:
 
 def test_a_score_says_all_about_itself(scorer: Scorer, tmp_path: Path) -> None:
     path = tmp_path / "gray.png"
-    flat(51).save(path)
+    grey(51).save(path)
     score = scorer.score(path)
     assert float(score) == score.value == pytest.approx(1.8, abs=1e-5)
     assert (score.minimum, score.maximum, score.tie_width) == (1.0, 5.0, 0.25)
@@ -247,9 +247,18 @@ def test_the_reduced_decode_moves_scores_by_less_than_a_fiftieth(
 
 def test_a_note_of_the_decoder_reaches_the_score(scorer: Scorer) -> None:
     stream = io.BytesIO()
-    flat(9).save(stream, "PNG", icc_profile=b"damaged")
+    grey(9).save(stream, "PNG", icc_profile=b"damaged")
     (note,) = scorer.score(stream.getvalue()).notes
     assert "profile" in note
+
+
+def test_pictures_that_say_little_are_scored_with_a_note(scorer: Scorer) -> None:
+    (note,) = scorer.score(flat(200)).notes
+    assert note == "it is of one colour: its score means nothing"
+    (note,) = scorer.score(grey(200, 2, 1)).notes
+    size = scorer.preprocess.size
+    assert note == f"it has 2 x 1 pixels, enlarged {size} times: its score says little"
+    assert scorer.score(grey(200, size, size)).notes == ()
 
 
 def test_a_written_bundle_keeps_its_scorer(tmp_path: Path) -> None:

@@ -55,6 +55,20 @@ def draft_folder(parent: Path) -> Iterator[Path]:
         _close(lock)
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Know before long work that its folder cannot be written; it need not be there yet.
+
+    Raises:
+        RalikitError: If nothing can be written in it, or in what it would be made in.
+    """
+    there = next((p for p in (folder, *folder.absolute().parents) if p.exists()), folder)
+    try:
+        with draft_folder(there):
+            pass
+    except OSError as error:
+        raise RalikitError(f"cannot write in {folder}: {error.strerror or error}") from error
+
+
 @contextmanager
 def only_writer(file: Path) -> Iterator[None]:
     """Make sure that no other process writes a file while the block does.

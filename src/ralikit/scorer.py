@@ -204,7 +204,7 @@ class Scorer:
             opened.source,
             opened.width,
             opened.height,
-            opened.notes,
+            opened.notes + _doubts(opened.width, opened.height, views),
             opened.taken,
             look,
         )
@@ -240,6 +240,22 @@ class Scorer:
         values = checked_reasons(given["reasons"], len(self.reasons), where=name)
         score = float(given["score"].reshape(-1)[0])
         return checked_score(score, where=name), [float(v) for v in values]
+
+
+_ENLARGED = 8
+"""Photos that are enlarged so many times are hardly more than a few colours."""
+
+
+def _doubts(width: int, height: int, views: NDArray[np.uint8]) -> tuple[str, ...]:
+    """What makes a score say little, whatever the model: nothing to see, or hardly any pixels."""
+    if bool((views == views[0, 0, 0]).all()):
+        return ("it is of one colour: its score means nothing",)
+    times = views.shape[1] / min(width, height)
+    if times >= _ENLARGED:
+        return (
+            f"it has {width} x {height} pixels, enlarged {times:.0f} times: its score says little",
+        )
+    return ()
 
 
 def load(model: str | Path | None = None, *, threads: int | None = None) -> Scorer:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support_scorer import brightness_bundle, reasoned_file
+from support_scorer import brightness_bundle, grey, reasoned_file
 from typer.testing import CliRunner
 
 from ralikit.cli import app, main
@@ -36,7 +36,7 @@ def photos(tmp_path: Path) -> Path:
         ("mid.png", 127),
         ("near.png", 130),
     ]:
-        Image.new("RGB", (40, 30), (value,) * 3).save(root / name)
+        grey(value).save(root / name)
     (root / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
     return root
 
@@ -274,7 +274,7 @@ def reasoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def greys(tmp_path: Path) -> Path:
     for name, value in (("dark", 51), ("mid", 120), ("light", 204)):
-        Image.new("RGB", (40, 30), (value,) * 3).save(tmp_path / f"{name}.png")
+        grey(value).save(tmp_path / f"{name}.png")
     return tmp_path
 
 

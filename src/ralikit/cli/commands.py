@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ralikit import __version__
 
@@ -28,8 +29,37 @@ _GROUPS = (
     "import_",
 )
 
+
+class _Commands(TyperGroup):
+    """Helps that show no type on a flag: it takes no value."""
+
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)
+        _untype(params)
+        return params
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _untype_flags(command, ctx)
+        return command
+
+
+def _untype_flags(command: Any, ctx: Any) -> None:
+    _untype([*command.params, command.get_help_option(ctx)])
+    for below in getattr(command, "commands", {}).values():
+        _untype_flags(below, ctx)
+
+
+def _untype(params: Any) -> None:
+    for option in params:
+        if getattr(option, "is_flag", False) and option.metavar is None:
+            option.metavar = ""
+
+
 app = typer.Typer(
     name="ralikit",
+    cls=_Commands,
     help="Score image quality, train the scorer, and export it to phones.",
     no_args_is_help=True,
     add_completion=False,

@@ -36,6 +36,7 @@ def _precisions() -> str:
 
 
 def export(
+    context: typer.Context,
     bundle: Annotated[
         Path | None, typer.Argument(help="Bundle folder; default: the bundled model.")
     ] = None,
@@ -109,6 +110,8 @@ def export(
     from ralikit.cli.progress import progress
     from ralikit.extras import require
 
+    if precision != "auto":
+        _refuse_budgets(context)
     require("torch", extra="export", job="Export")
     require("onnx", extra="export", job="Export")
     from ralikit.export.options import ExportOptions, parse_outputs
@@ -151,6 +154,26 @@ def export(
                     _print_exported(item)
     if as_json:
         _print_json({"exported": [_export_json(item) for item in done]})
+
+
+_BUDGETS = ("max_drift", "min_srcc", "budget_mb", "prefer")
+
+
+def _refuse_budgets(context: typer.Context) -> None:
+    """Refuse budgets that nothing would be held to.
+
+    Raises:
+        UsageError: If one was given.
+    """
+    from ralikit.errors import UsageError
+
+    for name in _BUDGETS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(
+                f"--{name.replace('_', '-')} is a budget of --precision auto, which searches "
+                "a type for every layer; other precisions are held to limits of their own"
+            )
 
 
 def verify(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ralikit.drafts import refuse_unwritable
 from ralikit.errors import BundleError, ExportError, ParityError
 from ralikit.export.gate.checks import watch
 from ralikit.export.gate.gate import Gate, open_gate
@@ -141,12 +142,17 @@ def each(
     """Make several files of one bundle behind one gate, one after another.
 
     Args:
-        asked: At least one; every one is looked up, and not there yet, before any work.
+        asked: At least one, all into one folder; every one is looked up, and not there yet, before
+            any work.
         make: Makes one.
         tell: Told the target, the stage and the share done.
+
+    Raises:
+        RalikitError: If the folder cannot be written, before any work.
     """
     for one in asked:
         refuse_existing(one.file, overwrite=one.options.overwrite)
+    refuse_unwritable(asked[0].out)
     gate = gate_for(asked[0].bundle, asked[0].options, tell=tell)
     for number, one in enumerate(asked, 1):
         yield make(one, gate, named(tell, f"{one.target.name}, {number} of {len(asked)}"))
