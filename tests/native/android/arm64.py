@@ -28,6 +28,10 @@ on floats in software, 20 s a photo and file or more, and 5 s in int8."""
 LIMIT = 1e-6
 """Largest difference of an output. In int8 files it is the head's, which is of floats: in none of
 the 8-bit layers looked at did a value differ between x86 and the emulated core."""
+ROUNDED = {"long.png": 4e-6}
+"""Larger for photos on which float32 itself is that far off. Computed in float64, `mini` in fp32
+gives this one 1.9929868: x86 is 3.2e-6 above that, ARM64 3.6e-7. Of the other 38 none differs by
+more than 9.5e-7."""
 
 
 def photos(precision: str) -> list[Path]:
@@ -49,11 +53,20 @@ def write_views(folder: Path, models: list[Path]) -> None:
         paths = photos(facts.precision)
         settings = json.dumps([to_mapping(facts.preprocess), [p.name for p in paths]])
         views = folder / f"views-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.npy"
-        if not views.exists():
-            # Some photos differ in their files alone.
-            every = {v.tobytes(): v for v in (load_views(p, facts.preprocess) for p in paths)}
-            np.save(views, np.stack(list(every.values())))
-        job[f"{model.stem} {facts.target}"] = {"model": str(model.resolve()), "views": views.name}
+        names = views.with_suffix(".json")
+        if not names.exists():
+            # Some photos differ in their files alone: the first of them stands for all.
+            every: dict[bytes, tuple[str, Any]] = {}
+            for path in paths:
+                found = load_views(path, facts.preprocess)
+                every.setdefault(found.tobytes(), (path.name, found))
+            np.save(views, np.stack([found for _, found in every.values()]))
+            names.write_text(json.dumps([name for name, _ in every.values()]))
+        job[f"{model.stem} {facts.target}"] = {
+            "model": str(model.resolve()),
+            "views": views.name,
+            "photos": json.loads(names.read_text()),
+        }
     (folder / "job.json").write_text(json.dumps(job, indent=1))
 
 
@@ -67,6 +80,7 @@ def score(folder: Path, out: Path) -> None:
         outputs = [runtime.outputs(views) for views in np.load(folder / entry["views"])]
         found[name] = {
             "runtime": runtime.name,
+            "photos": entry["photos"],
             "outputs": [
                 {key: [float(v) for v in value.reshape(-1)] for key, value in given.items()}
                 for given in outputs
@@ -75,25 +89,28 @@ def score(folder: Path, out: Path) -> None:
         out.write_text(json.dumps(found))
 
 
-def apart(
-    here: list[dict[str, list[float]]], there: list[dict[str, list[float]]], key: str
-) -> float:
-    """Largest difference of an output over all photos."""
-    return max(
-        float(np.abs(np.subtract(a[key], b[key])).max()) for a, b in zip(here, there, strict=True)
-    )
+def apart(here: dict[str, Any], there: dict[str, Any], key: str) -> list[float]:
+    """The difference of an output, for each photo."""
+    pairs = zip(here["outputs"], there["outputs"], strict=True)
+    return [float(np.abs(np.subtract(a[key], b[key])).max()) for a, b in pairs]
 
 
 def line(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[bool, str]:
     """Whether a file's scores are as near as they must be, and the line that says how near."""
     if here["runtime"] != there["runtime"]:
         return False, f"{name}: {here['runtime']} here, {there['runtime']} of pins.txt on ARM64"
-    far = {key: apart(here["outputs"], there["outputs"], key) for key in here["outputs"][0]}
-    said = ", ".join(f"{key} {value:.3g}" for key, value in far.items())
+    far = {key: apart(here, there, key) for key in here["outputs"][0]}
+    said = ", ".join(f"{key} {max(values):.3g}" for key, values in far.items())
+    limits = [ROUNDED.get(name, LIMIT) for name in here["photos"]]
+    good = all(
+        value <= limit
+        for values in far.values()
+        for value, limit in zip(values, limits, strict=True)
+    )
     count = len(here["outputs"])
     over = "1 photo" if count == 1 else f"{count} photos"
-    text = f"{name}: {over}, largest difference {said} (limit {LIMIT:g})"
-    return all(value <= LIMIT for value in far.values()), text
+    text = f"{name}: {over}, largest difference {said} (limit {max(limits):g})"
+    return good, text
 
 
 def compare(here: dict[str, Any], there: dict[str, Any]) -> bool:

@@ -88,7 +88,7 @@ if [ $# -eq 2 ]; then
         if [ -e "$artifacts/mini-$name.tflite" ]; then models+=("$artifacts/mini-$name.tflite"); fi
     done
 fi
-rm -f "$out"/views-*.npy
+rm -f "$out"/views-*
 PYTHONPATH=$repo/src "$python" "$here/arm64.py" views "$out" "${models[@]}"
 PYTHONPATH=$repo/src "$python" "$here/arm64.py" score "$out" "$out/here.json"
 emulated "$here/arm64.py" score "$out" "$out/arm64.json"
