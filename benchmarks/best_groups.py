@@ -2,10 +2,10 @@
 
     python benchmarks/best_groups.py LIST PHOTOS OUT.json [MODEL...]
 
-LIST is a CSV with ``file,mos,scene`` (and ``in_shared``: 1 where `mini` was trained on the photo), PHOTOS the
-folder that holds its files. Of every scene of two photos or more, the highest score is held against the
-highest MOS, with the rule of ``ralikit best``: photos less than the tie width below the highest are not told
-apart from it. Figures are printed and written.
+LIST is a CSV with ``file,mos,scene`` (and ``in_shared``: 1 where `mini` was trained on the photo),
+PHOTOS the folder that holds its files. Of every scene of two photos or more, the highest score is
+held against the highest MOS, with the rule of ``ralikit best``: photos less than the tie width
+below the highest are not told apart from it. Figures are printed and written.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def judged(mos: list[float], scores: list[float], tie_width: float | None) -> di
     """One scene: what was said of its best photo, and what picking at random gives.
 
     Returns:
-        right, undecided or wrong as 0 or 1 (undecided: people's choice is among the photos not told apart; wrong:
-        it is not); random: the chance that one photo picked at random is people's choice; random_as_many: that
-        as many photos picked at random as were not told apart hold it.
+        right, undecided or wrong as 0 or 1 (undecided: people's choice is among the photos not told
+        apart; wrong: it is not); first: whether the highest score alone is people's choice, tie
+        width or not; first_random: the chance of that for a photo picked at random; regret and
+        regret_random: how much MOS either choice costs.
     """
     looks = [Shot(value=score, fingerprint=bytes(FIGURES)) for score in scores]
     (scene,) = find_scenes(looks, tie_width=tie_width)
@@ -48,15 +49,17 @@ def judged(mos: list[float], scores: list[float], tie_width: float | None) -> di
         "right": float(held and scene.sure),
         "undecided": float(held and not scene.sure),
         "wrong": float(not held),
-        "random": sum(value == top for value in mos) / len(mos),
-        "random_as_many": len(named) / len(mos),
+        "first": float(mos[scene.best] == top),
+        "first_random": sum(value == top for value in mos) / len(mos),
+        "regret": top - mos[scene.best],
+        "regret_random": top - sum(mos) / len(mos),
     }
 
 
 def measure(
     groups: dict[str, list[dict[str, str]]], scores: dict[str, float], tie_width: float | None
 ) -> dict[str, float]:
-    """Means over scenes, and the regret: how much MOS the first choice costs."""
+    """Means over scenes."""
     rows = [
         judged(
             [float(row["mos"]) for row in group],
@@ -66,16 +69,11 @@ def measure(
         for group in groups.values()
     ]
     means = {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
-    regret = 0.0
-    for group in groups.values():
-        chosen = max(group, key=lambda row: scores[row["file"]])
-        regret += max(float(row["mos"]) for row in group) - float(chosen["mos"])
     return {
         "scenes": len(groups),
         "photos": sum(len(group) for group in groups.values()),
         "right_or_undecided": means["right"] + means["undecided"],
         **means,
-        "regret": regret / len(groups),
     }
 
 
@@ -103,4 +101,9 @@ def main(labels: Path, photos: Path, out: Path, models: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:] or ["mini", "mini-free"])
+    main(
+        Path(sys.argv[1]),
+        Path(sys.argv[2]),
+        Path(sys.argv[3]),
+        sys.argv[4:] or ["mini", "mini-free"],
+    )
