@@ -318,3 +318,14 @@ def test_hashes_of_settings_from_before_a_setting_came_stay() -> None:
     assert "learn_temperature" not in align_mapping(SETTINGS)
     clip = replace(SETTINGS, objective="clip", chains=0, learn_temperature=True)
     assert align_mapping(clip)["learn_temperature"] is True
+
+
+def test_the_bank_is_drawn_anew_every_so_many_steps(photos: list[Path], tmp_path: Path) -> None:
+    store = open_store(photos[:12], tmp_path / "cache", preprocess=PREPROCESS)
+    settings = replace(SETTINGS, bank_redraw=5)
+    batches = Batches(store, np.arange(12), settings, 32, World())
+    draws = [batches.bank_of(step, 12, 4).tolist() for step in range(15)]
+    assert draws[0] == draws[4]
+    assert draws[5] == draws[9]
+    assert len({tuple(draws[step]) for step in (0, 5, 10)}) == 3
+    assert {text for draw in draws for text in draw} == {0, 1, 2, 3}

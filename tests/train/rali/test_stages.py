@@ -356,3 +356,20 @@ def test_reasons_are_trained_on_planted_faults(recipe: Path, tmp_path: Path) -> 
     assert sum(losses[-4:]) < sum(losses[:4])
     with pytest.raises(UsageError, match="reason_weight needs faults"):
         read_recipe(recipe, ["align.reason_weight=0.3"])
+
+
+def test_a_regressions_tower_gives_scores(recipe: Path, tmp_path: Path) -> None:
+    from ralikit.train.rali import stages
+
+    changes = ["align.objective=regression", "tower.config.dim=1", "align.epochs=6"]
+    values = read_recipe(recipe, changes)
+    out = tmp_path / "runs" / "reg"
+    run = runs.open_run(values, out, fits=False)
+    with pytest.raises(TrainingError, match="no finished alignment"):
+        stages.regressed(run)
+    stages.align(run)
+    score = stages.regressed(run)
+    mean, std = float(run.scores.mean()), float(run.scores.std())
+    standard = np.array([[-1.0], [0.0], [0.5], [99.0], [-99.0]], dtype=np.float32)
+    wanted = [mean - std, mean, mean + std / 2, 5.0, 1.0]
+    np.testing.assert_allclose(score(standard), wanted, rtol=1e-5)
