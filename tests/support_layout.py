@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +175,14 @@ def lay_out_development(shared: Path) -> None:
         _table(
             shared / name / "labels.csv",
             ["file", "mos", "split"],
-            lambda i, h=high: [_name(i), _quality(i) * h, "test" if i % 2 else "train"],
+            [[_name(i), _quality(i) * high, "test" if i % 2 else "train"] for i in range(PHOTOS)],
         )
     for stem, (name, high) in _LISTS.items():
         _photos(shared / "photos" / name)
         _table(
             shared / "lists" / f"{stem}.csv",
             ["file", "mos", "in_shared", "scene", "prompt"],
-            lambda i, h=high: [_name(i), _quality(i) * h, 1, i, i],
+            [[_name(i), _quality(i) * high, 1, i, i] for i in range(PHOTOS)],
         )
     (shared / "weights").mkdir()
     towers = {"mobilenet_v2": ("mobilenet_v2_float", {}), LITE: (LITE, {"variant": 0})}
@@ -196,9 +195,9 @@ def lay_out_development(shared: Path) -> None:
         write_safetensors(shared / "weights" / f"{stem}.safetensors", weights)
 
 
-def _table(path: Path, header: list[str], row: Callable[[int], list[Any]]) -> None:
+def _table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(header)
-        table.writerows(row(i) for i in range(PHOTOS))
+        table.writerows(rows)

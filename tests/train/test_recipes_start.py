@@ -90,6 +90,13 @@ def _teacher(recipe: Path, values: dict[str, Any], out: Path, model: Path) -> No
     assert (out / "model" / "ralikit-teacher.json").is_file()
 
 
+def _sft(recipe: Path, out: Path, model: Path) -> None:
+    changes = ["sft.images_per_step=2", "sft.max_steps=1", "sft.max_pixels=7056"]
+    changes += ["sft.runtime.per_device=2", f"model={model}"]
+    _run("sft", "--recipe", str(recipe), "--out", str(out), *_set(changes))
+    assert (out / "model" / "ralikit-teacher.json").is_file()
+
+
 class _StopError(Exception):
     """The first stage is done."""
 
@@ -127,7 +134,8 @@ def test_it_starts(
     recipe, out = FOLDER / name, tmp_path / "run"
     values = tomllib.loads(recipe.read_text(encoding="utf-8"))
     # Before the folder is changed: some fixtures are made by relative paths.
-    model = None if "tower" in values or "rows" in values else request.getfixturevalue("warm_vlm")
+    asks = "tower" not in values and "rows" not in values
+    model: Path = request.getfixturevalue("warm_vlm") if asks else Path()
     monkeypatch.chdir(workplace)
     if "rows" in values:
         _grid(recipe, out)
@@ -135,8 +143,10 @@ def test_it_starts(
         _rali(recipe, values, out)
     elif "sft_from" in values:
         _ract(recipe, out, model, monkeypatch)
-    else:
+    elif "method" in values:
         _teacher(recipe, values, out, model)
+    else:
+        _sft(recipe, out, model)
 
 
 def test_every_recipe_is_there() -> None:

@@ -70,7 +70,8 @@ def export_rali(
         require(module, extra="train", job="Writing RALI's layout")
     _refuse_what_scores_otherwise(bundle)
     tower = published_clip_names(_whole(bundle.tower_tensors()))
-    config, texts = _config(bundle), {}
+    config = _config(bundle)
+    texts: dict[str, NDArray[np.float32]] = {}
     if clip is not None:
         config, texts = _with_texts(config, clip, tower)
     with publish(out, overwrite=overwrite) as draft:
@@ -80,9 +81,10 @@ def export_rali(
         processor = to_json(_preprocessor(bundle.info.preprocess))
         (best / "preprocessor_config.json").write_text(processor, encoding="utf-8")
         write_safetensors(best / SAFE, {**texts, **tower}, {"format": "pt"})
-        for name in _TOKENIZER if clip is not None else ():
-            if (clip / name).is_file():
-                shutil.copyfile(clip / name, best / name)
+        if clip is not None:
+            for source in (clip / name for name in _TOKENIZER):
+                if source.is_file():
+                    shutil.copyfile(source, best / source.name)
         _write_head(draft, bundle.head(), {**texts, **tower})
     return out
 

@@ -12,7 +12,7 @@ from ralikit.extras import require
 from ralikit.files import read_json, to_json, write_text
 from ralikit.train.teacher.data import teacher_rows
 from ralikit.train.teacher.recipe import TeacherRecipe
-from ralikit.train.teacher.vlm import resolve_model
+from ralikit.train.teacher.vlm import is_hub_name, resolve_model
 
 __all__ = ["begin_run", "check_recipe", "difference", "hold_run", "read_recipe", "train_teacher"]
 
@@ -83,8 +83,8 @@ def check_recipe(recipe: TeacherRecipe) -> list[dict[str, Any]]:
         UsageError: If there is no such model folder.
     """
     rows = teacher_rows(recipe)
-    if recipe.model.count("/") != 1 or Path(recipe.model).is_absolute():
-        resolve_model(recipe.model)  # a hub name of two parts is left to the loader
+    if not is_hub_name(recipe.model):
+        resolve_model(recipe.model)
     return rows
 
 
