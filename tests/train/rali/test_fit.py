@@ -110,7 +110,7 @@ def _one_step(x: np.ndarray, scores: np.ndarray, settings: FitSettings) -> dict[
     a, b = given - given.mean(), y - y.mean()
     loss = 1 - (a * b).sum() / (a.norm() * b.norm())
     loss = loss + settings.mse_weight * ((given - y) / spread).square().mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert basis.grad is not None
     assert values.grad is not None
     return {
