@@ -140,7 +140,8 @@ def _agiqa3k(root: Path) -> None:
 
 
 def _csiq(root: Path) -> None:
-    header: list[object] = [None, None, None, "image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos"]
+    header: list[object] = [None] * 3
+    header += ["image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos"]
     kinds = ["noise", "blur", "contrast", "fnoise", "jpeg", "jpeg 2000"]
     tokens = ["AWGN", "BLUR", "contrast", "fnoise", "JPEG", "jpeg2000"]
     folders = ["awgn", "blur", "contrast", "fnoise", "jpeg", "jpeg2000"]
