@@ -31,7 +31,7 @@ from ralikit.train.rali.labelled import given_texts, read_samples, texts_of
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.reasons_fit import axes, bank_texts
 from ralikit.train.rali.recipe import RaliRecipe
-from ralikit.train.rali.run_folder import TEXTS, hold_recipe, is_aligned
+from ralikit.train.rali.run_folder import TEXTS, hold_recipe, is_begun
 from ralikit.train.rali.scenes import group_scenes
 from ralikit.train.rali.text_encoders import MINILM, encode_texts, open_text_encoder
 from ralikit.train.world import World, open_world
@@ -266,7 +266,7 @@ def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell, *, fits: b
     train, held_out = np.flatnonzero(kept), np.flatnonzero(~kept)
     tower, preprocess = start_tower(recipe)
     preflight.check_tower(recipe, tower, len(train), fits=fits)
-    if recipe.align.objective != "regression" and not is_aligned(recipe, out):
+    if recipe.align.objective != "regression" and not is_begun(out):
         encoder = open_text_encoder(encoder_place(recipe))
         preflight.check_encoder(recipe, tower, encoder, texts)
     run = Run(

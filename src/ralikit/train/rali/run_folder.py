@@ -63,7 +63,7 @@ def hold_recipe(recipe: RaliRecipe, out: Path) -> None:
     changed = _differing(_held(former), _held(recipe))
     if not changed:
         return
-    if _is_begun(out):
+    if is_begun(out):
         raise TrainingError(
             f"{out} holds a run of other settings ({', '.join(changed)} differ); use another folder"
         )
@@ -71,7 +71,8 @@ def hold_recipe(recipe: RaliRecipe, out: Path) -> None:
         (out / TEXTS).unlink(missing_ok=True)
 
 
-def _is_begun(out: Path) -> bool:
+def is_begun(out: Path) -> bool:
+    """Whether anything has been trained in a folder."""
     metrics = out / METRICS
     steps = metrics.is_file() and metrics.stat().st_size > 0
     return steps or (out / CHECKPOINT).is_file() or (out / ALIGNED).is_file()
