@@ -201,6 +201,42 @@ def test_printed_numbers_are_correlations_of_known_sets() -> None:
     assert own["VisualQuality-R1", "KADID-10k, SPAQ"] == (0.791, 0.831)
 
 
+def test_tables_of_the_papers_agree_with_each_other() -> None:
+    """What two tables print of one model is the same, to a digit of rounding."""
+
+    def of(key: str, method: str) -> tuple[float, float]:
+        (row,) = [r for r in paper_rows(key) if r.method == method and "PIPAL" in r.trained_on]
+        return row.plcc, row.srcc
+
+    # Eight sets are the four in-domain and the four out-of-domain ones (Tables A.3 and 3).
+    both = np.mean([of("in_domain", "RACT"), of("out_of_domain", "RACT")], axis=0)
+    assert of("eight_sets", "RACT, scores from KonIQ-10k") == pytest.approx(both, abs=1e-3)
+    (eight,) = [a for a in paper_averages() if a.key == "eight_sets"]
+    parts = {a.key: a.sets for a in paper_averages()}
+    assert set(eight.sets) == {*parts["in_domain"], *parts["out_of_domain"]}
+    assert of("agiqa", "RACT, SFT of all parts on texts") == of("agiqa", "RACT")  # Tables 5 and 3
+    # Table A.1: fine-tuned, rewarded without reasoning, with it; the last is Table 2's average.
+    means = {r.method: (r.plcc, r.srcc) for r in paper_rows("average")}
+    order = ["Qwen2.5-VL-7B, SFT on scores", "Q-Insight without reasoning", "Q-Insight"]
+    assert [means[m] for m in order] == [(0.732, 0.709), (0.768, 0.744), (0.806, 0.783)]
+    assert means["Q-Insight on Qwen2.5-VL-3B"] == (0.776, 0.753)
+    own = {r.method: (r.srcc, r.plcc) for r in paper_rows("visualquality_eight")}
+    assert own["VisualQuality-R1, fixed variance"] == (0.77, 0.799)
+
+
+def test_all_averages_are_printed_over_all_eight_sets(labelled: MetaSpec) -> None:
+    names = (*SEVEN, "tid2013")
+    sets = [load_set(replace(labelled, dataset=name, mos_range=(0.0, 5.0))) for name in names]
+    results = library.evaluate([_model("one", 0.3)], sets, resamples=5)
+    titles = [title for title, _, _ in accuracy.average_tables(results)]
+    assert titles == [
+        "average of the seven sets",
+        "in-domain average",
+        "out-of-domain average",
+        "average of the eight sets",
+    ]
+
+
 def test_an_average_is_printed_where_a_model_has_all_its_sets(labelled: MetaSpec) -> None:
     sets = [load_set(replace(labelled, dataset=name, mos_range=(0.0, 5.0))) for name in SEVEN]
     results = library.evaluate([_model("one", 0.3)], sets, resamples=5)

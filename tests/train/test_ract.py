@@ -12,7 +12,7 @@ from support_teacher import PIXELS, changed
 
 from ralikit.config import from_mapping
 from ralikit.data.triplets import read_triplets
-from ralikit.errors import TrainingError, UsageError
+from ralikit.errors import DataError, TrainingError, UsageError
 from ralikit.train.ract import RactRecipe, run_ract, stages
 
 pytest.importorskip("trl", reason="the extra 'teacher' is not installed")
@@ -119,9 +119,35 @@ def test_stages_launched_in_two_processes_each(
 
 
 def test_launched_stage_that_fails_stops_the_run(labelled: Path, tmp_path: Path) -> None:
-    settings = recipe(tmp_path / "none", labelled)
+    (tmp_path / "empty").mkdir()
+    settings = recipe(tmp_path / "empty", labelled)
     with pytest.raises(TrainingError, match="rl:koniq ended with exit code 3"):
         run_ract(settings, tmp_path / "ract", launch=["sh", "-c", "exit 3"])
+
+
+def test_all_that_is_named_is_looked_at_before_the_first_stage(
+    labelled: Path, tmp_path: Path
+) -> None:
+    out, words = tmp_path / "ract", ["sh", "-c", "exit 3"]
+    with pytest.raises(UsageError, match="there is no model folder"):
+        run_ract(recipe(tmp_path / "none", labelled), out, launch=words)
+    (tmp_path / "empty").mkdir()
+    good = {"path": labelled / "labels.csv", "root": labelled / "images", "mos_range": [1.0, 5.0]}
+    far = {**good, "root": labelled / "elsewhere"}
+    sets = [{"name": "koniq", "meta": good}, {"name": "spaq", "meta": far}]
+    with pytest.raises(DataError, match="6 of 6 images are missing"):
+        run_ract(recipe(tmp_path / "empty", labelled, datasets=sets), out, launch=words)
+    assert not out.exists()
+    # A stage that failed before it made anything holds nobody to its recipe; one that made it does.
+    with pytest.raises(TrainingError, match="exit code 3"):
+        run_ract(recipe(tmp_path / "empty", labelled), out, launch=words)
+    with pytest.raises(TrainingError, match="exit code 3"):
+        run_ract(recipe(tmp_path / "empty", labelled, sft_from="spaq"), out, launch=words)
+    assert json.loads((out / "recipe.json").read_text())["sft_from"] == "spaq"
+    (out / "rl" / "koniq").mkdir(parents=True)
+    (out / "rl" / "koniq" / "metrics.jsonl").write_text("{}\n")
+    with pytest.raises(UsageError, match=r"another recipe \(sft_from differ\)"):
+        run_ract(recipe(tmp_path / "empty", labelled), out, launch=words)
 
 
 def test_recipe_names_its_mistakes(tiny_vlm: Path, labelled: Path) -> None:

@@ -25,6 +25,7 @@ _GROUPS = (
     "analyze",
     "export",
     "export_preprocess",
+    "export_rali",
     "demo",
     "import_",
 )

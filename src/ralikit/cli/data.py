@@ -15,7 +15,7 @@ _data = typer.Typer(no_args_is_help=True)
 
 def register(app: typer.Typer) -> None:
     """Add `data` to the command line."""
-    app.add_typer(_data, name="data", help="Check label files and their images.")
+    app.add_typer(_data, name="data", help="Lay out published sets; check labels and images.")
 
 
 @_data.callback()
@@ -56,6 +56,57 @@ def check(
             typer.echo(line)
     if not report.sound:
         raise typer.Exit(1)
+
+
+@_data.command()
+def prepare(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="koniq, spaq, kadid, pipal, livew, agiqa3k, csiq, tid2013 or biq2021.",
+            metavar="SET",
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where you unpacked it, as it is published.")],
+    data: Annotated[Path, typer.Option(help="Folder that gets SET/images and SET/metas.")] = Path(
+        "data"
+    ),
+    metas: Annotated[
+        Path | None,
+        typer.Option(help="Folder of DeQA-Score's label files of the set, to take over."),
+    ] = None,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the photos instead of linking to them.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the set there.")] = False,
+) -> None:
+    """Lay out a set that you downloaded as the recipes name it; nothing is fetched.
+
+    Labels and photos are counted against what is published; the licence is shown as far as it is
+    known.
+    """
+    from ralikit.cli.progress import track
+    from ralikit.data.prepare import prepare as lay_out
+    from ralikit.data.published import published_set
+
+    published = published_set(name)
+    typer.echo(f"{published.name}: {published.licence}")
+    with track("photos", total=published.photos) as advance:
+        made = lay_out(
+            published,
+            folder,
+            data,
+            metas=metas,
+            copy=copy,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    how = "copied" if copy else "linked to: leave them where they are"
+    typer.echo(f"{made.folder}: {made.photos} photos, {how}")
+    for taken, count in made.metas.items():
+        typer.echo(f"{taken}: {count} photos, all there")
+    typer.echo("checksums are not known here: `ralikit data check` opens every photo")
+    typer.echo(f"next: ralikit data check {made.meta} --root {data}")
 
 
 def _lines(report: DataReport) -> list[str]:

@@ -1,4 +1,4 @@
-"""`ralikit train teacher | ract`: the reasoning models that RALI learns from."""
+"""`ralikit train teacher | ract | sft`: the reasoning models that RALI learns from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(train_app: typer.Typer) -> None:
     """Add the commands to `ralikit train`."""
     train_app.command()(teacher)
     train_app.command()(ract)
+    train_app.command()(sft)
 
 
 def teacher(
@@ -72,6 +73,32 @@ def ract(
     model = run_ract(settings, out, launch=shlex.split(launch), say=typer.echo)
     typer.echo(f"teacher: {model}")
     typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
+
+
+def sft(
+    recipe: Recipe,
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, metrics and the model.")],
+    changes: Changes = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last whole checkpoint.")
+    ] = False,
+) -> None:
+    """Fine-tune a vision-language model on scores or on quality texts, without reinforcement.
+
+    On several GPUs as `ralikit train teacher`.
+    """
+    from ralikit.cli.train import read_recipe_values
+    from ralikit.config import from_mapping
+    from ralikit.train.teacher.sft import SftRecipe, run_sft
+
+    settings = from_mapping(SftRecipe, read_recipe_values(recipe, changes), where=str(recipe))
+    model = run_sft(settings, out, resume=resume)
+    from ralikit.train.world import leave
+
+    leave()
+    if _first():
+        typer.echo(f"teacher: {model}")
+        typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
 
 
 def _first() -> bool:

@@ -40,7 +40,7 @@ def align(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume =
     def work(run: Run) -> None:
         stages.align(run, resume=resume)
 
-    run = _run(recipe, out, changes, work)
+    run = _run(recipe, out, changes, work, fits=None)
     if run.world.first:
         typer.echo(f"tower: {run.out / stages.TOWER}\nnext: ralikit train fit --recipe {recipe}")
 
@@ -79,15 +79,22 @@ def _stages() -> ModuleType:
 
 
 def _run(
-    path: Path, out: Path | None, changes: list[str] | None, work: Callable[[Run], None]
+    path: Path,
+    out: Path | None,
+    changes: list[str] | None,
+    work: Callable[[Run], None],
+    *,
+    fits: bool | None = True,
 ) -> Run:
     from ralikit.cli.progress import progress
     from ralikit.train.rali.run import open_run
     from ralikit.train.world import leave
 
     recipe = read_recipe(path, changes)
+    if fits is None:  # aligning alone: a fit follows unless the objective leaves none
+        fits = recipe.align.objective != "regression"
     with progress() as tell:
-        run = open_run(recipe, out or Path("runs") / path.stem, tell=tell)
+        run = open_run(recipe, out or Path("runs") / path.stem, fits=fits, tell=tell)
         work(run)
     leave()
     return run

@@ -94,7 +94,7 @@ def _good(
 
     if recipe is not None:
         from ralikit.cli.train_rali import read_recipe
-        from ralikit.train.rali.run import read_samples
+        from ralikit.train.rali.labelled import read_samples
 
         read = read_recipe(recipe, changes)
         settings = read.reasons or ReasonsSettings()

@@ -48,21 +48,46 @@ def _wrapper(names: Mapping[str, object]) -> str:
     return ""
 
 
+_CLIP_TOP = {
+    "embeddings.class_embedding": "class_token",
+    "embeddings.patch_embedding.weight": "patches.weight",
+    "embeddings.position_embedding.weight": "positions",
+    "pre_layrnorm.weight": "norm_in.weight",  # the published spelling
+    "pre_layrnorm.bias": "norm_in.bias",
+    "post_layernorm.weight": "norm_out.weight",
+    "post_layernorm.bias": "norm_out.bias",
+}
+
+
 def clip_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """What a CLIP checkpoint's entries are called here; its text tower's are left out."""
-    top = {
-        "embeddings.class_embedding": "class_token",
-        "embeddings.patch_embedding.weight": "patches.weight",
-        "embeddings.position_embedding.weight": "positions",
-        "pre_layrnorm.weight": "norm_in.weight",  # the published spelling
-        "pre_layrnorm.bias": "norm_in.bias",
-        "post_layernorm.weight": "norm_out.weight",
-        "post_layernorm.bias": "norm_out.bias",
-    }
-    renamed = _rename(vision_part(tensors), top)
+    renamed = _rename(vision_part(tensors), _CLIP_TOP)
     if "visual_projection.weight" in tensors:
         renamed["projection.weight"] = tensors["visual_projection.weight"]
     return renamed
+
+
+def published_clip_names(tensors: Mapping[str, T]) -> dict[str, T]:
+    """What the entries of a CLIP tower here are called in a checkpoint of `CLIPModel`.
+
+    Raises:
+        BundleError: If one is no part of such a tower.
+    """
+    theirs = {ours: f"vision_model.{name}" for name, ours in _CLIP_TOP.items()}
+    theirs["projection.weight"] = "visual_projection.weight"
+    in_block = {ours: name for name, ours in _BLOCK_NAMES.items()}
+    found: dict[str, T] = {}
+    for name, tensor in tensors.items():
+        _, _, rest = name.partition(".")
+        index, _, inner = rest.partition(".")
+        part, _, leaf = inner.rpartition(".")
+        if name.startswith("blocks.") and part in in_block:
+            found[f"vision_model.encoder.layers.{index}.{in_block[part]}.{leaf}"] = tensor
+        elif name in theirs:
+            found[theirs[name]] = tensor
+        else:
+            raise BundleError(f"the tower has {shown(name)}, which CLIP's does not have")
+    return found
 
 
 def siglip_names(vision: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 REPOSITORY = "ByteDance/Q-Insight"
 SUBFOLDER = "RALI"
 
-_CHECKPOINT, _PCA, _BASIS, _CLIP = "ckpt.pt", "pca.pkl", "basis.npz", "best"
-_NEEDED = (_CHECKPOINT, _PCA, f"{_CLIP}/config.json")
+CHECKPOINT, PCA, BASIS, CLIP = "ckpt.pt", "pca.pkl", "basis.npz", "best"
+_NEEDED = (CHECKPOINT, PCA, f"{CLIP}/config.json")
 _SCORER = ("pca_scale", "pca_components", "prototypes", "proto_scores", "logit_scale")
 _LICENCE = "as the release states; not stated in its files"
 
@@ -73,11 +73,11 @@ def import_rali(
     from ralikit.importers.hf_tower import load_hf_tower, read_torch
     from ralikit.importers.unpickle import read_pca
 
-    state = _state(read_torch(checkpoints / _CHECKPOINT), checkpoints / _CHECKPOINT)
+    state = _state(read_torch(checkpoints / CHECKPOINT), checkpoints / CHECKPOINT)
     clip = {n.removeprefix("clip."): t for n, t in state.items() if n.startswith("clip.")}
-    tower, preprocess = load_hf_tower(checkpoints / _CLIP, weights=clip or None)
-    head = _head(state, read_pca(checkpoints / _PCA), tower.dim, checkpoints)
-    _check_basis(checkpoints / _BASIS, head)
+    tower, preprocess = load_hf_tower(checkpoints / CLIP, weights=clip or None)
+    head = _head(state, read_pca(checkpoints / PCA), tower.dim, checkpoints)
+    _check_basis(checkpoints / BASIS, head)
     _check_scale(head.scores, scale)
     dtype = np.float16 if half else np.float32
     info = BundleInfo(
@@ -90,8 +90,8 @@ def import_rali(
         text_encoder="CLIP's own, frozen; not part of this bundle",
         provenance={
             "source": f"{REPOSITORY}/{SUBFOLDER} layout, imported by ralikit {__version__}",
-            "files": {name: sha256_path(checkpoints / name) for name in (_CHECKPOINT, _PCA)},
-            "clip_weights": _CHECKPOINT if clip else _CLIP,
+            "files": {name: sha256_path(checkpoints / name) for name in (CHECKPOINT, PCA)},
+            "clip_weights": CHECKPOINT if clip else CLIP,
         },
         licence=_LICENCE,
         notice="Trained by RALI's authors; check their licence and that of their data.",
@@ -121,18 +121,18 @@ def fetch_release(cache: Path | None = None) -> Path:
         ) from error
     folder = Path(root) / SUBFOLDER
     nested = folder / "checkpoints"
-    return nested if (nested / _CHECKPOINT).is_file() else folder
+    return nested if (nested / CHECKPOINT).is_file() else folder
 
 
 def _require_files(folder: Path) -> None:
     if not folder.is_dir():
         raise BundleError(f"{folder} is no folder; expected the release's checkpoints")
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
-    if not any((folder / _CLIP / name).is_file() for name in PREPROCESSORS):
-        missing.append(f"{_CLIP}/{PREPROCESSORS[-1]}")
+    if not any((folder / CLIP / name).is_file() for name in PREPROCESSORS):
+        missing.append(f"{CLIP}/{PREPROCESSORS[-1]}")
     if missing:
         nested = folder / "checkpoints"
-        hint = f"; {nested} is there: pass that" if (nested / _CHECKPOINT).is_file() else ""
+        hint = f"; {nested} is there: pass that" if (nested / CHECKPOINT).is_file() else ""
         raise BundleError(f"{folder} is not RALI's release: it lacks {', '.join(missing)}{hint}")
 
 
@@ -172,14 +172,14 @@ def _head(state: Mapping[str, Tensor], pca: FittedPca, dim: int, folder: Path) -
     scorer = {name: state[f"scorer.{name}"].detach().double().cpu().numpy() for name in _SCORER}
     pca_scale = np.abs(scorer["pca_scale"])
     if pca_scale.size == 0 or not pca_scale.min() > 0:
-        raise BundleError(f"{folder / _CHECKPOINT}: scorer.pca_scale holds a zero or NaN")
+        raise BundleError(f"{folder / CHECKPOINT}: scorer.pca_scale holds a zero or NaN")
     if scorer["logit_scale"].size != 1:
-        raise BundleError(f"{folder / _CHECKPOINT}: scorer.logit_scale is not one number")
+        raise BundleError(f"{folder / CHECKPOINT}: scorer.logit_scale is not one number")
     flat = [name for name in _SCORER[:-1] if scorer[name].ndim == 0]
     if flat:
-        raise BundleError(f"{folder / _CHECKPOINT}: scorer.{flat[0]} is a single number")
+        raise BundleError(f"{folder / CHECKPOINT}: scorer.{flat[0]} is a single number")
     if len(pca.mean) != dim:
-        raise BundleError(f"{folder / _PCA} is for {len(pca.mean)} features, the tower gives {dim}")
+        raise BundleError(f"{folder / PCA} is for {len(pca.mean)} features, the tower gives {dim}")
     # The release clamps it from below; a NaN is refused by Head.
     logit_scale = max(float(scorer["logit_scale"].reshape(())), 1e-6)
     try:

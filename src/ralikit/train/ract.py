@@ -37,7 +37,7 @@ from ralikit.train.teacher.recipe import (
     TeacherRecipe,
 )
 from ralikit.train.teacher.sft import SftSettings, sft_rows, train_sft
-from ralikit.train.teacher.train import difference, train_teacher
+from ralikit.train.teacher.train import check_recipe, difference, train_teacher
 
 __all__ = ["RactDataset", "RactRecipe", "run_ract", "run_stage", "stages"]
 
@@ -141,7 +141,7 @@ def run_ract(
         UsageError: If `out` was begun with another recipe.
         TrainingError: If a launched stage fails.
     """
-    _hold_recipe(recipe, out)
+    _begin(recipe, out)
     names = stages(recipe)
     for number, stage in enumerate(names, start=1):
         title = f"stage {number} of {len(names)}, {stage}"
@@ -227,19 +227,27 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _hold_recipe(recipe: RactRecipe, out: Path) -> None:
+def _begin(recipe: RactRecipe, out: Path) -> None:
+    """Hold the recipe against the one that began the folder, look at all it names, and write it."""
     place = out / "recipe.json"
-    stated = {"ralikit": __version__, **to_mapping(recipe)}
-    if not place.exists():
-        write_text(place, to_json(stated))
-        return
-    changed = difference(read_json(place), stated)
-    if changed:
-        raise UsageError(
-            f"{out} was begun with another recipe ({', '.join(changed)} differ); put the settings "
-            "back, or name another --out"
-        )
-    write_text(place, to_json(stated))  # how it runs on this machine may have changed
+    if place.exists() and _is_begun(out):
+        changed = difference(read_json(place), {"ralikit": __version__, **to_mapping(recipe)})
+        if changed:
+            raise UsageError(
+                f"{out} was begun with another recipe ({', '.join(changed)} differ); put the "
+                "settings back, or name another --out"
+            )
+    for dataset in recipe.datasets:
+        if not _is_done(recipe, out, f"rl:{dataset.name}"):
+            check_recipe(recipe.teacher(dataset))
+    # The launched stages read it; how it runs on this machine may have changed.
+    write_text(place, to_json({"ralikit": __version__, **to_mapping(recipe)}))
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether a stage has made anything that another recipe would not make."""
+    made = ("rl/*/model", "rl/*/checkpoints", "rl/*/metrics.jsonl", "texts/*.jsonl")
+    return any(True for pattern in made for _ in out.glob(pattern))
 
 
 def _main() -> None:

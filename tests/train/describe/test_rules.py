@@ -119,3 +119,26 @@ def test_words_choose_what_texts_speak_of(tmp_path: Path) -> None:
         for text in texts[words]:
             assert any(w in text for w in lowest) == level_said, text
             assert any(w in text.lower() for w in faults) == fault_said, text
+
+
+def test_without_the_verdict_the_words_are_the_same_but_for_it(tmp_path: Path) -> None:
+    rules = fit_rules([_statistics(sharpness=v, noise=v) for v in np.linspace(0, 10, 50)])
+    photo = _statistics(sharpness=0.0, noise=9.0)
+    for seed in range(30):
+        one, two = (
+            describe(photo, 4.2, rules, rng=np.random.default_rng(seed), judged=judged)
+            for judged in (True, False)
+        )
+        assert two in one
+        assert any(word in one.replace(two, "") for word in LEVELS[level(4.2)])
+        assert len(one) > len(two) + len("a photo")
+    path = tmp_path / "photo.png"
+    Image.fromarray(textured()).save(path)
+    sample = [Sample(image=path, name="photo.png", score=4.2, raw=0.0)]
+    for words in ("measurements", "measurements-alone"):
+        describe_rules(sample, tmp_path / f"{words}.jsonl", texts=6, words=words)
+    said = [
+        [t.text for t in read_triplets(tmp_path / f"{words}.jsonl")[0].texts]
+        for words in ("measurements", "measurements-alone")
+    ]
+    assert all(part in whole and part != whole for whole, part in zip(*said, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,10 @@ def test_rows_that_make_no_sense_are_refused(workplace: Path) -> None:
     grid = from_mapping(AblationGrid, read_toml(workplace / "grid.toml"))
     with pytest.raises(UsageError, match="no row 'y'; the grid has full, the same"):
         grid.pick(["y"])
+    with pytest.raises(UsageError, match="row 'x': a regression needs a tower whose width"):
+        Row(name="x", align={"objective": "regression"}).recipe(recipe)
+    with pytest.raises(UsageError, match="row 'x': a regression is trained and has no fit"):
+        Row(name="x", align={"objective": "regression"}, pca=False)
     with pytest.raises(UsageError, match="at least two rows"):
         AblationGrid(recipe=Path("r"), test=grid.test, rows=grid.rows[:1])
 
@@ -216,4 +221,11 @@ def test_the_shipped_grid_has_the_papers_rows() -> None:
     recipe = read_recipe(path.parent / grid.recipe, None)
     for row in grid.rows:
         row.fit_settings(recipe.fit)
-        assert row.recipe(recipe).tower == recipe.tower
+        changed = row.recipe(recipe)
+        dim = 1 if row.regresses else recipe.tower.config["dim"]
+        assert changed.tower == replace(recipe.tower, config={"dim": dim})
+    by_name = {row.name: row.recipe(recipe).align for row in grid.rows}
+    alone = [a for n, a in by_name.items() if n.startswith("contrastive loss alone")]
+    assert [(a.objective, a.learn_temperature, a.chains) for a in alone] == [("clip", True, 0)]
+    same = {a.seed for a in by_name.values()} | {a.epochs for a in by_name.values()}
+    assert same == {recipe.align.seed, recipe.align.epochs}  # what is compared is trained alike

@@ -20,7 +20,7 @@ from support_align import PREPROCESS, SETTINGS, align_data, make_alignment, phot
 from ralikit.errors import TrainingError, UsageError
 from ralikit.photo.views import Preprocess, make_views
 from ralikit.train.rali.align import CHECKPOINT, METRICS, Alignment, ridge
-from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.align_settings import AlignSettings, align_mapping
 from ralikit.train.rali.batches import Batches, shares
 from ralikit.train.rali.features import cut
 from ralikit.train.rali.photo_store import open_store
@@ -275,3 +275,57 @@ def test_the_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert given[8] == pytest.approx(0.2)
     constant = SimpleNamespace(settings=replace(settings, schedule="constant"), steps=8)
     assert [Alignment.rate(constant, step) for step in (0, 3, 8)] == [0.5, 2.0, 2.0]  # type: ignore[arg-type]
+
+
+def test_a_learnt_temperature_goes_where_the_loss_falls_is_bounded_and_resumes(
+    photos: list[Path], tmp_path: Path
+) -> None:
+    settings = replace(
+        SETTINGS, objective="clip", learn_temperature=True, temperature=0.5, chains=0, epochs=4
+    )
+    whole = _run(photos, tmp_path / "whole", settings)
+    lines = (tmp_path / "whole" / METRICS).read_text().splitlines()
+    told = [json.loads(line)["temperature"] for line in lines]
+    assert told[0] == pytest.approx(0.5)
+    # Adam's first step is the rate's, on the logarithm, towards the lower loss.
+    assert abs(math.log(told[1] / told[0])) == pytest.approx(whole.rate(0), rel=1e-2)
+
+    def loss_at(temperature: float) -> float:
+        fixed = replace(settings, learn_temperature=False, temperature=temperature)
+        alignment = make_alignment(photos, tmp_path / "cache", fixed)
+        return alignment.train_step(alignment.batches.make(0))["loss"]
+
+    assert (loss_at(0.51) < loss_at(0.49)) == (told[1] > told[0])
+    assert json.loads(lines[0])["loss"] == pytest.approx(loss_at(0.5), rel=1e-5)
+    (tmp_path / "killed").mkdir()
+    first = make_alignment(photos, tmp_path / "cache", settings)
+    with first._log(tmp_path / "killed") as log:
+        for step in range(4):
+            log({"step": step, **first.train_step(first.batches.make(step))})
+    first.save(tmp_path / "killed" / CHECKPOINT)
+    second = _run(photos, tmp_path / "killed", settings, resume=True)
+    assert second.temperature == pytest.approx(whole.temperature, rel=1e-6)
+    # CLIP's bound: cosines are multiplied by 100 at most.
+    sharp = make_alignment(photos, tmp_path / "cache", replace(settings, temperature=0.008))
+    sharp.train_step(sharp.batches.make(0))
+    assert sharp.temperature == pytest.approx(0.01, rel=1e-5)
+    fixed = make_alignment(photos, tmp_path / "cache", replace(settings, learn_temperature=False))
+    assert "temperature" not in fixed.train_step(fixed.batches.make(0))
+    assert fixed.temperature == 0.5
+
+
+def test_hashes_of_settings_from_before_a_setting_came_stay() -> None:
+    assert "learn_temperature" not in align_mapping(SETTINGS)
+    clip = replace(SETTINGS, objective="clip", chains=0, learn_temperature=True)
+    assert align_mapping(clip)["learn_temperature"] is True
+
+
+def test_the_bank_is_drawn_anew_every_so_many_steps(photos: list[Path], tmp_path: Path) -> None:
+    store = open_store(photos[:12], tmp_path / "cache", preprocess=PREPROCESS)
+    settings = replace(SETTINGS, bank_redraw=5)
+    batches = Batches(store, np.arange(12), settings, 32, World())
+    draws = [batches.bank_of(step, 12, 4).tolist() for step in range(15)]
+    assert draws[0] == draws[4]
+    assert draws[5] == draws[9]
+    assert len({tuple(draws[step]) for step in (0, 5, 10)}) == 3
+    assert {text for draw in draws for text in draw} == {0, 1, 2, 3}

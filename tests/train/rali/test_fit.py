@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from ralikit.errors import TrainingError
-from ralikit.train.rali.basis import fit_pca
+from ralikit.train.rali.basis import bucketed_kmeans, fit_pca
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 
@@ -73,3 +76,81 @@ def test_degraded_copies_are_pushed_below_their_originals() -> None:
         return float((score(chains.embeddings[:, 0]) - score(chains.embeddings[:, 2])).mean())
 
     assert drop(trained) > drop(without) + 0.1
+
+
+def test_the_clustered_basis_is_k_means_of_unit_norm_embeddings() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.uniform(1, 5, size=120)
+    # Directions in two bunches a bucket; lengths that would lead k-means elsewhere.
+    angle = rng.choice([0.3, 1.2], size=120) + rng.normal(size=120) * 0.02
+    rays = np.stack([np.cos(angle), np.sin(angle), rng.normal(size=120) * 0.01], axis=1)
+    x = rays * rng.choice([1.0, 8.0], size=(120, 1)) * rng.choice([-1.0, 1.0], size=(120, 1))
+    settings = FitSettings(pca=2, buckets=2, clusters=8, steps=0)
+    head = fit_head(x, scores, settings)
+    z = (x - x.mean(axis=0)) @ fit_pca(x, 2).components.T
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    wanted, values = bucketed_kmeans(z, scores, buckets=2, clusters=8, seed=0)
+    np.testing.assert_allclose(head.centroids, wanted, atol=1e-6)
+    np.testing.assert_allclose(head.scores, values, atol=1e-6)
+
+
+def _one_step(x: np.ndarray, scores: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
+    """The loss of the fit's first step and its gradient, written out again."""
+    start = fit_head(x, scores, replace(settings, steps=0))
+    rows = torch.randint(
+        len(x), (settings.batch,), generator=torch.Generator().manual_seed(settings.seed)
+    )
+    z = torch.tensor(start.project(x))[rows]
+    y = torch.tensor(scores)[rows]
+    basis = torch.tensor(start.centroids, requires_grad=True)
+    values = torch.tensor(start.scores, requires_grad=True)
+    cosines = z @ (basis / basis.norm(dim=1, keepdim=True)).T
+    given = torch.softmax(cosines / settings.temperature, dim=1) @ values
+    spread = torch.tensor(scores).std()
+    a, b = given - given.mean(), y - y.mean()
+    loss = 1 - (a * b).sum() / (a.norm() * b.norm())
+    loss = loss + settings.mse_weight * ((given - y) / spread).square().mean()
+    loss.backward()
+    assert basis.grad is not None
+    assert values.grad is not None
+    return {
+        "centroids": start.centroids,
+        "scores": start.scores,
+        "to_centroids": basis.grad.numpy(),
+        "to_scores": values.grad.numpy(),
+    }
+
+
+@pytest.mark.parametrize("temperature", [0.15, 0.6])
+def test_the_first_step_goes_down_the_loss_at_its_temperature(temperature: float) -> None:
+    x, scores = _made_up(200)
+    settings = FitSettings(
+        pca=4, buckets=12, clusters=20, temperature=temperature, steps=1, learning_rate=1e-3
+    )
+    at = _one_step(x, scores, settings)
+    fitted = fit_head(x, scores, settings)
+    # Adam's first step is the rate's, against the gradient's sign.
+    clear = np.abs(at["to_scores"]) > 1e-4
+    assert clear.mean() > 0.5
+    np.testing.assert_allclose(
+        (fitted.scores - at["scores"])[clear], -1e-3 * np.sign(at["to_scores"])[clear], atol=2e-5
+    )
+    moved = at["centroids"] - 1e-3 * np.sign(at["to_centroids"])
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    strong = np.abs(at["to_centroids"]).min(axis=1) > 1e-4
+    assert strong.any()
+    np.testing.assert_allclose(fitted.centroids[strong], moved[strong], atol=2e-5)
+
+
+def test_the_rate_of_the_fit_falls_as_half_a_cosine() -> None:
+    x, scores = _made_up(40)
+    settings = FitSettings(
+        pca=4, buckets=6, clusters=8, temperature=0.3, learning_rate=1e-3, batch=40_000
+    )
+    # So large a batch has the same gradient every time: each step is the rate's.
+    start, two, four = (fit_head(x, scores, replace(settings, steps=n)) for n in (0, 2, 4))
+    moved = np.median(np.abs(two.scores - start.scores))
+    assert moved == pytest.approx(1e-3 * (1 + 0.5), rel=0.03)
+    moved = np.median(np.abs(four.scores - start.scores))
+    rates = [(1 + np.cos(np.pi * k / 4)) / 2 for k in range(4)]
+    assert moved == pytest.approx(1e-3 * sum(rates), rel=0.05)

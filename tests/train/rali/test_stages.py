@@ -141,17 +141,92 @@ def test_regression_has_no_texts_and_no_bundle_of_its_own(recipe: Path, tmp_path
     [
         ("align.epochz=1", "did you mean 'epochs'"),
         ("tower.config.dim=5", "6 wide"),
-        ("fit.pca=99", r"1\.\.6"),
+        ("fit.pca=99", r"fit\.pca is 99: the PCA's width must lie in 1\.\.48 for 48 photos"),
+        ("fit.pca=7", r"1\.\.6 for 48 photos of 6 features"),
+        ("fit.photos=3", r"1\.\.3 for 3 photos"),
         ("fit.clusters=999", "do not fit 48 photos"),
         ("align.long_texts=refuse", "longer than the 12 tokens"),
         ("align.batch=64", "48 photos are fewer than a batch of 64"),
         ("align.frozen=['nothing']", "no parameter of the tower"),
+        ("align.learn_temperature=true", "learn_temperature is for objective clip"),
+        ("validation.leave_out=['three']", "leave_out names three; the recipe has made-up"),
+        ("validation.leave_out=['made-up']", "leave_out names every set"),
+        ("texts.triplets=['absent.jsonl']", r"absent\.jsonl"),
+        ("texts.triplets=['some.jsonl']", "47 of 48 photos have no quality text"),
+        ("tower.weights=absent.safetensors", r"absent\.safetensors"),
+        ("data=[{path='labels.csv', root='nowhere', mos_range=[0, 1]}]", "48 of 48 images"),
+        ("data=[{path='labels.csv', root='photos'}]", "does not state its scale"),
+        (
+            "data=[{path='labels.csv', root='photos', mos_range=[0, 1], columns={mos='score'}}]",
+            "no column 'score'; its columns are file, mos",
+        ),
+        ("align.objective=regression", "nothing to fit"),
     ],
 )
-def test_a_mistake_is_one_sentence(recipe: Path, tmp_path: Path, change: str, words: str) -> None:
-    with pytest.raises(RalikitError, match=words):
+def test_a_mistake_is_one_sentence_before_any_work(
+    recipe: Path, tmp_path: Path, change: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = '{"image": "00.png", "score": 3.0, "texts": [{"text": "a", "seed": 0, "source": "x"}]}'
+    (tmp_path / "some.jsonl").write_text(lines + "\n", encoding="utf-8")
+    if "long_texts" not in change:  # how long the rules' texts are is known once they are written
+        monkeypatch.setattr(runs, "_open_store", _no_work)
+    with pytest.raises(RalikitError, match=words) as raised:
         _train(recipe, tmp_path / "runs" / "bad", "--set", change)
+    assert "\n" not in str(raised.value)
     assert not (tmp_path / "runs" / "bad" / "bundle").exists()
+
+
+def test_long_texts_that_a_recipe_brings_are_refused_before_any_work(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {"text": "word " * 13, "seed": 0, "source": "x"}
+    lines = [json.dumps({"image": f"{i:02d}.png", "score": 3, "texts": [text]}) for i in range(48)]
+    (tmp_path / "long.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    monkeypatch.setattr(runs, "_open_store", _no_work)
+    words = ["--set", "align.long_texts=refuse", "--set", "texts.triplets=['long.jsonl']"]
+    with pytest.raises(TrainingError, match="48 of 48 texts are longer than the 12 tokens"):
+        _train(recipe, tmp_path / "runs" / "bad", *words)
+
+
+def test_a_mended_recipe_is_taken_where_nothing_was_trained(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    with pytest.raises(TrainingError, match="longer than the 12 tokens"):
+        _train(recipe, out, "--set", "align.long_texts=refuse")
+    written = (out / "texts.jsonl").read_text(encoding="utf-8")  # the rules had written
+    _train(recipe, out, "--set", "texts.words=level", "--set", "texts.per_photo=1")
+    assert (out / "texts.jsonl").read_text(encoding="utf-8") != written
+    assert json.loads((out / "recipe.json").read_text())["texts"]["words"] == "level"
+    with pytest.raises(
+        TrainingError, match=r"other settings \(texts\.per_photo, texts\.words differ"
+    ):
+        _train(recipe, out)
+
+
+def test_a_changed_fit_is_a_new_fit_on_the_same_alignment(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    _train(recipe, out)
+    metrics, tower = ((out / n).read_bytes() for n in ("metrics.jsonl", "tower.safetensors"))
+    words = ["--set", "fit.pca=3", "--set", "bundle.name=other", "--set", "align.micro_batch=4"]
+    _train(recipe, out, *words)
+    bundle = read_bundle(out / "bundle")
+    assert bundle.info.name == "other"
+    assert bundle.head().pca_components.shape == (3, 6)
+    assert (out / "metrics.jsonl").read_bytes() == metrics
+    assert (out / "tower.safetensors").read_bytes() == tower
+    assert json.loads((out / "recipe.json").read_text())["fit"]["pca"] == 3
+    (out / "recipe.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"recipe\.json is no recipe"):
+        _train(recipe, out)
+
+
+def test_a_folder_is_no_run_before_its_first_stage(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "one"
+    runs.open_run(read_recipe(recipe, None), out)  # photos are decoded, into the cache beside it
+    assert not out.exists()
+
+
+def _no_work(*_: object) -> None:
+    raise AssertionError("photos are decoded before the recipe is checked")
 
 
 def test_a_missing_photo_stops_the_run(recipe: Path, tmp_path: Path) -> None:
@@ -281,3 +356,20 @@ def test_reasons_are_trained_on_planted_faults(recipe: Path, tmp_path: Path) -> 
     assert sum(losses[-4:]) < sum(losses[:4])
     with pytest.raises(UsageError, match="reason_weight needs faults"):
         read_recipe(recipe, ["align.reason_weight=0.3"])
+
+
+def test_a_regressions_tower_gives_scores(recipe: Path, tmp_path: Path) -> None:
+    from ralikit.train.rali import stages
+
+    changes = ["align.objective=regression", "tower.config.dim=1", "align.epochs=6"]
+    values = read_recipe(recipe, changes)
+    out = tmp_path / "runs" / "reg"
+    run = runs.open_run(values, out, fits=False)
+    with pytest.raises(TrainingError, match="no finished alignment"):
+        stages.regressed(run)
+    stages.align(run)
+    score = stages.regressed(run)
+    mean, std = float(run.scores.mean()), float(run.scores.std())
+    standard = np.array([[-1.0], [0.0], [0.5], [99.0], [-99.0]], dtype=np.float32)
+    wanted = [mean - std, mean, mean + std / 2, 5.0, 1.0]
+    np.testing.assert_allclose(score(standard), wanted, rtol=1e-5)

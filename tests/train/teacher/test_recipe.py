@@ -11,7 +11,9 @@ from ralikit.cli.train import read_recipe_values
 from ralikit.config import from_mapping, read_toml
 from ralikit.errors import UsageError
 from ralikit.train.ract import RactRecipe
+from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import TeacherRecipe
+from ralikit.train.teacher.sft import SftRecipe
 from ralikit.train.teacher.train import read_recipe
 
 FOLDER = Path(__file__).parents[3] / "train"
@@ -35,6 +37,27 @@ def test_q_insight_is_the_papers() -> None:
     )
     assert (grpo.max_pixels, grpo.max_completion_tokens) == (12_845_056, 256)
     assert sequences(recipe) % (8 * recipe.runtime.per_device) == 0
+
+
+def test_q_insight_without_reasoning_is_a_setting() -> None:
+    values = read_recipe_values(FOLDER / "q_insight.toml", ["prompt=score-direct"])
+    recipe = from_mapping(TeacherRecipe, values)
+    assert (recipe.score_prompt, recipe.degradation_prompt) == (
+        "score-direct",
+        "degradation-direct",
+    )
+    for name in (recipe.score_prompt, recipe.degradation_prompt):
+        assert not get_prompt(name).thinking
+        assert "<think>" not in get_prompt(name).user
+    with pytest.raises(UsageError, match="'score-direct' \\(without reasoning\\)"):
+        from_mapping(TeacherRecipe, {**values, "prompt": "visualquality-direct"})
+
+
+def test_the_bar_of_table_a1_is_sft_on_scores() -> None:
+    recipe = from_mapping(SftRecipe, read_toml(FOLDER / "qwen_sft.toml"))
+    assert recipe.sft.labels == "rating"
+    assert recipe.sft.images_per_step % (8 * recipe.sft.runtime.per_device) == 0
+    assert ".732/.709" in recipe.expected
 
 
 def test_visualquality_r1_is_the_papers() -> None:

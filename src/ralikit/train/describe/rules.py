@@ -32,9 +32,9 @@ from ralikit.train.describe.wording import (
     VERDICTS,
 )
 
-Words = Literal["measurements", "attributes", "level", "both"]
-"""What texts speak of: seven measurements and the level; what is wrong and where it shows; the
-level; or the last two."""
+Words = Literal["measurements", "measurements-alone", "attributes", "level", "both"]
+"""What texts speak of: seven measurements and the level; those measurements in the same words, but
+without the level; what is wrong and where it shows; the level; or the last two."""
 
 SOURCE = "rules"
 _SHARES = (0.1, 0.35, 0.65, 0.9)
@@ -93,7 +93,12 @@ def level(mos: float) -> int:
 
 
 def describe(
-    statistics: PhotoStatistics, mos: float, rules: Rules, *, rng: np.random.Generator
+    statistics: PhotoStatistics,
+    mos: float,
+    rules: Rules,
+    *,
+    rng: np.random.Generator,
+    judged: bool = True,
 ) -> str:
     """Say what was measured and how good people found it.
 
@@ -105,6 +110,7 @@ def describe(
         mos: Its opinion score, 1..5.
         rules: Cut points of the set.
         rng: Draws the words; the same state gives the same text.
+        judged: Whether the text says how good people found it; the rest is the same without.
     """
 
     def grade(name: str) -> int:
@@ -121,6 +127,8 @@ def describe(
     body = str(rng.choice(OPENERS)).format(*parts)
     if rng.random() < 0.35:
         body += f" {word('clipping').capitalize()}."
+    if not judged:
+        return body
     return f"{verdict} {body}" if rng.random() < 0.5 else f"{body} {verdict}"
 
 
@@ -198,8 +206,8 @@ def _text(
 ) -> str:
     if words == "level":
         return describe_level(mos, rng=rng)
-    if words == "measurements":
-        return describe(measured.whole, mos, rules, rng=rng)
+    if words in {"measurements", "measurements-alone"}:
+        return describe(measured.whole, mos, rules, rng=rng, judged=words == "measurements")
     faults = describe_faults(measured, rules, rng=rng)
     if words == "attributes":
         return faults

@@ -6,7 +6,7 @@ Rows that change what is aligned train a run of their own below the grid's folde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
 from ralikit.train.rali import stages
 from ralikit.train.rali.ablation_grid import AblationGrid, Row
+from ralikit.train.rali.align_settings import align_mapping
 from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
@@ -75,21 +76,12 @@ def run_grid(
         if row.aligned and given is None:
             stages.align(run)
         features = _features(run, aligned=row.aligned, bundle=given)
-        settings = row.fit_settings(recipe.fit)
         tell(f"fitting {row.name}", 0.0)
-        scale = recipe.bundle.scale
-        head = fit_head(
-            features.train(settings),
-            run.scores[run.fit_photos(settings)],
-            settings,
-            chains=features.chains(settings),
-            scale=(scale.minimum, scale.maximum),
-            sets=run.sets()[run.fit_photos(settings)],
-        )
+        score = stages.regressed(run) if row.regresses else _fitted(features, row, recipe)
         scores[row.name] = {}
         for spec in grid.test:
             name, embeddings, opinions = features.test(spec)
-            scores[row.name][name] = np.asarray(head.score(embeddings), dtype=np.float64)
+            scores[row.name][name] = np.asarray(score(embeddings), dtype=np.float64)
             mos[name] = opinions
     first = grid.rows[0].name
     return [
@@ -115,13 +107,30 @@ def run_grid(
     ]
 
 
+def _fitted(features: _Features, row: Row, recipe: RaliRecipe) -> Callable[[Any], Any]:
+    """What scores embeddings, (n, D) -> (n,), by the row's fit."""
+    run, settings = features.run, row.fit_settings(recipe.fit)
+    photos, scale = run.fit_photos(settings), recipe.bundle.scale
+    head = fit_head(
+        features.train(settings),
+        run.scores[photos],
+        settings,
+        chains=features.chains(settings),
+        scale=(scale.minimum, scale.maximum),
+        sets=run.sets()[photos],
+    )
+    return head.score
+
+
 def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> Run:
     changed = row.recipe(recipe)
     if row.trains:
         plain = to_mapping(changed)
-        parts = {k: plain[k] for k in ("data", "scales", "texts", "tower", "align", "validation")}
+        parts = {k: plain[k] for k in ("data", "scales", "texts", "tower", "validation")}
+        parts["align"] = align_mapping(changed.align)
         name = f"align-{sha256_bytes(to_json(parts, indent=None).encode())[:12]}"
-        return open_run(changed, out / name, tell=tell)
+        fits = changed.align.objective != "regression"
+        return open_run(changed, out / name, fits=fits, tell=tell)
     return open_run(recipe, base or out / "base", tell=tell)
 
 

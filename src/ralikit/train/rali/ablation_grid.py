@@ -27,7 +27,8 @@ class Row:
         per_photo: Texts a photo; None: the recipe's.
         words: What rules speak of; None: as the recipe.
         fit: Changes of `FitSettings`.
-        align: Changes of `AlignSettings`.
+        align: Changes of `AlignSettings`. With objective ``regression`` the tower is the scorer,
+            its width becomes 1, and nothing is fitted on it.
         paper: What the paper prints for it, PLCC/SRCC, as text.
     """
 
@@ -40,11 +41,23 @@ class Row:
     align: dict[str, Any] = field(default_factory=dict)
     paper: str = ""
 
+    def __post_init__(self) -> None:
+        if self.regresses and (self.fit or not self.pca or not self.aligned):
+            raise UsageError(
+                f"row {self.name!r}: a regression is trained and has no fit; leave out fit, pca "
+                "and aligned"
+            )
+
     @property
     def trains(self) -> bool:
         """Whether it needs an alignment of its own."""
         changed = self.align or self.per_photo is not None or self.words is not None
         return bool(self.aligned and changed)
+
+    @property
+    def regresses(self) -> bool:
+        """Whether its tower gives scores by itself, without texts, PCA or basis."""
+        return bool(self.align.get("objective") == "regression")
 
     def fit_settings(self, base: FitSettings) -> FitSettings:
         """The base settings with this row's changes.
@@ -62,6 +75,11 @@ class Row:
             UsageError: As `fit_settings`.
         """
         where = f"row {self.name!r}, align"
+        if self.regresses and base.tower.kind == "hugging_face":
+            raise UsageError(
+                f"row {self.name!r}: a regression needs a tower whose width can be set to 1, such "
+                "as mobilenet_v2; that of a Hugging Face folder is its own"
+            )
         if (self.per_photo or self.words) and base.texts.triplets:
             what = "words" if self.words else "per_photo"
             raise UsageError(
@@ -74,7 +92,10 @@ class Row:
             per_photo=self.per_photo or base.texts.per_photo,
             words=self.words or base.texts.words,
         )
-        return replace(base, align=align, texts=texts)
+        tower = base.tower
+        if align.objective == "regression":
+            tower = replace(tower, config={**tower.config, "dim": 1})
+        return replace(base, align=align, texts=texts, tower=tower)
 
 
 @dataclass(frozen=True, kw_only=True)

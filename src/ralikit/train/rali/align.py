@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ralikit.config import to_mapping
 from ralikit.errors import TrainingError
 from ralikit.extras import require
 from ralikit.files import publish, sha256_bytes, to_json
@@ -27,7 +26,7 @@ from ralikit.lines import numbered_lines
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali import losses
-from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.align_settings import AlignSettings, align_mapping
 from ralikit.train.rali.batches import Batch, Batches
 from ralikit.train.rali.photo_store import PhotoStore
 from ralikit.train.world import World
@@ -37,6 +36,9 @@ _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, KeyError, struct.err
 
 _GOOD = 0.7
 """Score, in standard deviations, from which on a photo is taken to have no fault to speak of."""
+
+_MOST_SCALE = 100.0
+"""What cosines are multiplied by at most where the temperature is trained (CLIP, section 2.5)."""
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
@@ -99,7 +101,7 @@ class Alignment:
         self.tower = tower.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         tower.dropout = settings.dropout
         tower.recompute = settings.gradient_checkpointing
-        _freeze(tower, settings.frozen)
+        freeze_parameters(tower, settings.frozen)
         self.average = copy.deepcopy(tower).requires_grad_(False).eval()
         self.batches = Batches(
             data.store,
@@ -121,6 +123,8 @@ class Alignment:
         self._train = torch.from_numpy(data.train).to(self.device)
         self._pixel_mean = self._tensor(np.array(preprocess.mean) * 255)
         self._pixel_std = self._tensor(np.array(preprocess.std) * 255)
+        start = torch.tensor(math.log(1 / settings.temperature), device=self.device)
+        self._log_scale = torch.nn.Parameter(start, requires_grad=settings.learn_temperature)
         self._optimizer = self._make_optimizer()
         self._bank = (-1, torch.empty(0))
 
@@ -131,11 +135,19 @@ class Alignment:
         named = [(n, p) for n, p in self.tower.named_parameters() if p.requires_grad]
         last = [p for n, p in named if n.startswith("projection")]
         rest = [p for n, p in named if not n.startswith("projection")]
-        groups = [{"params": rest, "scale": 1.0}]
+        groups: list[dict[str, Any]] = [{"params": rest, "scale": 1.0}]
         if last:
             groups.append({"params": last, "scale": self.settings.projection_rate})
+        if self.settings.learn_temperature:
+            groups.append({"params": [self._log_scale], "scale": 1.0, "weight_decay": 0.0})
         decay = self.settings.weight_decay
         return torch.optim.AdamW(groups, lr=self.settings.learning_rate, weight_decay=decay)
+
+    @property
+    def temperature(self) -> float:
+        """What divides image-text cosines now."""
+        learnt = self.settings.learn_temperature
+        return math.exp(-float(self._log_scale.detach())) if learnt else self.settings.temperature
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""
@@ -204,7 +216,11 @@ class Alignment:
         trained = [p for p in self.tower.parameters() if p.requires_grad]
         self.world.sum_gradients(trained)
         norm = torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm)
+        # Every process has the whole gradient of the temperature: it is neither summed nor cut.
         self._optimizer.step()
+        if self.settings.learn_temperature:
+            with torch.no_grad():
+                self._log_scale.clamp_(max=math.log(_MOST_SCALE))
         self._optimizer.zero_grad(set_to_none=True)
         self.step = batch.step + 1
         self._update_average()
@@ -245,10 +261,10 @@ class Alignment:
         clean = self.world.gather(embeddings[:count])
         epoch = batch.step // self.batches.per_epoch
         if s.objective == "clip":
-            loss = losses.clip_loss(
-                clean, self._own_texts(epoch, numbers), temperature=s.temperature
-            )
-            return loss, {"loss": float(loss.detach())}
+            divisor = torch.exp(-self._log_scale) if s.learn_temperature else s.temperature
+            loss = losses.clip_loss(clean, self._own_texts(epoch, numbers), temperature=divisor)
+            learnt = {"temperature": self.temperature} if s.learn_temperature else {}
+            return loss, {"loss": float(loss.detach()), **learnt}
         contrast = torch.zeros((), device=self.device)
         if s.objective == "regression":
             scores, copies = clean[:, 0], embeddings[:, 0]
@@ -339,6 +355,8 @@ class Alignment:
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
+        if self.settings.learn_temperature:
+            state["log_scale"] = self._log_scale.detach()
         with publish(path, overwrite=True) as draft:
             torch.save(state, draft)
 
@@ -359,12 +377,15 @@ class Alignment:
         self.tower.load_state_dict(state["tower"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
+        if self.settings.learn_temperature:
+            with torch.no_grad():
+                self._log_scale.copy_(state["log_scale"])
         self.step = state["step"]
 
     def _fingerprint(self) -> str:
         settings = {
             k: v
-            for k, v in to_mapping(self.settings).items()
+            for k, v in align_mapping(self.settings).items()
             if k not in {"save_every", "tensorboard", "micro_batch", "gradient_checkpointing"}
         }
         data = sha256_bytes(self.data.train.tobytes() + self.data.scores.tobytes())
@@ -409,7 +430,12 @@ def _step_of(line: bytes) -> float:
         return math.inf  # a line that a kill tore in half
 
 
-def _freeze(tower: Tower, prefixes: tuple[str, ...]) -> None:
+def freeze_parameters(tower: Tower, prefixes: tuple[str, ...]) -> None:
+    """Let the parameters of these names, or that begin with them and a dot, stay as they are.
+
+    Raises:
+        TrainingError: If no parameter is called so.
+    """
     names = [n for n, _ in tower.named_parameters()]
     for prefix in prefixes:
         if not any(n == prefix or n.startswith(f"{prefix}.") for n in names):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from ralikit.config import to_mapping
 from ralikit.errors import UsageError
 from ralikit.train.rali.augment import Crops
 from ralikit.train.rali.text_encoders import LongTexts
@@ -35,6 +36,8 @@ class AlignSettings:
         ema: Decay of the averaged weights that are kept in the end; None keeps the last ones.
         frozen: Names of parameters that stay, by prefix.
         temperature: Divides image-text cosines.
+        learn_temperature: Train it too, from there, as CLIP does (its logit scale is at most 100);
+            for ``clip``.
         contrast_weight: Weight of the soft contrast in ``readout``.
         mse_weight: Weight of the squared error beside 1 - PLCC in ``readout`` and ``regression``.
         text_temperature: Of the soft targets' text-text cosines.
@@ -81,6 +84,7 @@ class AlignSettings:
     ema: float | None = None
     frozen: tuple[str, ...] = ()
     temperature: float = 0.07
+    learn_temperature: bool = False
     contrast_weight: float = 0.1
     mse_weight: float = 0.25
     text_temperature: float = 0.1
@@ -132,5 +136,17 @@ class AlignSettings:
             raise UsageError("reason_weight needs faults = true, chains and objective = readout")
         if self.chains and self.objective == "clip":
             raise UsageError("chains need a score in training: objective readout or regression")
+        if self.learn_temperature and self.objective != "clip":
+            raise UsageError(
+                "learn_temperature is for objective clip; the others read scores by it"
+            )
         if (self.micro_batch or 1) < 1 or (self.save_every or 1) < 1:
             raise UsageError("micro_batch and save_every must be at least 1")
+
+
+def align_mapping(settings: AlignSettings) -> dict[str, Any]:
+    """The settings as plain values, for hashes: one that came later stands there only where set."""
+    plain = to_mapping(settings)
+    if not settings.learn_temperature:
+        del plain["learn_temperature"]
+    return plain

@@ -35,13 +35,13 @@ def agreement_loss(
     return torch.stack(parts).mean()
 
 
-def clip_loss(image: Tensor, text: Tensor, *, temperature: float) -> Tensor:
+def clip_loss(image: Tensor, text: Tensor, *, temperature: float | Tensor) -> Tensor:
     """CLIP's symmetric contrastive loss (Radford et al., 2021; RALI's alignment).
 
     Args:
         image: Image embeddings, (n, D), any norm.
         text: Their texts' embeddings, (n, D), unit norm.
-        temperature: Divides the cosines, > 0.
+        temperature: Divides the cosines, > 0; a tensor where it is trained.
     """
     logits = F.normalize(image, dim=-1) @ text.T / temperature
     own = torch.arange(len(logits), device=logits.device)

@@ -25,9 +25,11 @@ class TextsSpec:
         triplets: Triplet files (`ralikit describe`), below the data root; empty: rules write them.
         per_photo: Texts a photo that the rules write.
         words: What the rules speak of: ``measurements``: seven of them, and how good the photo is;
+            ``measurements-alone``: the same without how good it is;
             ``attributes``: what is wrong and where it shows, never how good it is; ``level``: how
             good it is alone; ``both``: the last two.
-        encoder: ``"minilm"``, or folder or hub name of a CLIP or SigLIP model.
+        encoder: ``"minilm"``, or folder (below the data root, or any path) or hub name of a CLIP or
+            SigLIP model.
         seed: Of the rules' wording.
     """
 

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from ralikit.config import to_mapping
-from ralikit.data.metas import Sample, require_images
+from ralikit.data.metas import Sample
 from ralikit.data.splits import split_by_group
 from ralikit.data.triplets import Triplet, read_triplets
-from ralikit.errors import DataError, TrainingError, UsageError
-from ralikit.files import sha256_bytes, sha256_path, to_json, write_text
+from ralikit.errors import DataError, UsageError
+from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.importers.efficientnet_lite import packaged_weights, read_efficientnet_lite
 from ralikit.importers.hf_tower import hf_folder, load_hf_tower
 from ralikit.model.bundle import read_safetensors
@@ -24,16 +24,18 @@ from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
 from ralikit.train.describe.rules import describe_rules
+from ralikit.train.rali import preflight
 from ralikit.train.rali.features import Embedder, cached, over_views
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.labelled import given_texts, read_samples, texts_of
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.reasons_fit import axes, bank_texts
 from ralikit.train.rali.recipe import RaliRecipe
+from ralikit.train.rali.run_folder import TEXTS, hold_recipe, is_begun
 from ralikit.train.rali.scenes import group_scenes
-from ralikit.train.rali.text_encoders import encode_texts, open_text_encoder
+from ralikit.train.rali.text_encoders import MINILM, encode_texts, open_text_encoder
 from ralikit.train.world import World, open_world
 
-TEXTS = "texts.jsonl"
 IMAGENET = "imagenet"
 """Weights of an installed package."""
 
@@ -117,16 +119,9 @@ class Run:
             DataError: If a photo has no text.
         """
         spec, align = self.recipe.texts, self.recipe.align
-        triplets = self._triplets()
-        by_name = {(t.dataset, t.image): t for t in triplets} | {("", t.image): t for t in triplets}
-        found: list[Triplet] = []
-        for sample in self.samples:
-            triplet = by_name.get((sample.dataset, sample.name)) or by_name.get(("", sample.name))
-            if triplet is None:
-                raise DataError(
-                    f"{sample.name} has no quality text; run ralikit describe for all of the data"
-                )
-            found.append(triplet)
+        found = given_texts(self.recipe, self.samples)
+        if found is None:
+            found = texts_of(self.samples, self._rule_texts())
         # Photos with fewer texts than others repeat theirs: every photo then has as many.
         most = max(len(t.texts) for t in found)
         words = [t.texts[k % len(t.texts)].text for t in found for k in range(most)]
@@ -134,7 +129,7 @@ class Run:
         key = f"{spec.encoder} {align.long_texts} {sha256_bytes(to_json(words).encode())}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
-            encoder = open_text_encoder(spec.encoder)
+            encoder = open_text_encoder(encoder_place(self.recipe))
             embedded, long = encode_texts(encoder, words, long_texts=align.long_texts)
             return {"texts": embedded, "long": np.array([long], dtype=np.float32)}
 
@@ -168,16 +163,14 @@ class Run:
         key = f"{self.recipe.texts.encoder} bank {sha256_bytes(to_json(words).encode())}"
 
         def compute() -> dict[str, NDArray[np.float32]]:
-            encoder = open_text_encoder(self.recipe.texts.encoder)
+            encoder = open_text_encoder(encoder_place(self.recipe))
             return bank_texts(encoder, long_texts=self.recipe.align.long_texts)
 
         made = cached(self.cache / "reasons.safetensors", key, compute)
         return axes(made["present"], made["absent"]).astype(np.float32)
 
-    def _triplets(self) -> list[Triplet]:
+    def _rule_texts(self) -> list[Triplet]:
         spec = self.recipe.texts
-        if spec.triplets:
-            return read_triplets([self.recipe.below(p) for p in spec.triplets])
         if self.world.first:
             count = len(self.samples)
             describe_rules(
@@ -192,38 +185,42 @@ class Run:
         return read_triplets(self.out / TEXTS)
 
 
-def _settings(recipe: RaliRecipe, *, former: bool = False) -> str:
-    # What `expected` says changes nothing that is trained, and a bank is fitted on what was.
-    plain = to_mapping(recipe, former=former)
-    others = ("expected", "reasons")
-    return to_json({name: value for name, value in plain.items() if name not in others})
+def open_run(
+    recipe: RaliRecipe, out: Path, *, fits: bool = True, tell: Tell = lambda _w, _d: None
+) -> Run:
+    """Begin or go on with a run: check all that the recipe names, then decode the photos.
 
+    Labels, photos, texts, weights, widths and counts are looked at before anything is decoded or
+    written. Decoding takes minutes the first time; what is decoded stays in the run's cache.
 
-def open_run(recipe: RaliRecipe, out: Path, *, tell: Tell = lambda _w, _d: None) -> Run:
-    """Begin or go on with a run: read the labels, decode the photos, keep some out.
-
-    Minutes of work the first time; what is decoded and embedded stays in the run's cache.
+    Args:
+        recipe: What to do.
+        out: The run's folder.
+        fits: Whether a fit will follow the alignment, whose settings are then checked too.
+        tell: Told the stage and the share of it done.
 
     Raises:
-        TrainingError: If the folder holds a run of another recipe.
-        DataError: If labels cannot be read, a photo is missing or labelled twice, or all photos
+        TrainingError: If the folder holds an alignment of another recipe, or a text is too long.
+        DataError: If labels or texts cannot be read, a photo or a text is missing, or all photos
             or all labels are the same.
-        UsageError: If the recipe's tower lacks its preprocessing.
+        UsageError: If the recipe's parts do not fit each other or what there is.
     """
-    world = open_world()
-    settings = _settings(recipe)
-    path = out / "recipe.json"
-    same = (settings, _settings(recipe, former=True))
-    if path.is_file() and path.read_text(encoding="utf-8") not in same:
-        raise TrainingError(
-            f"{out} holds a run of other settings ({path.name} differs); use another folder"
+    if fits and recipe.align.objective == "regression":
+        raise UsageError(
+            "objective 'regression' gives a tower that is a scorer by itself: there is nothing to "
+            "fit. Run `ralikit train align`, or set align.objective to 'clip' or 'readout'"
         )
+    world = open_world()
+    hold_recipe(recipe, out)
     world.wait()
-    run = _prepare(recipe, out, world, tell)  # before anything is written: the data may be missing
-    if world.first:
-        write_text(path, settings)
-    world.wait()
-    return run
+    return _prepare(recipe, out, world, tell, fits=fits)
+
+
+def encoder_place(recipe: RaliRecipe) -> str:
+    """The text encoder's folder below the data root where there is one, else its name."""
+    name = recipe.texts.encoder
+    below = recipe.below(Path(name))
+    return str(below) if name != MINILM and below.is_dir() else name
 
 
 def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
@@ -261,10 +258,17 @@ def weights_file(recipe: RaliRecipe) -> Path:
     return recipe.below(start.weights)
 
 
-def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
+def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell, *, fits: bool) -> Run:
     samples = read_samples(recipe)
+    texts = given_texts(recipe, samples)
+    preflight.check_sets(recipe, samples, fits=fits)
+    kept = np.array([s.dataset not in recipe.validation.leave_out for s in samples])
+    train, held_out = np.flatnonzero(kept), np.flatnonzero(~kept)
     tower, preprocess = start_tower(recipe)
-    everything = np.arange(len(samples))
+    preflight.check_tower(recipe, tower, len(train), fits=fits)
+    if recipe.align.objective != "regression" and not is_begun(out):
+        encoder = open_text_encoder(encoder_place(recipe))
+        preflight.check_encoder(recipe, tower, encoder, texts)
     run = Run(
         recipe=recipe,
         out=out,
@@ -275,72 +279,20 @@ def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell) -> Run:
         tower=tower,
         preprocess=preprocess,
         store=_open_store([s.image for s in samples], _cache(out), preprocess, world, tell),
-        train=everything,
-        held_out=everything[:0],
+        train=train,
+        held_out=held_out,
     )
     if run.store.all_alike():
         raise DataError(f"the {len(samples)} photos are copies of one: there is nothing to learn")
-    left_out = recipe.validation.leave_out
-    if left_out:
-        run = _leave_out(run, left_out)
-    return _hold_out(run) if recipe.validation.share else run
-
-
-def matched_scales(samples: list[Sample]) -> list[Sample]:
-    """Each set's scores with the mean and the spread that the sets have on average, within 1..5.
-
-    Raters of different studies used different scales, and what a 3 means on one is not told on
-    another. That the sets are alike in quality on average is an assumption.
-    """
-    names = sorted({s.dataset for s in samples})
-    of = {n: np.array([s.score for s in samples if s.dataset == n]) for n in names}
-    mean = float(np.mean([v.mean() for v in of.values()]))
-    spread = float(np.mean([v.std() for v in of.values()]))
-
-    def matched(sample: Sample) -> float:
-        own = of[sample.dataset]
-        z = (sample.score - own.mean()) / max(own.std(), 1e-6)
-        return float(np.clip(mean + spread * z, 1.0, 5.0))
-
-    return [replace(s, score=matched(s)) for s in samples]
-
-
-def _leave_out(run: Run, names: tuple[str, ...]) -> Run:
-    """The run with whole sets kept out of training."""
-    there = {s.dataset for s in run.samples}
-    missing = sorted(set(names) - there)
-    if missing or set(names) == there:
-        raise UsageError(
-            f"validation.leave_out names {', '.join(missing) or 'every set'}; the recipe has "
-            f"{', '.join(sorted(there))}"
-        )
-    mask = np.array([s.dataset not in names for s in run.samples])
-    return replace(run, train=run.train[mask], held_out=run.train[~mask])
+    if not recipe.validation.share:
+        return run
+    run = _hold_out(run)
+    preflight.check_counts(recipe, len(run.train), fits=fits)
+    return run
 
 
 def _cache(out: Path) -> Path:
     return out.parent / "cache"
-
-
-def read_samples(recipe: RaliRecipe) -> list[Sample]:
-    """Every labelled photo of a recipe.
-
-    Raises:
-        DataError: If labels cannot be read, a photo is missing or labelled twice, or all alike.
-    """
-    samples: list[Sample] = []
-    for spec in recipe.data:
-        path, root = recipe.below(spec.path), recipe.below(spec.root)
-        samples += replace(spec, path=path, root=root).read()
-    require_images(samples)
-    if len({(s.dataset, s.name) for s in samples}) < len(samples):
-        raise DataError("a photo is labelled twice in the recipe's data")
-    if len({s.score for s in samples}) == 1:
-        raise DataError(
-            f"all {len(samples)} photos are labelled {samples[0].score:g}: there is no difference "
-            "to learn"
-        )
-    return matched_scales(samples) if recipe.scales == "matched" else samples
 
 
 def _open_store(

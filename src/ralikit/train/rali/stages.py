@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ralikit.config import to_mapping
 from ralikit.errors import DataError, TrainingError, UsageError
-from ralikit.files import publish, read_json, sha256_bytes, sha256_path, to_json, write_text
+from ralikit.files import publish, read_json, sha256_path, to_json, write_text
 from ralikit.metrics.agreement import plcc, srcc
 from ralikit.model.bundle import (
     Bundle,
@@ -35,23 +36,28 @@ from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.reasons import fit_bank, good_photos
 from ralikit.train.rali.reasons_settings import ReasonsSettings
-from ralikit.train.rali.recipe import RaliRecipe
-from ralikit.train.rali.run import Run
+from ralikit.train.rali.run import Run, encoder_place
+from ralikit.train.rali.run_folder import ALIGNED, RECIPE, align_key, is_aligned, settings_text
 from ralikit.train.rali.text_encoders import open_text_encoder
 from ralikit.train.rali.tie_width import tie_width
 
 TOWER = "tower.safetensors"
-ALIGNED = "aligned.json"
 VALIDATION = "validation.json"
 BUNDLE = "bundle"
 
 
+def write_recipe(run: Run) -> None:
+    """Say in the folder what is made there; a fit of other settings is a fit anew."""
+    if run.world.first:
+        write_text(run.out / RECIPE, settings_text(run.recipe))
+    run.world.wait()
+
+
 def align(run: Run, *, resume: bool = True) -> None:
     """Stage 1: train the tower; writes ``tower.safetensors`` (float16) when it is done."""
-    key = _align_key(run.recipe)
-    done = run.out / ALIGNED
-    if done.is_file() and read_json(done).get("key") == key:
+    if is_aligned(run.recipe, run.out):
         return
+    write_recipe(run)
     settings = run.recipe.align
     regression = settings.objective == "regression"
     texts = np.zeros((len(run.samples), 0, 0), np.float32) if regression else run.texts()
@@ -75,18 +81,14 @@ def align(run: Run, *, resume: bool = True) -> None:
         _refuse_overflow(tensors)
         with publish(run.out / TOWER, overwrite=True) as draft:
             write_safetensors(draft, tensors)
-        facts = {"key": key, "mean": alignment.mean, "std": alignment.std, "steps": alignment.steps}
-        write_text(done, to_json(facts))
+        facts = {
+            "key": align_key(run.recipe),
+            "mean": alignment.mean,
+            "std": alignment.std,
+            "steps": alignment.steps,
+        }
+        write_text(run.out / ALIGNED, to_json(facts))
     run.world.wait()
-
-
-def _align_key(recipe: RaliRecipe) -> str:
-    plain = to_mapping(recipe)
-    parts = {
-        k: plain[k]
-        for k in ("data", "scales", "texts", "tower", "preprocess", "align", "validation")
-    }
-    return sha256_bytes(to_json(parts, indent=None).encode())
 
 
 def _init_projection(run: Run, texts: NDArray[np.float32]) -> None:
@@ -137,8 +139,7 @@ def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
     Raises:
         TrainingError: If the alignment has not been done for this recipe.
     """
-    done = run.out / ALIGNED
-    if not done.is_file() or read_json(done).get("key") != _align_key(run.recipe):
+    if not is_aligned(run.recipe, run.out):
         raise TrainingError(
             f"{run.out} holds no finished alignment of this recipe; run align first"
         )
@@ -150,9 +151,23 @@ def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
     return run.tower.eval(), tensors
 
 
+def regressed(run: Run) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """What a regression's tower says of photos as scores on 1..5, (n, 1) -> (n,).
+
+    Raises:
+        TrainingError: If the alignment has not been done for this recipe.
+    """
+    if not is_aligned(run.recipe, run.out):
+        raise TrainingError(f"{run.out} holds no finished alignment of this recipe; run align")
+    facts = read_json(run.out / ALIGNED)
+    mean, std = float(facts["mean"]), float(facts["std"])
+    return lambda embeddings: np.clip(mean + std * embeddings[:, 0], 1.0, 5.0)
+
+
 def fit(run: Run) -> Bundle:
     """Stage 2: PCA, basis and score fit; writes ``bundle/`` and figures on the photos kept out."""
     tower, tensors = aligned_tower(run)
+    write_recipe(run)
     settings = run.recipe.fit
     embedder = run.embedder(tower)
     photos = run.fit_photos(settings)
@@ -190,7 +205,7 @@ def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle
     fitted = fit_bank(
         bundle,
         good_photos(samples, share=settings.good),
-        open_text_encoder(run.recipe.texts.encoder),
+        open_text_encoder(encoder_place(run.recipe)),
         settings,
         cache=run.cache,
         device=run.world.device,

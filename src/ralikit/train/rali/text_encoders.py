@@ -158,18 +158,29 @@ def encode_texts(
         TrainingError: If one is too long and the choice is ``"refuse"``, or a single sentence is
             too long to split.
     """
+    if long_texts == "refuse":
+        refuse_long(encoder, texts)
     long = [i for i, text in enumerate(texts) if encoder.count(text) > encoder.limit]
-    if long and long_texts == "refuse":
-        raise TrainingError(
-            f"{len(long)} of {len(texts)} texts are longer than the {encoder.limit} tokens that "
-            f"{encoder.name} reads; set long_texts to 'split' or 'truncate'"
-        )
     embeddings = encoder.encode(texts)
     if long_texts == "split":
         for index in long:
             mean = encoder.encode(_chunks(encoder, texts[index])).mean(axis=0)
             embeddings[index] = mean / np.linalg.norm(mean)
     return embeddings, len(long)
+
+
+def refuse_long(encoder: TextEncoder, texts: Sequence[str]) -> None:
+    """Check that no text is longer than the encoder reads.
+
+    Raises:
+        TrainingError: If one is.
+    """
+    long = sum(encoder.count(text) > encoder.limit for text in texts)
+    if long:
+        raise TrainingError(
+            f"{long} of {len(texts)} texts are longer than the {encoder.limit} tokens that "
+            f"{encoder.name} reads; set long_texts to 'split' or 'truncate'"
+        )
 
 
 def _chunks(encoder: TextEncoder, text: str) -> list[str]:

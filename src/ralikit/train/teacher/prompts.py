@@ -92,6 +92,14 @@ _RATING = (
     "representing excellent quality."
 )
 _IN_JSON = ' Return the final answer in JSON format with the following keys: "rating": The score.'
+_ANSWER_ALONE = "Output the final answer alone, in <answer> </answer> tags."
+_DEGRADATION = (
+    "Which degradation, if any, does this picture suffer from, and how severe is it? The "
+    "degradation is one of noise, compression, blur, darken, or null if the picture is "
+    "clean. The severity is one of slight, moderate, obvious, serious, catastrophic, or "
+    "null if the picture is clean. Return the final answer in JSON format with the "
+    'following keys: "degradation": The class, "severity": The severity.'
+)
 _THINK_FIRST = (
     "First output the thinking process in <think> </think> tags and then output the final "
     "answer with only one score in <answer> </answer> tags."
@@ -120,13 +128,7 @@ _ALL = (
     ),
     Prompt(
         name="degradation",
-        user=(
-            "Which degradation, if any, does this picture suffer from, and how severe is it? The "
-            "degradation is one of noise, compression, blur, darken, or null if the picture is "
-            "clean. The severity is one of slight, moderate, obvious, serious, catastrophic, or "
-            "null if the picture is clean. Return the final answer in JSON format with the "
-            'following keys: "degradation": The class, "severity": The severity.'
-        ),
+        user=_DEGRADATION,
         system=SYSTEM,
         thinking=True,
         kind="degradation_json",
@@ -147,6 +149,22 @@ _ALL = (
         kind="degradation_json",
         class_key="distortion_class",
         source="Q-Insight's released training code and weights",
+    ),
+    Prompt(
+        name="score-direct",
+        user=f"{_RATING}{_IN_JSON} {_ANSWER_ALONE}",
+        system=None,
+        thinking=False,
+        kind="rating_json",
+        source="ours: Q-Insight's question without reasoning (RALI, Table A.1, prints no wording)",
+    ),
+    Prompt(
+        name="degradation-direct",
+        user=f"{_DEGRADATION} {_ANSWER_ALONE}",
+        system=None,
+        thinking=False,
+        kind="degradation_json",
+        source="ours: the degradation task without reasoning",
     ),
     Prompt(
         name="description",

@@ -197,8 +197,8 @@ class TeacherRecipe:
         grpo: The optimisation.
         reward: The rewards.
         prompt: Of the score task; None takes the method's own, as its paper prints it. The
-            ``released`` ones are those of the published code and weights; the degradation task's
-            goes with it.
+            ``released`` ones are those of the published code and weights, the ``direct`` ones ask
+            for no reasoning (RALI, Table A.1); the degradation task's goes with it.
         degradation: The second task of Q-Insight; None trains the score alone.
         lora: Adapters instead of full training.
         runtime: This machine.
@@ -214,6 +214,7 @@ class TeacherRecipe:
         Literal[
             "score",
             "score-released",
+            "score-direct",
             "visualquality",
             "visualquality-direct",
             "visualquality-released",
@@ -241,7 +242,8 @@ class TeacherRecipe:
             raise UsageError("q-insight compares no images; remove grpo.compare")
         elif get_prompt(self.score_prompt).kind != "rating_json":
             raise UsageError(
-                "q-insight asks for its rating in JSON; prompt must be 'score' or 'score-released'"
+                "q-insight asks for its rating in JSON; prompt must be 'score', 'score-released' "
+                "or 'score-direct' (without reasoning)"
             )
 
     @property
@@ -253,4 +255,4 @@ class TeacherRecipe:
     @property
     def degradation_prompt(self) -> str:
         """The prompt of the degradation task."""
-        return "degradation-released" if self.prompt == "score-released" else "degradation"
+        return (self.prompt or "score").replace("score", "degradation")

@@ -10,18 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ralikit.config import to_mapping
-from ralikit.data.triplets import Triplet
+from ralikit.data.metas import MetaSpec, require_images, require_one_score
+from ralikit.data.triplets import Triplet, read_triplets
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
 from ralikit.photo.decode import open_photo
 from ralikit.train.teacher.prompts import get_prompt
 from ralikit.train.teacher.recipe import LoraSettings, Machine
-from ralikit.train.teacher.vlm import MAX_PIXELS
+from ralikit.train.teacher.vlm import MAX_PIXELS, is_hub_name, resolve_model
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["VISION_PREFIX", "SftSettings", "sft_rows", "train_sft"]
+__all__ = [
+    "VISION_PREFIX",
+    "SftRecipe",
+    "SftSettings",
+    "TextSource",
+    "run_sft",
+    "sft_rows",
+    "train_sft",
+]
+
+_DIRECT = "score-direct"
 
 VISION_PREFIX = "model.visual."
 """Names of the vision encoder's parameters begin so."""
@@ -36,7 +47,8 @@ class SftSettings:
     Attributes:
         labels: ``text`` asks for an assessment and trains on the text; ``text+score`` also asks
             for a rating and trains on the text as reasoning and the MOS as answer; ``score`` is
-            that second half alone.
+            that second half alone; ``rating`` trains on the MOS without any text, asked as the
+            prompt ``score-direct`` asks (RALI, Table A.1).
         part: Train the vision encoder alone (as good in RACT, Table 5, and slower to converge), or
             everything.
         images_per_step: Texts in an optimiser step, over all devices.
@@ -50,7 +62,7 @@ class SftSettings:
         runtime: This machine.
     """
 
-    labels: Literal["text", "text+score", "score"] = "text"
+    labels: Literal["text", "text+score", "score", "rating"] = "text"
     part: Literal["vision", "all"] = "all"
     images_per_step: int = 128
     learning_rate: float = 1e-5
@@ -67,6 +79,81 @@ class SftSettings:
             raise UsageError("images_per_step and epochs are at least 1, learning_rate above 0")
         if self.lora is not None and self.part == "vision" and self.lora.parts != "vision":
             raise UsageError("part is 'vision': set lora.parts to 'vision' too, or part to 'all'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextSource:
+    """Triplets of photos: `path` (`ralikit describe`), and the folder below which photos lie."""
+
+    path: Path
+    root: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SftRecipe:
+    """Everything about one supervised fine-tuning.
+
+    Attributes:
+        model: Folder or hub name of the Qwen2.5-VL to start from.
+        data: Labelled sets, where labels are ``rating``.
+        texts: Triplets, for all other labels.
+        sft: How.
+        expected: Free text: what the paper reports, and on what.
+    """
+
+    model: str
+    data: tuple[MetaSpec, ...] = ()
+    texts: tuple[TextSource, ...] = ()
+    sft: SftSettings
+    expected: str = ""
+
+    def __post_init__(self) -> None:
+        rating = self.sft.labels == "rating"
+        if rating and (self.texts or not self.data):
+            raise UsageError("labels 'rating' are those of [[data]]; no [[texts]] are read")
+        if not rating and (self.data or not self.texts):
+            raise UsageError(
+                f"labels {self.sft.labels!r} are those of [[texts]], which hold the scores too; "
+                "no [[data]] is read"
+            )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What to train on, every photo looked for.
+
+        Raises:
+            DataError: If labels or texts cannot be read, or a photo is missing.
+        """
+        if self.texts:
+            return sft_rows([(read_triplets(t.path), t.root) for t in self.texts], self.sft)
+        return [row for spec in self.data for row in _rating_rows(spec)]
+
+
+def _rating_rows(spec: MetaSpec) -> list[dict[str, Any]]:
+    samples = spec.read()
+    require_images(samples)
+    require_one_score(samples)
+    ask = get_prompt(_DIRECT).messages()
+    return [
+        _row(ask, f"<answer>{json.dumps({'rating': round(s.score, 2)})}</answer>", s.image)
+        for s in samples
+    ]
+
+
+def run_sft(recipe: SftRecipe, out: Path, *, resume: bool = False) -> Path:
+    """Fine-tune as a recipe says; what it names is looked at before anything is written.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        DataError: If labels, texts or photos are missing or cannot be read.
+        UsageError: If there is no such model, or `out` holds another run.
+    """
+    rows = recipe.rows()
+    if not is_hub_name(recipe.model):
+        resolve_model(recipe.model)
+    prompt = _DIRECT if recipe.sft.labels == "rating" else "score"
+    return train_sft(recipe.model, rows, out, recipe.sft, resume=resume, prompt=prompt)
 
 
 def sft_rows(
@@ -108,6 +195,7 @@ def train_sft(
     *,
     resume: bool = False,
     method: str = "sft",
+    prompt: str = "score",
 ) -> Path:
     """Fine-tune a model on rows of `sft_rows`; see `ralikit.train.teacher.train.train_teacher`.
 
@@ -118,6 +206,7 @@ def train_sft(
         settings: How.
         resume: Go on with a run of the same settings.
         method: Kept in the model's card.
+        prompt: Kept there too: how it is to be asked for a rating.
 
     Returns:
         The model folder.
@@ -139,7 +228,7 @@ def train_sft(
             target,
             base=model,
             lora=settings.lora is not None,
-            prompt="score",
+            prompt=prompt,
             method=method,
             max_pixels=settings.max_pixels,
         )

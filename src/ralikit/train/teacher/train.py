@@ -12,8 +12,9 @@ from ralikit.extras import require
 from ralikit.files import read_json, to_json, write_text
 from ralikit.train.teacher.data import teacher_rows
 from ralikit.train.teacher.recipe import TeacherRecipe
+from ralikit.train.teacher.vlm import is_hub_name, resolve_model
 
-__all__ = ["begin_run", "difference", "read_recipe", "train_teacher"]
+__all__ = ["begin_run", "check_recipe", "difference", "hold_run", "read_recipe", "train_teacher"]
 
 
 def read_recipe(path: Path) -> TeacherRecipe:
@@ -49,11 +50,12 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
         require(module, extra="teacher", job="Training a teacher")
     from ralikit.train.teacher import checkpoints, grpo, trainer_tools
 
-    begin_run(out, to_mapping(recipe), resume=resume)
-    model = out / "model"
+    stated, model = to_mapping(recipe), out / "model"
+    hold_run(out, stated, resume=resume)
     if model.is_dir():
         return model
-    rows = teacher_rows(recipe)
+    rows = check_recipe(recipe)
+    begin_run(out, stated, resume=resume)
     with checkpoints.clear_errors(out):
         trainer = grpo.build_trainer(recipe, rows, out)
         checkpoint = checkpoints.resume_point(out)
@@ -70,15 +72,31 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
     return model
 
 
-def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
-    """Write the resolved recipe beside what it will produce, or hold it against the one there.
+def check_recipe(recipe: TeacherRecipe) -> list[dict[str, Any]]:
+    """Look at all that a recipe names, before any work: labels, photos, and the model's folder.
+
+    Returns:
+        The rows to train on (`teacher_rows`).
+
+    Raises:
+        DataError: If labels cannot be read or a photo is missing.
+        UsageError: If there is no such model folder.
+    """
+    rows = teacher_rows(recipe)
+    if not is_hub_name(recipe.model):
+        resolve_model(recipe.model)
+    return rows
+
+
+def hold_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> bool:
+    """Hold a recipe against the one of the run that the folder has, if it has one.
+
+    Returns:
+        Whether a run has begun there.
 
     Raises:
         UsageError: If there is a run already and `resume` is not set, or of another recipe.
-        RalikitError: If the folder cannot be written.
     """
-    from ralikit.train.teacher.trainer_tools import is_main, wait_for_all
-
     place = out / "recipe.json"
     stated = {"ralikit": __version__, **recipe}
     # Nothing is lost where only the settings were written: a missing photo or model stopped it.
@@ -93,9 +111,22 @@ def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
                 f"{out} was begun with another recipe ({', '.join(changed)} differ); put the "
                 "settings back, or name another --out"
             )
+    return begun
+
+
+def begin_run(out: Path, recipe: dict[str, Any], *, resume: bool) -> None:
+    """Write the resolved recipe beside what it will produce, or hold it against the one there.
+
+    Raises:
+        UsageError: As `hold_run`.
+        RalikitError: If the folder cannot be written.
+    """
+    from ralikit.train.teacher.trainer_tools import is_main, wait_for_all
+
+    begun = hold_run(out, recipe, resume=resume)
     wait_for_all()  # nobody writes before everybody has looked
     if is_main() and not begun:
-        write_text(place, to_json(stated))
+        write_text(out / "recipe.json", to_json({"ralikit": __version__, **recipe}))
     wait_for_all()
 
 

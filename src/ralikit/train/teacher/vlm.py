@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dtype",
     "Vlm",
+    "is_hub_name",
     "load_model",
     "load_processor",
     "load_vlm",
@@ -101,6 +102,11 @@ def resolve_model(name: str) -> str:
     if not (Path(root) / subfolder).is_dir():
         raise DataError(f"{repo} has no folder {subfolder} on the hub")
     return str(Path(root) / subfolder)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a name that is no folder is ``owner/repo``, which the loader asks the hub for."""
+    return name.count("/") == 1 and not Path(name).is_absolute() and not Path(name).is_dir()
 
 
 def local_folder(name: str) -> Path:
