@@ -13,6 +13,7 @@ from ralikit import __version__
 _GROUPS = (
     "score",
     "best",
+    "explain",
     "doctor",
     "data",
     "bench",
