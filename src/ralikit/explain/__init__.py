@@ -88,7 +88,7 @@ def explain(scorer: Scorer, photo: PhotoLike, *, edge: int | None = None) -> Exp
     Args:
         scorer: From `ralikit.load`.
         photo: A path, a file's bytes, a PIL image, or an array.
-        edge: Of a window, pixels of the resized photo, up to a view's size; None: half of that,
+        edge: Of a window, pixels of the resized photo, up to a view's size; None: 3/8 of that,
             which finds faults that a whole view hides among what is good in it (docs/explain.md).
 
     Raises:
@@ -98,7 +98,7 @@ def explain(scorer: Scorer, photo: PhotoLike, *, edge: int | None = None) -> Exp
     """
     preprocess = _unsquashed(scorer.preprocess)
     size = preprocess.size
-    edge = max(1, size // 2) if edge is None else edge
+    edge = max(1, size * 3 // 8) if edge is None else edge
     if not 1 <= edge <= size:
         raise UsageError(f"edge must lie within 1 and the view's {size} pixels, not {edge}")
     opened = decode_photo(photo, preprocess)
