@@ -18,9 +18,10 @@ from ralikit.errors import BundleError, PhotoError, RalikitError, UsageError
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A grey photo with a black corner."""
+    """A photo of grey stripes with a dark corner."""
     pixels = np.full((300, 400, 3), 120, dtype=np.uint8)
     pixels[150:, 200:] = 5
+    pixels[:, np.arange(400) % 50 < 25] += 20
     path = tmp_path / "photo.png"
     Image.fromarray(pixels).save(path)
     return path
@@ -64,6 +65,7 @@ def test_numbers(photo: Path, model: Path) -> None:
     box = document["worst"]["box"]
     assert box[0] >= 190
     assert box[1] >= 140
+    assert document["worst"]["plain"] is False
     assert document["worst"]["reasons"][0]["id"] == "too-dark"
     assert document["worst"] in document["windows"]
     assert document["worst"]["score"] == min(w["score"] for w in document["windows"])

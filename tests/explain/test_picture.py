@@ -38,6 +38,7 @@ def found(width: int = 600, height: int = 400, **changes: object) -> Explanation
         stands_out=True,
         median=3.5,
         cells=np.repeat([[4.0] * 6 + [1.5] * 6], 8, axis=0),
+        plain=np.zeros((8, 12)),
         span=(1.5, 4.0),
         pixels=Image.new("RGB", (width, height), (128, 128, 128)),
     )
@@ -129,6 +130,17 @@ def test_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_says_that_nothing_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
     written = words(found(stands_out=False), monkeypatch)
     assert "No region stands out. The lowest, outlined, scores 1.50" in written
+
+
+def test_what_is_plain_keeps_its_grey(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = np.repeat([[0.0] * 6 + [1.0] * 6], 8, axis=0)
+    made = found(plain=plain)
+    picture = np.asarray(draw_map(made)).astype(int)
+    blue = picture[..., 2] - picture[..., 0]
+    right = blue[150:400, -118 - 16 - 200 : -118 - 16]  # of the map, the half that is plain
+    assert (right == 0).all()
+    assert (blue > 30).any()
+    assert any("without colour: too plain to judge" in line for line in words(made, monkeypatch))
 
 
 def test_without_freetype_too(monkeypatch: pytest.MonkeyPatch) -> None:

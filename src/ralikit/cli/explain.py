@@ -85,7 +85,9 @@ def _print(scorer: Scorer, found: Explanation, out: Path | None) -> None:
     place = " ".join(str(edge) for edge in _box(worst))
     why = ", ".join(reason.words for reason in worst.reasons)
     print(f"{worst.value:.2f}  worst region: {place} of {size}{f'  {why}' if why else ''}")
-    print(f"{found.median:.2f}  median of {len(found.windows)} windows")
+    plain = sum(window.plain for window in found.windows)
+    but = f", {plain} too plain to judge" if plain else ""
+    print(f"{found.median:.2f}  median of {len(found.windows)} windows{but}")
     if not found.stands_out:
         print("no region stands out: the worst lies within the model's tie width of the median")
     if not scorer.reasons:
@@ -120,6 +122,7 @@ def _window_object(window: Window) -> dict[str, Any]:
     return {
         "box": _box(window),
         "score": round(window.value, 6),
+        "plain": window.plain,
         "reasons": [
             {"id": r.id, "words": r.words, "value": round(r.value, 6)} for r in window.reasons
         ],

@@ -18,8 +18,12 @@ from ralikit.photo.views import Preprocess, decode_photo, resize_photo
 from ralikit.progress import counter
 from ralikit.scorer import Score, Scorer
 
-__all__ = ["MOST", "Explanation", "Window", "explain"]
+__all__ = ["MOST", "PLAIN", "Explanation", "Window", "explain"]
 
+PLAIN = 6.0
+"""A window is plain where its brightness differs by less than this, 8-bit levels, once reduced to
+12 x 12: sky or wall, where there is no detail to lose. Chosen on 13 photos (docs/explain.md)."""
+_REDUCED = 12
 _CELLS = 4
 """Cells of the map along one edge of a window."""
 
@@ -34,6 +38,7 @@ class Window:
         right: Right edge, exclusive.
         bottom: Lower edge, exclusive.
         value: Its score, on the model's scale.
+        plain: Nothing is in it that could be spoilt (`PLAIN`); models score that low all the same.
         reasons: Why it is low: those of 0.5 and more, the highest first; none without a bank.
         reason_values: Every reason's value by its id, 0..1; empty without a bank.
     """
@@ -43,6 +48,7 @@ class Window:
     right: float
     bottom: float
     value: float
+    plain: bool = False
     reasons: tuple[Reason, ...] = ()
     reason_values: Mapping[str, float] = field(default_factory=dict, hash=False)
 
@@ -55,12 +61,13 @@ class Explanation:
         model: The model's name.
         score: The photo's score as a whole, as `Scorer.score` gives it.
         windows: All that were scored, left to right and top to bottom.
-        worst: The one that scores lowest.
+        worst: The one that scores lowest among those that are not plain; among all where all are.
         stands_out: Whether it lies further below the median window than the model's tie width (or
             is lower at all, where that was not measured). Tie widths are measured on whole photos.
-        median: The windows' median score.
+        median: The median score of those among which the worst was looked for.
         cells: The map over the whole photo, (rows, columns): at each place the scores of the
             windows over it, weighted by how near their centres are.
+        plain: The share of plain windows there, 0..1, in the same places.
         span: The scores at the two ends of the picture's scale, low and high.
         pixels: The photo as large as the windows were cut from.
     """
@@ -72,6 +79,7 @@ class Explanation:
     stands_out: bool
     median: float
     cells: NDArray[np.float64]
+    plain: NDArray[np.float64]
     span: tuple[float, float]
     pixels: Image.Image
 
@@ -113,9 +121,12 @@ def explain(scorer: Scorer, photo: PhotoLike, *, edge: int | None = None) -> Exp
     score = scorer.score(photo)
     windows = _score_windows(scorer, np.asarray(pixels), grid, scale)
     values = np.array([window.value for window in windows])
-    cell = math.ceil(edge / _CELLS)
-    cells = cell_means(grid, values, (width, height), cell)
-    worst, median = windows[int(np.argmin(values))], float(np.median(values))
+    flags = np.array([float(window.plain) for window in windows])
+    place = (width, height), math.ceil(edge / _CELLS)
+    judged = [window for window in windows if not window.plain] or windows
+    worst = min(judged, key=lambda window: window.value)
+    median = float(np.median([window.value for window in judged]))
+    cells, plain = cell_means(grid, values, *place), cell_means(grid, flags, *place)
     return Explanation(
         model=scorer.name,
         score=score,
@@ -124,7 +135,8 @@ def explain(scorer: Scorer, photo: PhotoLike, *, edge: int | None = None) -> Exp
         stands_out=median - worst.value > (scorer.tie_width or 0.0),
         median=median,
         cells=cells,
-        span=_span(cells, scorer),
+        plain=plain,
+        span=_span(cells if plain.min() > 0.5 else cells[plain <= 0.5], scorer),
         pixels=pixels,
     )
 
@@ -150,8 +162,8 @@ def _score_window(
     scorer: Scorer, pixels: NDArray[np.uint8], box: Box, scale: tuple[float, float]
 ) -> Window:
     left, top, right, bottom = box
-    view = fill_view(pixels[top:bottom, left:right], scorer.preprocess.size)
-    value, reasons = scorer.score_view(view)
+    window = pixels[top:bottom, left:right]
+    value, reasons = scorer.score_view(fill_view(window, scorer.preprocess.size))
     infos = scorer.reasons
     return Window(
         left=left * scale[0],
@@ -159,9 +171,17 @@ def _score_window(
         right=right * scale[0],
         bottom=bottom * scale[1],
         value=value,
+        plain=is_plain(window),
         reasons=named_reasons(reasons, infos),
         reason_values={info.id: v for info, v in zip(infos, reasons, strict=True)},
     )
+
+
+def is_plain(window: NDArray[np.uint8]) -> bool:
+    """Whether a square of (n, n, 3) levels has nothing in it that blur could take away."""
+    edge = min(_REDUCED, window.shape[0])
+    grey = Image.fromarray(window).convert("L").resize((edge, edge), Image.Resampling.BOX)
+    return float(np.asarray(grey, dtype=np.float64).std()) < PLAIN
 
 
 def fill_view(window: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -174,7 +194,7 @@ def fill_view(window: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _span(cells: NDArray[np.float64], scorer: Scorer) -> tuple[float, float]:
-    """The map's range, no less than two tie widths: what means nothing is not to look grave."""
+    """The range of cells, no less than two tie widths: what means nothing is not to look grave."""
     low, high = float(cells.min()), float(cells.max())
     scale = scorer.scale
     least = 2.0 * (scorer.tie_width or 0.05 * (scale.maximum - scale.minimum))

@@ -97,7 +97,7 @@ def _below(found: Explanation) -> str:
     score = found.score
     return (
         f"the whole photo: {score.value:.2f} on a scale of {score.minimum:g} to {score.maximum:g} "
-        f"({found.model})"
+        f"({found.model}){'; without colour: too plain to judge' if found.plain.any() else ''}"
     )
 
 
@@ -105,7 +105,8 @@ def _overlay(found: Explanation, photo: Image.Image) -> Image.Image:
     grey = np.asarray(photo.convert("L"), dtype=np.float64)[..., None]
     low, high = found.span
     badness = np.clip((high - _smooth(found.cells, photo.size)) / (high - low), 0.0, 1.0)
-    mixed = (1.0 - _TINT) * grey + _TINT * colours(badness)
+    tint = _TINT * (1.0 - _smooth(found.plain, photo.size)[..., None])
+    mixed = (1.0 - tint) * grey + tint * colours(badness)
     return Image.fromarray(np.rint(mixed).astype(np.uint8))
 
 
