@@ -187,6 +187,26 @@ class Scorer:
             # Also when the caller stops early or presses Ctrl-C: nothing decodes on.
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def score_view(self, view: NDArray[np.uint8]) -> tuple[float, list[float]]:
+        """Score one view as if the whole photo looked like it: every view of the graph is this one.
+
+        A graph averages over its views, embeddings or scores; the mean of equal ones is any of
+        them, so this is what the model says of this view alone.
+
+        Args:
+            view: (S, S, 3), S the preprocessing's size.
+
+        Returns:
+            The score, and each reason's value in the order of `reasons`; none without a bank.
+
+        Raises:
+            UsageError: If the view has another shape or type.
+            BundleError: If the model fails.
+        """
+        views = np.broadcast_to(view, (self.preprocess.views, *view.shape))
+        with self._running:
+            return self._run(np.ascontiguousarray(views))
+
     def _prepare(self, photo: PhotoLike, scenes: bool = False) -> _Prepared:
         with self._decoding:
             alone = self._alone.acquire(blocking=False)

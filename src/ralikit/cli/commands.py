@@ -14,6 +14,7 @@ from ralikit import __version__
 _GROUPS = (
     "score",
     "best",
+    "explain",
     "doctor",
     "data",
     "bench",

@@ -151,6 +151,16 @@ def make_views(photo: Photo | NDArray[np.uint8], preprocess: Preprocess) -> NDAr
     return np.stack([whole[y : y + size, x : x + size] for x, y, *_ in boxes])
 
 
+def resize_photo(photo: Photo, preprocess: Preprocess) -> Image.Image:
+    """The whole photo as large as its views are cut from, ``"RGB"``; of any size, so bound it.
+
+    Raises:
+        PhotoError: If the pixels cannot be converted.
+    """
+    resized = preprocess.resized(photo.width, photo.height)
+    return _resized(photo, resized, preprocess.resample)
+
+
 def _resized(photo: Photo, resized: tuple[int, int], resample: Filter) -> Image.Image:
     """The whole resized photo; strip by strip, so that only the decoded pixels are large."""
     from PIL import Image
