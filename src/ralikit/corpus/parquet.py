@@ -45,7 +45,9 @@ def read_parquet(path: Path, *, image: str | None, key: str | None, most: int) -
     pa, pq = _pyarrow()
     where = printable(path)
     try:
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+        with pq.ParquetFile(
+            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+        ) as file:
             schema = file.schema_arrow
             pictures = _image_column(pa, schema, image, where)
             names = _key_column(pa, schema, key, where)
@@ -150,8 +152,8 @@ def rows_table(rows: Sequence[Row], schema: Any = None) -> Any:
 class RowWriter:
     """Adds rows to a Parquet file, and counts."""
 
-    def __init__(self, writer: Any, schema: Any) -> None:
-        self._writer, self._schema = writer, schema
+    def __init__(self, writer: Any, schema: Any, provenance: Mapping[str, Any]) -> None:
+        self._writer, self._schema, self._provenance = writer, schema, provenance
         self._waiting: list[Row] = []
         self.rows = 0
         self.errors = 0
@@ -169,7 +171,10 @@ class RowWriter:
         """Write what is left, and what was counted."""
         self._write(len(self._waiting))
         counts = {"rows": self.rows, "errors": self.errors, "left_out": dict(left_out)}
-        self._writer.add_key_value_metadata({COUNTS: to_json(counts, indent=None)})
+        said = {KEY: self._provenance, COUNTS: counts}
+        self._writer.add_key_value_metadata(
+            {name: to_json(values, indent=None) for name, values in said.items()}
+        )
         self.finished = True
 
     def _write(self, count: int) -> None:
@@ -186,12 +191,12 @@ def row_file(target: Path, provenance: Mapping[str, Any]) -> Iterator[RowWriter]
         RalikitError: If it cannot be written.
     """
     _, pq = _pyarrow()
-    schema = row_schema().with_metadata({KEY: to_json(provenance, indent=None)})
+    schema = row_schema()
     try:
         with draft_folder(target.parent) as workdir:
             draft = workdir / target.name
             with pq.ParquetWriter(draft, schema, compression="zstd", store_schema=False) as writer:
-                rows = RowWriter(writer, schema)
+                rows = RowWriter(writer, schema, provenance)
                 yield rows
             if rows.finished:
                 flush(draft)

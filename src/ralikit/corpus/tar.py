@@ -25,7 +25,6 @@ SUFFIXES_GZIP = (".tar.gz", ".tgz")
 
 _HEADER = 1 << 20  # bytes of a long name or of extended attributes, which tarfile holds in memory
 _NAME = 4096  # characters of a member's name
-_BLOCK = 512
 _EXTENDED = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -48,9 +47,9 @@ class _Checked(tarfile.TarInfo):
         try:
             made = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            if len(buf) == _BLOCK and any(buf):
+            if any(buf):
                 raise _DamagedError(str(error)) from error
-            raise  # the end, or less than a block
+            raise  # the end: zeros, or nothing
         if made.size < 0:
             raise _DamagedError("a member has less than no bytes")
         if made.type in _EXTENDED and made.size > _HEADER:
@@ -74,14 +73,13 @@ def read_tar(path: Path, *, most: int, left_out: Counter[str]) -> Iterator[Item]
     packed = path.name.lower().endswith(SUFFIXES_GZIP)
     try:
         size = max(1, path.stat().st_size)
-        with path.open("rb") as stream:
-            with _archive(stream, packed=packed) as archive:
-                for member in _members(archive):
-                    key = _key(member, left_out)
-                    if key is not None:
-                        place = None if packed else str(path)
-                        share = min(1.0, stream.tell() / size)
-                        yield _item(archive, member, key, place, most=most, share=share)
+        with path.open("rb") as stream, _archive(stream, packed=packed) as archive:
+            for member in _members(archive):
+                key = _key(member, left_out)
+                if key is not None:
+                    place = None if packed else str(path)
+                    share = min(1.0, stream.tell() / size)
+                    yield _item(archive, member, key, place, most=most, share=share)
     except (_DamagedError, *_ERRORS) as error:
         said = getattr(error, "strerror", None) or shown(str(error)) or type(error).__name__
         raise DataError(
