@@ -98,6 +98,7 @@ def test_importing_needs_no_pyarrow() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.filterwarnings("ignore")  # Ray warns of its own settings as it sets them
 def test_on_ray(tmp_path: Path, model: str) -> None:
     pytest.importorskip("ray.data", reason="the extra 'ray' is not installed")
     paths = corpus(tmp_path)
