@@ -49,7 +49,7 @@ from ralikit.models import locate
 from ralikit.photo.views import decode_photo, make_views
 from ralikit.scorer import Scorer, load
 
-SIZES = {"512": (512, 384, 48), "12mp": (4032, 3024, 10)}
+SIZES = {"512": (512, 384, 24), "12mp": (4032, 3024, 6)}
 """Width, height, and pictures a turn."""
 
 

@@ -77,9 +77,9 @@ def ways(edge: int) -> dict[str, tuple[Edit, tuple[int, ...], float]]:
     every = (1, 3, edge, edge)
     return {
         "pixels 4/255": (within(4 / 255), every, 0.2),
-        "pixels 16/255": (within(16 / 255), every, 0.1),
-        "free pixels": (within(1.0), every, 0.01),
-        "colour": (coloured, (1, 3, 4, 4), 0.1),
+        "pixels 16/255": (within(16 / 255), every, 0.2),
+        "free pixels": (within(1.0), every, 0.02),
+        "colour": (coloured, (1, 3, 4, 4), 0.15),
     }
 
 
@@ -124,12 +124,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="mini", help="the model that is climbed")
     parser.add_argument("--other", default="mini-free", help="one that the ascent never sees")
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--edge", type=int, default=256, help="of the pictures, pixels")
-    parser.add_argument("--photos", type=int, default=6)
+    parser.add_argument("--photos", type=int, default=3, help="6 at most")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     words = parser.parse_args()
 
+    torch.set_num_threads(words.threads)
     reward = Reward(words.model)
     judges = {name: load(name, threads=1) for name in (words.model, words.other)}
     found: dict[str, dict[str, dict[str, float]]] = {}

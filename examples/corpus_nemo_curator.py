@@ -2,9 +2,9 @@
 
 The stage takes and gives ``ImageBatch`` and needs ``image_data``, RGB arrays as Curator's image
 reader gives them: its decoder decides what becomes of colour profiles and orientation. The score
-goes into each picture's ``metadata``, with its reasons; ``aesthetic_score`` stays what Curator's own
-filter says. Run with NeMo Curator 1.4.0: the stage alone, `setup` and then `process`; not in its
-pipelines, not on a cluster.
+goes into each picture's ``metadata``, with its reasons; ``aesthetic_score`` stays what Curator's
+own filter says. Run with NeMo Curator 1.4.0: the stage alone, `setup` and then `process`; not in
+its pipelines, not on a cluster.
 """
 
 from __future__ import annotations

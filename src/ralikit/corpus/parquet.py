@@ -18,7 +18,7 @@ from ralikit.printable import listed, one_line, printable, shown
 EXTRA, JOB = "corpus", "Reading or writing Parquet"
 KEY = "ralikit"
 """Name of the provenance in an output's metadata, a JSON text."""
-COUNTS = "ralikit.counts"
+COUNTS = "ralikit-counts"
 """Name of what was counted while the file was written, a JSON text."""
 
 _AT_ONCE = 8
