@@ -91,7 +91,7 @@ def climb(
     optimiser = torch.optim.Adam([free], lr=rate)
     for _ in range(steps):
         optimiser.zero_grad()
-        (-reward(edit(photo, free)).sum()).backward()  # type: ignore[no-untyped-call]
+        (-reward(edit(photo, free)).sum()).backward()
         optimiser.step()
     return edit(photo, free).detach()
 

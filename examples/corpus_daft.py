@@ -29,7 +29,7 @@ class Quality:
     def __init__(self, model: str | None = None) -> None:
         self.scorer = CorpusScorer(model)
 
-    @daft.method.batch(return_dtype=ROW, batch_size=64)
+    @daft.method.batch(return_dtype=ROW, batch_size=64)  # type: ignore[untyped-decorator]
     def rows(self, key: Any, image: Any) -> Any:
         """Score a batch: two series to an array of structures."""
         rows = self.scorer.rows(image.to_pylist(), key.to_pylist())

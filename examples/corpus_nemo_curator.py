@@ -20,7 +20,7 @@ from ralikit.corpus import CorpusScorer
 
 
 @dataclass
-class QualityStage(ProcessingStage[ImageBatch, ImageBatch]):
+class QualityStage(ProcessingStage[ImageBatch, ImageBatch]):  # type: ignore[misc]
     """Scores every picture of a batch.
 
     Attributes:

@@ -39,8 +39,8 @@ def crops(count: int, generator: torch.Generator) -> Tensor:
 
     photos = []
     for name in ("china.jpg", "flower.jpg"):
-        photo = Image.fromarray(load_sample_image(name)).resize((160, 107))
-        photos.append(torch.from_numpy(np.array(photo)).permute(2, 0, 1).float() / 127.5 - 1)
+        small = Image.fromarray(load_sample_image(name)).resize((160, 107))
+        photos.append(torch.from_numpy(np.array(small)).permute(2, 0, 1).float() / 127.5 - 1)
     picked = []
     for _ in range(count):
         photo = photos[int(torch.randint(2, (1,), generator=generator))]
@@ -108,7 +108,7 @@ def tune(unet: Any, scheduler: Any, reward: Reward, *, steps: int, keep: float, 
             before = sample(unet, scheduler, noise, last=0)
         loss = -reward(pictures).mean() + keep * F.mse_loss(pictures, before)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
     return tuned
 

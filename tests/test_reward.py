@@ -178,7 +178,12 @@ def test_pictures_of_one_size_share_a_batch(
     alone = [float(reward(_tensor(photo))[0]) for photo in photos]
     sizes: list[int] = []
     whole = reward._score
-    monkeypatch.setattr(reward, "_score", lambda x: (sizes.append(len(x)), whole(x))[1])
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return whole(images)
+
+    monkeypatch.setattr(reward, "_score", counted)
     assert score_pictures(reward, photos) == pytest.approx(alone, abs=1e-5)
     assert sizes == [2, 1, 2, 1]
     assert score_pictures(reward, []) == []

@@ -49,7 +49,11 @@ def test_batches_of_either_format_give_one_table(model: str) -> None:
 
 def test_an_unforeseen_error_is_a_row_too(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     actor = CorpusScorer(model)
-    monkeypatch.setattr(actor._scorer, "score", lambda _photo: {}["gap"])
+
+    def score(_photo: bytes) -> None:
+        raise KeyError("gap")
+
+    monkeypatch.setattr(actor._scorer, "score", score)
     (row,) = actor.rows([b""], ["a"])
     assert row.error == "cannot be scored (KeyError: 'gap')"
 
