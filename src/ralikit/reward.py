@@ -220,10 +220,10 @@ def score_pictures(reward: Reward, pictures: Sequence[Any]) -> list[float]:
             part = places[start : start + reward.batch]
             found = reward(torch.stack([tensors[place] for place in part]))
             for place, value in zip(part, found.tolist(), strict=True):
-                values[place] = value
-    for value in values:
-        if not math.isfinite(value):
-            raise PhotoError(f"{reward.name} gave {value} for a picture")
+                values[place] = float(value)
+    if not all(map(math.isfinite, values)):
+        odd = next(value for value in values if not math.isfinite(value))
+        raise PhotoError(f"{reward.name} gave {odd} for a picture")
     return values
 
 
@@ -244,9 +244,7 @@ class Signs:
 
 @torch.no_grad()
 def hacking_signs(images: Tensor) -> Signs:
-    """Signs to log beside a reward: where they climb with it, look at the pictures.
-
-    They say how a picture changed, not whether it is good: `docs/reward.md` has what was measured.
+    """Signs to log beside a reward (`docs/reward.md`): how pictures change, not how good they are.
 
     Args:
         images: (B, 3, H, W), float, RGB in 0..1; values outside are clamped.
