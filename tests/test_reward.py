@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from support import lively_tower, make_head
 from ralikit.errors import UsageError
 from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, write_bundle
 from ralikit.photo.views import Filter, Preprocess, make_views
-from ralikit.reward import Reward, TrlReward, torch_views
+from ralikit.reward import Reward, TrlReward, hacking_signs, score_pictures, torch_views
 from ralikit.scorer import load
 
 ANCHORS = ((0.0, 0.0), (1.0, 1.0), (0.5, 0.5))
@@ -166,3 +168,53 @@ def test_a_trl_reward_finds_the_picture_of_every_completion(bundle: Bundle) -> N
     assert share == pytest.approx((expected[0] - 1) / 4)
     with pytest.raises(UsageError, match="a picture must be"):
         function(["p"], [3.5])
+
+
+def test_pictures_of_one_size_share_a_batch(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reward = Reward(bundle, batch=2)
+    photos = [_photo(seed, size) for seed, size in enumerate([(97, 61), (40, 50)] * 3)]
+    alone = [float(reward(_tensor(photo))[0]) for photo in photos]
+    sizes: list[int] = []
+    whole = reward._score
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return whole(images)
+
+    monkeypatch.setattr(reward, "_score", counted)
+    assert score_pictures(reward, photos) == pytest.approx(alone, abs=1e-5)
+    assert sizes == [2, 1, 2, 1]
+    assert score_pictures(reward, []) == []
+
+
+def _in_another_process(packed: bytes, photo: Image.Image) -> float:
+    torch.set_num_threads(1)
+    (value,) = pickle.loads(packed)(["p"], [photo])
+    return float(value)
+
+
+def test_a_reward_travels_to_another_process(bundle: Bundle) -> None:
+    function, photo = TrlReward(Reward(bundle), normalize=True), _photo(6)
+    packed = pickle.dumps(function)
+    again = pickle.loads(packed)
+    assert again.__name__ == function.__name__
+    assert again(["p"], [photo]) == function(["p"], [photo])
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        there = pool.apply(_in_another_process, (packed, photo))
+    assert there == pytest.approx(function(["p"], [photo])[0], abs=1e-6)
+
+
+def test_signs_of_pictures_worked_out_by_hand() -> None:
+    gray = torch.full((1, 3, 64, 64), 0.5)
+    red = torch.zeros(1, 3, 64, 64)
+    red[:, 0] = 1.0
+    board = (torch.arange(64)[:, None] + torch.arange(64)[None]) % 2
+    noise = gray + 0.1 * (board * 2 - 1)
+    signs = hacking_signs(torch.cat([gray, red, noise]))
+    assert signs.saturation.tolist() == pytest.approx([0, 1, 0], abs=1e-6)
+    assert signs.clipped.tolist() == [0, 1, 0]
+    # A board's 3 x 3 mean is a ninth of the pixel: 8/9 of 0.1 is left, more at the edges.
+    assert signs.high_frequency[:2].tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert float(signs.high_frequency[2]) == pytest.approx(0.1 * 8 / 9, rel=0.03)

@@ -20,6 +20,8 @@ _ADDS = {
     "train": "trains a scorer and evaluates it",
     "teacher": "trains and asks the vision-language teacher",
     "vllm": "describes photos at scale (GPU only)",
+    "corpus": "scores tar and Parquet shards into Parquet files",
+    "ray": "scores a corpus on a Ray cluster",
     "hub": "fetches published weights",
     "tensorboard": "shows training curves",
     "export": "exports a bundle to ONNX",

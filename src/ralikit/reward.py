@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,23 +183,82 @@ class TrlReward:
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any
     ) -> list[float | None]:
-        """Score the picture of every completion, in order."""
+        """Score the picture of every completion, in order; those of one size together."""
         fallback = columns.get(self.column) or [None] * len(completions)
         pictures = [
             _picture(completion) if _picture(completion) is not None else _picture(other)
             for completion, other in zip(completions, fallback, strict=True)
         ]
-        return [None if p is None else self._one(p) for p in pictures]
+        values = iter(score_pictures(self.reward, [p for p in pictures if p is not None]))
+        return [None if p is None else self._scaled(next(values)) for p in pictures]
 
-    @torch.no_grad()
-    def _one(self, picture: Any) -> float:
-        value = float(self.reward(to_tensor(picture)[None])[0])
-        if not math.isfinite(value):
-            raise PhotoError(f"{self.reward.name} gave {value} for a picture")
+    def _scaled(self, value: float) -> float:
         if not self.normalize:
             return value
         scale = self.reward.scale
         return (value - scale.minimum) / (scale.maximum - scale.minimum)
+
+
+@torch.no_grad()
+def score_pictures(reward: Reward, pictures: Sequence[Any]) -> list[float]:
+    """Scores of pictures of any sizes and kinds (`to_tensor`), without gradients.
+
+    Pictures of one size share a batch, `Reward.batch` of them at most.
+
+    Raises:
+        UsageError: If one is no picture.
+        PhotoError: If a score is NaN or infinite.
+    """
+    tensors = [to_tensor(picture) for picture in pictures]
+    by_size: dict[torch.Size, list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        by_size.setdefault(tensor.shape, []).append(place)
+    values = [math.nan] * len(tensors)
+    for places in by_size.values():
+        # Split here as well: a thousand pictures are never stacked at once.
+        for start in range(0, len(places), reward.batch):
+            part = places[start : start + reward.batch]
+            found = reward(torch.stack([tensors[place] for place in part]))
+            for place, value in zip(part, found.tolist(), strict=True):
+                values[place] = float(value)
+    if not all(map(math.isfinite, values)):
+        odd = next(value for value in values if not math.isfinite(value))
+        raise PhotoError(f"{reward.name} gave {odd} for a picture")
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """What an optimiser leaves in pictures that only please a reward; each (B,), float32.
+
+    Attributes:
+        saturation: Mean over the pixels of (max - min) / max of R, G, B, 0..1.
+        clipped: Share of values that are 0 or 1 as bytes.
+        high_frequency: Standard deviation of luma less its 3 x 3 mean, 0..1.
+    """
+
+    saturation: Tensor
+    clipped: Tensor
+    high_frequency: Tensor
+
+
+@torch.no_grad()
+def hacking_signs(images: Tensor) -> Signs:
+    """Signs to log beside a reward (`docs/reward.md`): how pictures change, not how good they are.
+
+    Args:
+        images: (B, 3, H, W), float, RGB in 0..1; values outside are clamped.
+    """
+    x = images.float().clamp(0, 1)
+    most, least = x.amax(dim=1), x.amin(dim=1)
+    bytes_ = (x * 255).round()
+    luma = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    mean = F.avg_pool2d(F.pad(luma, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return Signs(
+        saturation=((most - least) / most.clamp_min(1e-6)).mean(dim=(1, 2)),
+        clipped=((bytes_ == 0) | (bytes_ == 255)).float().mean(dim=(1, 2, 3)),
+        high_frequency=(luma - mean).flatten(1).std(dim=1),
+    )
 
 
 def to_tensor(picture: Any) -> Tensor:

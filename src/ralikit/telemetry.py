@@ -19,6 +19,8 @@ SWITCHES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     # vLLM reports every engine's start.
     "VLLM_NO_USAGE_STATS": "1",
+    # Ray reports a cluster's start and goes on once an hour.
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Environment variables that say no, and their words for it."""
 

@@ -20,7 +20,7 @@ from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import RalikitError, UsageError
 from ralikit.lines import numbered_lines
 
-Kind = Literal["latency", "parity", "accuracy", "teacher", "reasons"]
+Kind = Literal["latency", "parity", "accuracy", "teacher", "reasons", "corpus"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ class Record:
                 raise ValueError(f"samples.{name} holds a negative time")
         if self.kind == "latency" and not self.samples.get("inference_s"):
             raise ValueError("a latency record needs samples.inference_s")
-        if self.kind in {"parity", "accuracy", "reasons"} and not self.figures:
+        if self.kind in {"parity", "accuracy", "reasons", "corpus"} and not self.figures:
             raise ValueError(f"a {self.kind} record needs figures")
 
 

@@ -1,8 +1,9 @@
-"""A progress bar on stderr for long work; nothing at all where stderr is not a terminal."""
+"""A progress bar on stderr for long work; off a terminal nothing, or a line now and then."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -39,14 +40,17 @@ def track(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def progress() -> Iterator[Tell]:
+def progress(*, lines_every: float | None = None) -> Iterator[Tell]:
     """Show one stage after another: its name, its share done, and what is left of it.
+
+    Args:
+        lines_every: Seconds between lines where stderr is no terminal; None: no lines there.
 
     Yields:
         A function to call with the stage and the share of it that is done, 0..1.
     """
     if not sys.stderr.isatty():
-        yield lambda _what, _done: None
+        yield _silence if lines_every is None else _lines(lines_every)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -73,5 +77,22 @@ def _stages(bar: Progress, task: TaskID) -> Tell:
             bar.reset(task)
         before = done
         bar.update(task, description=what, completed=done)
+
+    return tell
+
+
+def _silence(_what: str, _done: float) -> None:
+    pass
+
+
+def _lines(every: float) -> Tell:
+    last = time.monotonic()
+
+    def tell(what: str, done: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            print(f"ralikit: {done:.0%}: {what}", file=sys.stderr, flush=True)
 
     return tell

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.cli import corpus
+
 if TYPE_CHECKING:
     from ralikit.cli.output import Failure
     from ralikit.errors import PhotoError
@@ -43,13 +45,39 @@ def score(
     threads: Threads = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    source: corpus.From = None,
+    out: corpus.Out = None,
+    kind: corpus.Format = None,
+    processes: corpus.Processes = None,
+    image: corpus.Image = None,
+    key: corpus.Key = None,
+    ray: corpus.Ray = None,
 ) -> None:
     """Score photos: higher is better, on the model's scale (the bundled model's is 1 to 5).
 
     A photo that cannot be read is one line on stderr; the rest still score, and the exit code is 1.
+
+    With --from, a whole corpus: rows go into files, a picture that cannot be read is a row with its
+    error, and the same command goes on after a stop.
     """
     from ralikit.cli import output
 
+    settings = corpus.settings_of(
+        source,
+        out,
+        kind,
+        paths=tuple(photos),
+        model=None if model is None else str(model),
+        processes=processes,
+        image=image,
+        key=key,
+        ray=ray,
+        csv=as_csv,
+        threads=threads,
+    )
+    if settings is not None:
+        corpus.score_corpus(settings, as_json=as_json)
+        return
     _one_format(as_json, as_csv)
     found, failures = find(photos)
     scorer = load_scorer(model, threads)
