@@ -115,7 +115,7 @@ def test_an_existing_file_is_kept_unless_told(
 
 
 def test_an_unknown_word_names_the_known_ones(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, and all"):
+    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, coreai, and all"):
         export(bundle, target="onyx", precision="fp32", out=tmp_path)
     with pytest.raises(UsageError, match="it has fp32, fp16, int8-weights, int8"):
         export(bundle, target="onnx", precision="int4", out=tmp_path)
