@@ -93,12 +93,12 @@ def test_the_same_request_gives_the_same_bytes(file: Files, tmp_path: Path, prec
 @pytest.mark.parametrize("kind", ["clip", "siglip"])
 def test_a_transformer_goes_through_and_repeats(tmp_path: Path, kind: str) -> None:
     paths = [tmp_path / "a.aimodel", tmp_path / "b.aimodel"]
+    request = vit_request(kind, "fp32")
     for path in paths:
-        coreai.convert(vit_request(kind, "fp32"), path)
+        coreai.convert(request, path)
     assert sha256_path(paths[0]) == sha256_path(paths[1])
     photos = tiny_photos(kind, 3)
-    folded = with_outputs(vit_request(kind, "fp32").folded, ("score",))
-    expected = torch_scores(folded, photos)
+    expected = torch_scores(with_outputs(request.folded, ("score",)), photos)
     program = Program.load(open_asset(paths[0]))
     assert [float(program.run(v)["score"][0]) for v in photos] == pytest.approx(expected, abs=1e-4)
 
