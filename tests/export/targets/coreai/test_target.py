@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,31 @@ def test_a_transformer_goes_through_and_repeats(tmp_path: Path, kind: str) -> No
     expected = torch_scores(with_outputs(request.folded, ("score",)), photos)
     program = Program.load(open_asset(paths[0]))
     assert [float(program.run(v)["score"][0]) for v in photos] == pytest.approx(expected, abs=1e-4)
+
+
+def test_every_layer_may_have_a_type_of_its_own(tmp_path: Path) -> None:
+    request = tiny_request("auto")
+    types = coreai.types_of(request.bench, "auto")
+    assert set(types.values()) == {"float16", "float32"}
+    mixed = {"tower.head": "int8", "tower.projection": "pal6", "tower.blocks.1.project": "int4"}
+    path = tmp_path / "x.aimodel"
+    coreai.convert(replace(request, types=types | mixed), path)
+    assert coreai.layers(path) == types | mixed
+    with pytest.raises(ExportError, match="auto stores layers in types chosen beforehand"):
+        coreai.convert(request, path)
+
+
+def test_a_transformers_weights_are_small_too(tmp_path: Path) -> None:
+    request, path = vit_request("clip", "int8"), tmp_path / "x.aimodel"
+    coreai.convert(request, path)
+    found = coreai.layers(path)
+    assert found == coreai.types_of(request.bench, "int8")
+    assert "int8" in found.values()
+    photos = tiny_photos("clip", 3)
+    expected = torch_scores(with_outputs(request.folded, ("score",)), photos)
+    program = Program.load(open_asset(path))
+    found_scores = [float(program.run(views)["score"][0]) for views in photos]
+    assert found_scores == pytest.approx(expected, abs=0.05)
 
 
 def test_facts_are_plain_json_and_are_replaced(file: Files, tmp_path: Path) -> None:
