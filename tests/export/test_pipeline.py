@@ -338,4 +338,4 @@ def test_the_exact_reference_is_not_shared_with_the_folded_graph(
 
 
 def test_the_chains_targets_are_those_of_the_command_line() -> None:
-    assert names() == ("onnx", "tflite", "coreml")
+    assert names() == ("onnx", "tflite", "coreml", "coreai")
