@@ -134,6 +134,8 @@ class _Loop:
 
 def _end(pool: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop, stack: AsyncExitStack) -> None:
     def end() -> None:
+        if loop.is_running():  # the process was interrupted in the middle of a photo
+            return
         loop.run_until_complete(stack.aclose())  # the model goes, and its folder of compiled code
         loop.close()
 
