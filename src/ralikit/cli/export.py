@@ -153,18 +153,6 @@ def export(
         _print_json({"exported": [_export_json(item) for item in done]})
 
 
-def _all_here() -> tuple[str, ...]:
-    from ralikit.cli.output import print_error
-
-    here = everyday()
-    for left_out in (t for t in TARGETS if t not in here):
-        print_error(
-            f"all without {left_out.name}: {left_out.job} needs {left_out.modules[-1]}; install it "
-            f"with: pip install 'ralikit[{left_out.extra}]'"
-        )
-    return tuple(t.name for t in here)
-
-
 def verify(
     file: Annotated[Path, typer.Argument(help="What ralikit export wrote.")],
     bundle: Annotated[
@@ -203,6 +191,18 @@ def _opened(root: Path | None) -> Bundle:
     from ralikit.models import open_bundle
 
     return open_bundle(root)
+
+
+def _all_here() -> tuple[str, ...]:
+    from ralikit.cli.output import print_error
+
+    here = everyday()
+    for left_out in (t for t in TARGETS if t not in here):
+        print_error(
+            f"all without {left_out.name}: {left_out.job} needs {left_out.modules[-1]}; install it "
+            f"with: pip install 'ralikit[{left_out.extra}]'"
+        )
+    return tuple(t.name for t in here)
 
 
 def _photos_below(root: Path) -> list[Path]:
