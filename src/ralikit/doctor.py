@@ -26,6 +26,7 @@ _ADDS = {
     "tensorboard": "shows training curves",
     "export": "exports a bundle to ONNX",
     "coreml": "exports to Core ML and checks the package",
+    "coreai": "exports to Core AI and runs .aimodel files in Apple's runtime",
     "tflite": "exports to TFLite and runs .tflite files",
     "bench": "times exported files and draws the report",
     "docs": "builds the reference site, for who works on ralikit",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ralikit.errors import RalikitError
-from ralikit.export.targets import TARGETS
+from ralikit.export.targets import everyday
 from ralikit.extras import hush_imports, require_installed
 from ralikit.files import size_bytes, write_text
 from ralikit.model.bundle import Bundle
@@ -58,7 +58,7 @@ def quickstart(out: Path, bundle: Bundle, *, tell: Tell = lambda _what, _done: N
         RalikitError: If any stage fails; no report is written then.
         MissingExtraError: If a target's libraries are not installed, before any work is done.
     """
-    for target in TARGETS:
+    for target in everyday():
         target.require(_JOB)
     for module, extra in (
         ("skimage", "export"),
@@ -138,8 +138,9 @@ def _export(out: Path, bundle: Bundle, tell: Tell) -> dict[str, Path]:
     tell("reference scores", 0.0)
     gate = open_gate(bundle)  # once for all targets
     files = {}
-    for number, target in enumerate(TARGETS):
-        tell(f"exporting to {target.name}, {PRECISION}", (number + 1) / (len(TARGETS) + 1))
+    targets = everyday()
+    for number, target in enumerate(targets):
+        tell(f"exporting to {target.name}, {PRECISION}", (number + 1) / (len(targets) + 1))
         files[target.name] = export(
             bundle,
             target=target.name,

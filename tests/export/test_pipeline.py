@@ -115,7 +115,7 @@ def test_an_existing_file_is_kept_unless_told(
 
 
 def test_an_unknown_word_names_the_known_ones(bundle: Bundle, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, and all"):
+    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, coreai, and all"):
         export(bundle, target="onyx", precision="fp32", out=tmp_path)
     with pytest.raises(UsageError, match="it has fp32, fp16, int8-weights, int8"):
         export(bundle, target="onnx", precision="int4", out=tmp_path)
@@ -338,4 +338,4 @@ def test_the_exact_reference_is_not_shared_with_the_folded_graph(
 
 
 def test_the_chains_targets_are_those_of_the_command_line() -> None:
-    assert names() == ("onnx", "tflite", "coreml")
+    assert names() == ("onnx", "tflite", "coreml", "coreai")

@@ -80,7 +80,7 @@ def test_a_made_up_runtime_is_one_module_and_one_line(made: Path) -> None:
 
 
 def test_a_suffix_without_a_runtime_names_those_that_have_one(tmp_path: Path) -> None:
-    sentence = r"x\.bin has no runtime: expected a \.onnx or \.tflite file, a \.mlpackage, or a "
+    sentence = r"x\.bin has no runtime: expected a \.onnx or \.tflite file, a \.mlpackage, a \.aim"
     with pytest.raises(UsageError, match=sentence):
         open_runtime(tmp_path / "x.bin")
 

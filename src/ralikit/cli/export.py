@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ralikit.cli.presets import apply_preset
-from ralikit.export.targets import TARGETS, names
+from ralikit.export.targets import TARGETS, everyday, names
 from ralikit.export.targets.target import AUTO
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def export(
     from ralikit.export.search.frontier import Budgets
     from ralikit.export.search.search import export_auto_all
 
-    targets = names() if target == "all" else (target,)
+    targets = _all_here() if target == "all" else (target,)
     opened = _opened(bundle)
     options = ExportOptions(
         calibration=calibration,
@@ -214,6 +214,18 @@ def _opened(root: Path | None) -> Bundle:
     from ralikit.models import open_bundle
 
     return open_bundle(root)
+
+
+def _all_here() -> tuple[str, ...]:
+    from ralikit.cli.output import print_error
+
+    here = everyday()
+    for left_out in (t for t in TARGETS if t not in here):
+        print_error(
+            f"all without {left_out.name}: {left_out.job} needs {left_out.modules[-1]}; install it "
+            f"with: pip install 'ralikit[{left_out.extra}]'"
+        )
+    return tuple(t.name for t in here)
 
 
 def _photos_below(root: Path) -> list[Path]:

@@ -22,7 +22,8 @@ Photos = Annotated[
 Model = Annotated[
     Path | None,
     typer.Option(
-        help="Bundle folder, or exported .onnx, .tflite or .mlpackage; default: the bundled model.",
+        help="Bundle folder, or exported .onnx, .tflite, .mlpackage or .aimodel; default: the "
+        "bundled model.",
         metavar="BUNDLE|FILE",
     ),
 ]

@@ -252,7 +252,7 @@ def prove(
     facts = {**draft.facts, "limits": limits.figures()}
     # A runtime opens no file without facts; the parity figures come once it has run.
     asked.target.load().write_facts(path, facts)
-    runtime = open_runtime(path)
+    runtime = open_runtime(path, to_prove=True)
     watch(runtime)
     try:
         parity = gate.compare(runtime, tell=tell)

@@ -86,7 +86,7 @@ def verify(
     if (bundle is None) != (not photos):
         raise UsageError("comparing further needs both a bundle and photos")
     checks = [_hash_check(file)]
-    runtime = open_runtime(file, threads=threads)
+    runtime = open_runtime(file, threads=threads, to_prove=True)
     facts = runtime.facts
     checks.append(Check("structure", True, f"opens in {runtime.name}, input and output as stated"))
     checks.append(_digest_check(facts))

@@ -81,6 +81,8 @@ class Backend:
         format: The files' format, as records name it.
         suffix: What their names end in.
         module: Has ``open_file(path, *, threads) -> Runtime``.
+        stand_in: Another such module, which computes the same files faster, for whoever scores
+            hundreds of photos to prove one; "" where `module` is fast enough.
         folder: Whether such an artifact is a folder.
         usual: Whether it runs its files when nobody names a backend.
         needs: Modules that must be installed, looked for before the file is.
@@ -92,14 +94,20 @@ class Backend:
     format: str
     suffix: str
     module: str
+    stand_in: str = ""
     folder: bool = False
     usual: bool = True
     needs: tuple[str, ...] = ()
     extra: str = ""
     job: str = ""
 
-    def open(self, path: Path, *, threads: int | None = None) -> Runtime:
+    def open(self, path: Path, *, threads: int | None = None, to_prove: bool = False) -> Runtime:
         """Open a file of this backend's suffix.
+
+        Args:
+            path: The file.
+            threads: Threads of the runtime; None leaves its default.
+            to_prove: Take the stand-in, where there is one.
 
         Raises:
             UsageError: If the file has another suffix.
@@ -112,7 +120,8 @@ class Backend:
             raise BundleError(f"{path} is neither a file nor a folder: nothing can be read from it")
         for module in self.needs:
             require_installed(module, extra=self.extra, job=self.job)
-        opener = importlib.import_module(self.module).open_file
+        module = self.stand_in if to_prove and self.stand_in else self.module
+        opener = importlib.import_module(module).open_file
         return cast(Runtime, opener(path, threads=threads))
 
 
@@ -144,6 +153,17 @@ BACKENDS: tuple[Backend, ...] = (
         needs=("coremltools",),
         extra="coreml",
         job="Running a Core ML package",
+    ),
+    Backend(
+        name="coreai",
+        format="coreai",
+        suffix=".aimodel",
+        module="ralikit.runtimes.coreai",
+        stand_in="ralikit.runtimes.aimodel.stand_in",
+        folder=True,
+        needs=("coreai",),
+        extra="coreai",
+        job="Running a Core AI model",
     ),
     Backend(
         name="openvino",
@@ -226,12 +246,14 @@ def checked_reasons(
     return flat
 
 
-def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
+def open_runtime(path: Path, *, threads: int | None = None, to_prove: bool = False) -> Runtime:
     """Open an exported file with the usual runtime of its suffix.
 
     Args:
         path: An exported file (or folder) of a suffix in `BACKENDS`.
         threads: Threads of the runtime; None leaves its default.
+        to_prove: For hundreds of photos, take what stands in for a slow runtime; the checks of the
+            file's target compare the two.
 
     Raises:
         UsageError: If the suffix belongs to no runtime.
@@ -243,4 +265,4 @@ def open_runtime(path: Path, *, threads: int | None = None) -> Runtime:
         raise UsageError(
             f"{path} has no runtime: expected {artifacts_in_words()}, or a bundle folder"
         )
-    return backend.open(path, threads=threads)
+    return backend.open(path, threads=threads, to_prove=to_prove)

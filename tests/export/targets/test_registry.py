@@ -77,7 +77,7 @@ def test_its_values_alone_say_what_it_has(bundle: Bundle, tmp_path: Path) -> Non
         asked(gpu=True)
     with pytest.raises(UsageError, match="--layout neural-engine is for coreml: boxed lays"):
         asked(layout="neural-engine")
-    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, boxed, and all"):
+    with pytest.raises(UsageError, match="there are onnx, tflite, coreml, coreai, boxed, and all"):
         order(bundle, target="crate", precision="fp32", out=tmp_path)
     with pytest.raises(ExportError, match="boxed has no precision 'fp16'; it has fp32, auto"):
         made_up_target.BOXED.precision("fp16")

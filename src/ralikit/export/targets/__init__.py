@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ralikit.errors import UsageError
+from ralikit.export.targets.coreai import COREAI
 from ralikit.export.targets.coreml import COREML
 from ralikit.export.targets.onnx import ONNX
 from ralikit.export.targets.target import Target
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
     from ralikit.export.gate.checks import Check
     from ralikit.runtimes import Runtime
 
-TARGETS: tuple[Target, ...] = (ONNX, TFLITE, COREML)
+TARGETS: tuple[Target, ...] = (ONNX, TFLITE, COREML, COREAI)
 """All of them, in the order in which `all` exports them."""
 
 
 def names() -> tuple[str, ...]:
     """Their names, in order."""
     return tuple(target.name for target in TARGETS)
+
+
+def everyday() -> tuple[Target, ...]:
+    """What `all` means here: all but those that it does without and whose libraries are missing."""
+    return tuple(target for target in TARGETS if not target.spared or target.installed)
 
 
 def find(name: str) -> Target | None:

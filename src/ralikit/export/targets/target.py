@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,7 @@ class Target:
         largest: Bytes that one of its files can have; None: any number.
         plans_whole: Whether a convolutional tower's int8 is planned as a whole, channels evened out
             between layers: it then loses less than any mix of its size.
+        spared: Whether `all` does without it where its libraries are not installed, and says so.
         converter: Name of the module that converts, a `Converter`.
         checker: Name of the module with the checks of its files, a `Checker`.
     """
@@ -96,6 +98,7 @@ class Target:
     gpu_rules: bool = False
     largest: int | None = None
     plans_whole: bool = False
+    spared: bool = False
     converter: str
     checker: str
 
@@ -110,6 +113,11 @@ class Target:
                 return precision
         known = ", ".join(p.name for p in self.precisions)
         raise ExportError(f"{self.name} has no precision {name!r}; it has {known}")
+
+    @property
+    def installed(self) -> bool:
+        """Whether its libraries are."""
+        return all(importlib.util.find_spec(module) is not None for module in self.modules)
 
     def require(self, job: str | None = None) -> None:
         """See that its libraries are installed, without the seconds that importing them takes.
