@@ -31,7 +31,7 @@ from ralikit.explain import Explanation, Window, explain
 from ralikit.export.targets.onnx import target as onnx
 from ralikit.files import publish, to_json
 from ralikit.model.bundle import Bundle
-from ralikit.model.facts import facts_of
+from ralikit.model.facts import facts_of, outputs_facts
 from ralikit.model.folded import fold, with_outputs
 from ralikit.models import bundled, open_bundle
 from ralikit.photo.degrade import add_noise, blur, compress
@@ -101,7 +101,7 @@ def one_view(bundle: Bundle, path: Path) -> Scorer:
     path.write_bytes(model.SerializeToString())
     facts = facts_of(replace(bundle, info=replace(bundle.info, preprocess=centre)))
     onnx.write_facts(
-        path, {**facts, "target": "onnx", "precision": "fp32", "outputs": list(outputs)}
+        path, {**facts, "target": "onnx", "precision": "fp32", **outputs_facts(bundle, outputs)}
     )
     return Scorer(open_runtime(path, threads=1))
 
@@ -251,7 +251,11 @@ def main() -> None:
             "drawn_from": {"split": args.split, "least_mos": args.good},
             "square": args.share,
             "one_view_drift": off,
-            "command": f"python benchmarks/score_map.py --model {bundle.info.name}",
+            "command": (
+                f"python benchmarks/score_map.py --model {bundle.info.name} --labels labels.csv "
+                f"--images images --photos {args.photos} --share {args.share} --edges "
+                + " ".join(map(str, args.edges))
+            ),
         }
         for rows in run(scorer, paths, share=args.share, edges=args.edges):
             write({**record, "rows": rows}, args.out)

@@ -134,12 +134,12 @@ def test_it_says_that_nothing_stands_out(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_plain_keeps_its_grey(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = np.repeat([[0.0] * 6 + [1.0] * 6], 8, axis=0)
-    made = found(plain=plain)
+    made = found(420, 420, plain=plain)
     picture = np.asarray(draw_map(made)).astype(int)
-    blue = picture[..., 2] - picture[..., 0]
-    right = blue[150:400, -118 - 16 - 200 : -118 - 16]  # of the map, the half that is plain
-    assert (right == 0).all()
-    assert (blue > 30).any()
+    blue = (picture[..., 2] - picture[..., 0])[-16 - 200 : -20]  # below the outline
+    left = 16 + 420 + 12  # of the map, beside the photo
+    assert (blue[:, left + 270 : left + 420] == 0).all()
+    assert (blue[:, left : left + 150] > 30).all()
     assert any("without colour: too plain to judge" in line for line in words(made, monkeypatch))
 
 
