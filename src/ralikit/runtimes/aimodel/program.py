@@ -132,7 +132,7 @@ class Program:
 
     def _known(self, graph: Graph) -> dict[int, Tensor]:
         # Constants, and whatever is made of them alone: restored weights, and those turned round.
-        # Weights that nothing else reads are not kept twice: torch shares what it transposes.
+        # What is only turned round shares its numbers with what it was made of.
         known = {number: _tensor(constant) for number, constant in graph.constants.items()}
         for op in graph.operations:
             if op.kind in (*_RESTORES, *_SAME) and all(part in known for part in op.operands):
