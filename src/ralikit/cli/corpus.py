@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ralikit.corpus import CorpusResult, CorpusSettings
 
 _PANEL = "A corpus"
-_LINE_EVERY = 10.0  # seconds
 
 From = Annotated[
     str | None,
@@ -113,7 +112,7 @@ def score_corpus(settings: CorpusSettings, *, as_json: bool) -> None:
     from ralikit import corpus
     from ralikit.cli.output import only_our_lines, print_error
 
-    with only_our_lines(), progress(lines_every=_LINE_EVERY) as tell:
+    with only_our_lines(), progress() as tell:
         result = corpus.score_corpus(settings, progress=tell, warn=print_error)
     if as_json:
         _print_json(result, settings)

@@ -175,11 +175,11 @@ def only_our_lines() -> Iterator[None]:
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr for long work; yields what to call after each photo.
+    """How far long work is, on stderr; yields what to call after each photo.
 
-    None where stderr is not a terminal or where there is little to do.
+    No bar on a terminal where there is little to do.
     """
-    if not sys.stderr.isatty() or total < _LONG_WORK:
+    if sys.stderr.isatty() and total < _LONG_WORK:
         yield lambda: None
         return
     from ralikit.cli.progress import track

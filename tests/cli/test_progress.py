@@ -1,0 +1,94 @@
+"""No silent minute: off a terminal a line every ten seconds says what is done and what is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from ralikit.cli import progress
+from ralikit.cli.output import progress as photos_progress
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def written() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def lines(clock: Clock, written: list[str]) -> progress.Lines:
+    return progress.Lines(written.append, clock=clock)
+
+
+def test_short_work_says_nothing(lines: progress.Lines, clock: Clock, written: list[str]) -> None:
+    for i in range(100):
+        lines.tell("photos", i / 100)
+        clock.now += 0.09
+    assert written == []
+
+
+def test_a_line_every_ten_seconds_with_what_is_left(
+    lines: progress.Lines, clock: Clock, written: list[str]
+) -> None:
+    for i in range(40):
+        lines.tell("photos", i / 40)
+        clock.now += 1.0
+    assert written == [
+        "photos: 25%, about 30 s left",
+        "photos: 50%, about 20 s left",
+        "photos: 75%, about 10 s left",
+    ]
+
+
+def test_a_stage_that_tells_nothing_is_not_silent(
+    lines: progress.Lines, clock: Clock, written: list[str]
+) -> None:
+    lines.tell("converting", 0.0)
+    for _ in range(25):
+        clock.now += 1.0
+        lines.tick()
+    assert written == ["converting: 10 s so far", "converting: 20 s so far"]
+
+
+def test_what_is_left_is_of_the_stage_at_hand(
+    lines: progress.Lines, clock: Clock, written: list[str]
+) -> None:
+    clock.now += 500
+    lines.tell("one", 0.5)
+    clock.now += 1000
+    lines.tell("two", 0.0)
+    clock.now += 10
+    lines.tell("two", 0.1)
+    assert written[-1] == "two: 10%, about 2 min left"
+
+
+@pytest.mark.parametrize("kind", ["track", "progress", "photos"])
+def test_off_a_terminal_every_display_writes_lines(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    if kind == "track":
+        with progress.track("things", 4) as show:
+            show(1)
+    elif kind == "progress":
+        with progress.progress() as tell:
+            tell("things", 0.25)
+    else:
+        with photos_progress(4) as advance:
+            advance()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert ": 25%, about " in told.err
