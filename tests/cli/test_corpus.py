@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from ralikit.cli import app
-from ralikit.cli.progress import progress
 from ralikit.errors import UsageError
 
 
@@ -46,13 +44,3 @@ def test_without_pyarrow_it_says_what_to_install(
     result = CliRunner().invoke(app, ["score", "--from", "folder", "x", "--out", str(out)])
     assert "pip install 'ralikit[corpus]'" in str(result.exception)
     assert not out.exists()
-
-
-def test_off_a_terminal_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress(lines_every=0.0) as tell:
-        tell("3 pictures", 0.5)
-    assert re.fullmatch(r"ralikit: 50%: 3 pictures\n", capsys.readouterr().err)
-    for every in (None, 60.0):
-        with progress(lines_every=every) as tell:
-            tell("3 pictures", 0.5)
-        assert capsys.readouterr().err == ""
