@@ -51,7 +51,9 @@ def check(run: Run, *places: str) -> None:
     """Nothing said or called, and nothing left in the home folder outside `places`."""
     assert run.code == 0, run.stderr
     assert run.calls == ()
-    assert run.stderr == ""
+    # How far it is, on a machine so busy that it takes longer than ten seconds.
+    told = re.compile(r"ralikit: .+: (\d+%, about .+ left|.+ so far)")
+    assert [line for line in run.stderr.splitlines() if not told.fullmatch(line)] == []
     named = re.findall(r"`~/([^`]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert set(places) <= set(named)
     assert [f for f in run.files if not any(f.startswith(f"{place}/") for place in places)] == []

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support_coreai import needs_coreai
 from support_export import tiny_bundle
 
 from ralikit.errors import BundleError, ParityError, UsageError
@@ -28,6 +29,7 @@ from ralikit.runtimes.torch import TorchRuntime
 from ralikit.scorer import load
 
 SLOW = ("fp16", "int8-weights")
+TARGETS = [pytest.param(name, marks=needs_coreai if name == "coreai" else ()) for name in names()]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def banked_gate(banked: Bundle) -> Gate:
     return open_gate(banked, count=12, calibration_count=12)
 
 
-@pytest.mark.parametrize("target", names())
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     "precision", ["fp32", "int8", *(pytest.param(p, marks=pytest.mark.slow) for p in SLOW)]
 )
@@ -82,7 +84,7 @@ def test_a_linear_bank_is_folded_too(tmp_path: Path) -> None:
     assert [n for n in made.facts["layers"] if n.startswith("reasons.")] == ["reasons.weigh"]
 
 
-@pytest.mark.parametrize("target", names())
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_file_asked_for_scores_alone_holds_no_bank(
     banked: Bundle, banked_gate: Gate, tmp_path: Path, target: str
 ) -> None:

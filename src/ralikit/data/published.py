@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ralikit.data.xlsx import read_xlsx
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
-from ralikit.lines import without_mark
+from ralikit.lines import numbered_lines, without_mark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +142,19 @@ def _kadid(files: Sequence[Path]) -> list[Label]:
     ]
 
 
+def _lines(path: Path) -> Iterator[str]:
+    """A text file's lines that are not blank, without spaces at their ends."""
+    for number, line in numbered_lines(without_mark(path.read_bytes())):
+        try:
+            yield line.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}, line {number}: this is no UTF-8 text") from error
+
+
 def _pipal(files: Sequence[Path]) -> list[Label]:
     found = []
     for path in files:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in _lines(path):
             name, comma, score = line.partition(",")
             if comma:
                 group = name.partition("_")[0]
@@ -204,8 +213,8 @@ def _csiq(files: Sequence[Path]) -> list[Label]:
 def _tid2013(files: Sequence[Path]) -> list[Label]:
     (path,) = files
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        score, _, name = line.strip().partition(" ")
+    for line in _lines(path):
+        score, _, name = line.partition(" ")
         if name:
             group = name.partition("_")[0].upper()
             found.append(Label(name=name.strip(), mos=_number(score, path), group=group))
