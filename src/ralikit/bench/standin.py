@@ -152,10 +152,12 @@ def random_tower(kind: str, config: dict[str, Any], *, seed: int) -> Tower:
     for name, module in tower.named_modules():
         if isinstance(module, nn.Linear):
             _normal(module.weight, stds[name.rpartition(".")[2]], generator)
-            if module.bias is not None:
-                module.bias.zero_()
         elif isinstance(module, nn.Conv2d):
             _normal(module.weight, 0.02, generator)
+        else:
+            continue
+        if module.bias is not None:
+            module.bias.zero_()
     for name, parameter in tower.named_parameters():
         if name in ("positions", "class_token", "probe"):
             _normal(parameter, 0.02, generator)
