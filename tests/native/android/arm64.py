@@ -31,7 +31,7 @@ the 8-bit layers looked at did a value differ between x86 and the emulated core.
 ROUNDED = {"long.png": 4e-6, "adobe_rgb.png": 2e-6}
 """Larger for photos on which float32 itself is that far off. Computed in float64, `mini` in fp32
 gives the first 1.9929868: x86 is 3.2e-6 above that, ARM64 3.6e-7. The second is LiteRT's in int8:
-1.4e-6 in the head of floats, six steps of float32. Of the others none differs by more than 9.5e-7."""
+1.4e-6 in the head of floats, six steps of float32. The others differ by 9.5e-7 at most."""
 
 
 def photos(precision: str) -> list[Path]:
