@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ralikit.bench.records import Record
 from ralikit.bench.stats import pareto, summarise
@@ -32,8 +32,11 @@ _NORMAL = 1.959964
 
 def brief(records: Sequence[Record]) -> Section | None:
     """One picture, one plot and a sentence a target; None where nothing for them was measured."""
-    figures = [f for f in (_beside_teacher(records), _accuracy_and_time(records)) if f is not None]
-    text = tuple(_verdict(records, target) for target in _TARGETS) if _rated(records) else ()
+    rated = _rated(records)
+    one = [r for r in on_host(records) if r.runtime.threads == 1]
+    drawn = (_beside_teacher(records), _accuracy_and_time(rated, one))
+    figures = [figure for figure in drawn if figure is not None]
+    text = tuple(_verdict(rated, one, target) for target in _TARGETS) if rated else ()
     if not figures and not text:
         return None
     return Section(title="In short", text=text, figures=tuple(figures))
@@ -49,10 +52,10 @@ def _rated(records: Sequence[Record]) -> dict[str, Record]:
     }
 
 
-def _verdict(records: Sequence[Record], target: str) -> str:
+def _verdict(rated: Mapping[str, Record], one: Sequence[Record], target: str) -> str:
     """Which file of a target to ship: the smallest that keeps the order of photos."""
     title = _TARGETS[target]
-    here = [r for r in _rated(records).values() if r.model.format == target]
+    here = [r for r in rated.values() if r.model.format == target]
     if not here:
         return f"{title}: not measured ({FILL_PARITY})."
     kept = [r for r in here if r.figures["srcc"] >= _KEPT]
@@ -70,13 +73,12 @@ def _verdict(records: Sequence[Record], target: str) -> str:
         f"{number(figures['max_drift'])} for all; their order is kept (SRCC "
         f"{number(figures['srcc'], digits=5)})."
     )
-    return f"{text} {_time(records, record)}"
+    return f"{text} {_time(one, record)}"
 
 
-def _time(records: Sequence[Record], record: Record) -> str:
-    """A file's time beside float32 of its target, inside one run."""
-    runs = by_run([r for r in on_host(records) if r.runtime.threads == 1])
-    for run in sorted(runs.values(), key=lambda run: run[0].protocol.quick):
+def _time(one: Sequence[Record], record: Record) -> str:
+    """A file's time beside float32 of its target, inside one run on one thread."""
+    for run in sorted(by_run(one).values(), key=lambda run: run[0].protocol.quick):
         timed = next((r for r in run if label(r) == label(record)), None)
         same = [r for r in run if r.model.format == record.model.format]
         base = next((r for r in same if r.model.precision == "fp32"), None)
@@ -137,10 +139,11 @@ def srcc_interval(value: float, photos: int) -> tuple[float, float]:
     return math.tanh(math.atanh(value) - spread), math.tanh(math.atanh(value) + spread)
 
 
-def _accuracy_and_time(records: Sequence[Record]) -> Figure | None:
+def _accuracy_and_time(
+    compared_files: Mapping[str, Record], one: Sequence[Record]
+) -> Figure | None:
     """Agreement with people against time, with what chance alone would move it by."""
-    rated = {n: r for n, r in _rated(records).items() if "srcc_mos" in r.figures}
-    one = [r for r in on_host(records) if r.runtime.threads == 1]
+    rated = {n: r for n, r in compared_files.items() if "srcc_mos" in r.figures}
     timed = {n: r for n, r in plainest(one).items() if n in rated}
     if len(timed) < 2:
         return None

@@ -45,7 +45,7 @@ def summary(records: Sequence[Record]) -> Section:
         record = timed.get(name) or parity[name]
         model = record.model
         models[model.name.removesuffix(" (module of transformers)"), model.weights].append(
-            _row(name, timed.get(name), parity.get(name), main)
+            _row(record, timed.get(name), parity.get(name), main)
         )
     tables = [
         Table(
@@ -65,14 +65,14 @@ def summary(records: Sequence[Record]) -> Section:
     return Section(title="Every file at a glance", text=text, tables=tuple(tables))
 
 
-def _row(name: str, timed: Record | None, parity: Record | None, main: str) -> tuple[str, ...]:
-    model = (timed or parity or _none()).model
+def _row(record: Record, timed: Record | None, parity: Record | None, main: str) -> tuple[str, ...]:
+    """A file's row; `record` is either of the two."""
     median = summarise(timed.samples["inference_s"]).median if timed else None
     figures = parity.figures if parity else {}
     rated = figures.get("srcc_mos") if parity and parity.run == main else None
     return (
-        name,
-        megabytes(model.size_bytes),
+        label(record),
+        megabytes(record.model.size_bytes),
         milliseconds(median),
         NOT_MEASURED if timed is None else str(timed.runtime.threads),
         megabytes(timed.memory.peak_bytes if timed and timed.memory else None),
@@ -82,10 +82,6 @@ def _row(name: str, timed: Record | None, parity: Record | None, main: str) -> t
         number(figures.get("srcc"), digits=5),
         number(rated, digits=4),
     )
-
-
-def _none() -> Record:
-    raise ValueError("a row needs a record")
 
 
 def _conditions(
