@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ralikit.errors import BundleError
-from ralikit.model.facts import KEY, parse_facts
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
-from ralikit.runtimes.aimodel.asset import Asset, check_seal, open_asset
+from ralikit.runtimes.aimodel.asset import Asset, checked_facts, open_asset
 from ralikit.runtimes.aimodel.read import MAIN, library
-from ralikit.runtimes.digest import refuse_undigested
 from ralikit.runtimes.mil.silent import quiet_logs
 
 INPUT, OUTPUT = "image", "score"
@@ -52,9 +49,7 @@ class CoreAiRuntime:
     def __init__(self, path: Path) -> None:
         asset = open_asset(path)
         self._path = path
-        facts = parse_facts(asset.metadata.get(KEY), where=str(path))
-        self.facts = replace(facts, digested=check_seal(asset))
-        refuse_undigested(facts.written, self.facts.digested, where=path)
+        self.facts = checked_facts(asset)
         apple = library("Running a Core AI model")
         self.name = f"Core AI (coreai-core {version('coreai-core')})"
         self.note = "" if sys.platform == "darwin" else SLOW

@@ -6,12 +6,13 @@ whoever made the file ralikit keeps its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ralikit.errors import BundleError, RalikitError
 from ralikit.files import is_file, read_json, sha256_path, to_json
+from ralikit.model.facts import KEY, Facts, parse_facts
 from ralikit.runtimes.digest import (
     BLANK,
     DIGEST_KEY,
@@ -21,6 +22,7 @@ from ralikit.runtimes.digest import (
     damaged,
     digits_of,
     package_digest,
+    refuse_undigested,
 )
 
 METADATA, PROGRAM, HASH = "metadata.json", "main.mlirb", "main.hash"
@@ -102,6 +104,18 @@ def seal(asset: Asset) -> None:
     at = data.index(BLANK) + len(DIGEST_MARK)
     digits = package_digest(asset.root, path, at, asset.others)
     path.write_bytes(data[:at] + digits.encode() + data[at + DIGITS :])
+
+
+def checked_facts(asset: Asset) -> Facts:
+    """A folder's facts, once it is known to be the one that was written.
+
+    Raises:
+        BundleError: If it has no facts, was altered, or lacks the digest that its facts promise.
+    """
+    facts = parse_facts(asset.metadata.get(KEY), where=str(asset.root))
+    digested = check_seal(asset)
+    refuse_undigested(facts.written, digested, where=asset.root)
+    return replace(facts, digested=digested)
 
 
 def check_seal(asset: Asset) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import numpy as np
 
 from ralikit.errors import BundleError
 from ralikit.extras import require
-from ralikit.model.facts import KEY, parse_facts
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
-from ralikit.runtimes.aimodel.asset import check_seal, open_asset
-from ralikit.runtimes.digest import refuse_undigested
+from ralikit.runtimes.aimodel.asset import checked_facts, open_asset
 from ralikit.runtimes.mil.ranges import Ranges
 
 INPUT, OUTPUT = "image", "score"
@@ -42,9 +39,7 @@ class StandIn:
 
         asset = open_asset(path)
         self._path = path
-        facts = parse_facts(asset.metadata.get(KEY), where=str(path))
-        self.facts = replace(facts, digested=check_seal(asset))
-        refuse_undigested(facts.written, self.facts.digested, where=path)
+        self.facts = checked_facts(asset)
         self._program = Program.load(asset)
         self.name = f"ralikit's Core AI evaluator on coreai-core {version('coreai-core')}"
         self.note = STANDS_IN

@@ -22,10 +22,9 @@ from ralikit.errors import BundleError, ExportError
 from ralikit.export.quantise.kinds import Choices
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreai.graph import Plain, counted_names, prepared
-from ralikit.export.targets.coreml import compress
 from ralikit.export.targets.coreml import target as coreml
-from ralikit.export.targets.coreml.schemes import Stored, plan
-from ralikit.export.targets.target import AUTO, Request
+from ralikit.export.targets.coreml.schemes import Stored
+from ralikit.export.targets.target import Request
 from ralikit.files import parse_json, size_bytes, to_json
 from ralikit.model.facts import KEY, dump_facts
 from ralikit.model.folded import Folded, reads_embedding, with_outputs
@@ -49,16 +48,6 @@ NAMES = "ralikit.weights"
 
 _EPOCH = "19700101T000000Z"  # Apple's library writes the hour of the export
 _SLACK = 1 << 16
-# What the converter raises on a graph it cannot convert; it has no error type of its own.
-_CONVERTER_ERRORS = (
-    AssertionError,
-    AttributeError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def convert(request: Request, path: Path) -> None:
@@ -67,14 +56,7 @@ def convert(request: Request, path: Path) -> None:
     Raises:
         ExportError: If the graph does not convert, or a weight did not get its type and values.
     """
-    if request.precision == AUTO and request.types is None:
-        raise ExportError("auto stores layers in types chosen beforehand, and none were given")
-    chosen = request.types if request.precision == AUTO else None
-    schemes = plan(request.folded, request.precision, chosen)
-    folded: Folded = request.folded
-    stored: dict[str, Stored] = {}
-    if schemes:
-        folded, stored = compress.compress(folded, schemes, request.bench.calibration)
+    folded, stored, _ = coreml.compressed(request)
     _save(request, folded, stored, path)
     _describe(request, path)
     _check(request, folded, stored, path)
@@ -143,7 +125,7 @@ def _save(request: Request, folded: Folded, stored: Mapping[str, Stored], path: 
                     .to_coreai()
                 )
                 program.save_asset(_suffixed(path))
-        except _CONVERTER_ERRORS as error:
+        except coreml.CONVERTER_ERRORS as error:
             said = " ".join(str(error).split())
             raise ExportError(f"coreai-torch cannot convert this graph: {said}") from error
     if _suffixed(path) != path:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ _OUTPUTS = {
 _SLACK = 1.01
 _ALIGNMENT = 1 << 16
 _DATE = "com.github.apple.coremltools.conversion_date"
-# What coremltools raises on a graph it cannot convert; it has no error type of its own.
-_CONVERTER_ERRORS = (
+# What Apple's converters raise on a graph they cannot convert: they have no error type of theirs.
+CONVERTER_ERRORS = (
     AssertionError,
     AttributeError,
     KeyError,
@@ -75,13 +75,7 @@ def convert(request: Request, path: Path) -> None:
         MissingExtraError: If coremltools is not installed.
     """
     ct = coremltools(_JOB)
-    if request.precision == AUTO and request.types is None:
-        raise ExportError("auto stores layers in types chosen beforehand, and none were given")
-    schemes = plan(request.folded, request.precision, _chosen(request))
-    folded: Folded = request.folded
-    stored: dict[str, Stored] = {}
-    if schemes:
-        folded, stored = compress.compress(folded, schemes, request.bench.calibration)
+    folded, stored, schemes = compressed(request)
     if request.layout == "neural-engine":
         folded = neural_engine(folded)
         stored = {name: weight.pointwise() for name, weight in stored.items()}
@@ -89,7 +83,7 @@ def convert(request: Request, path: Path) -> None:
         with quiet_logs():
             model = _convert(ct, request, folded, stored, schemes)
             model.save(str(path))
-    except _CONVERTER_ERRORS as error:
+    except CONVERTER_ERRORS as error:
         summary = " ".join(str(error).split())
         with quiet_logs():  # what coremltools leaves open would warn whenever it is collected
             traceback.clear_frames(error.__traceback__)
@@ -176,9 +170,20 @@ def tools() -> dict[str, str]:
     return {"coremltools": str(ct.__version__), "torch": str(torch.__version__)}
 
 
-def _chosen(request: Request) -> Mapping[str, str] | None:
+def compressed(request: Request) -> tuple[Folded, dict[str, Stored], dict[str, Scheme]]:
+    """The scorer with the weights it will have, what is stored of each, and by which scheme.
+
+    Raises:
+        ExportError: If the precision is auto and no types were chosen.
+    """
+    if request.precision == AUTO and request.types is None:
+        raise ExportError("auto stores layers in types chosen beforehand, and none were given")
     # What a precision says as a whole is planned as a whole.
-    return request.types if request.precision == AUTO else None
+    chosen = request.types if request.precision == AUTO else None
+    schemes = plan(request.folded, request.precision, chosen)
+    if not schemes:
+        return request.folded, {}, schemes
+    return *compress.compress(request.folded, schemes, request.bench.calibration), schemes
 
 
 def _convert(
