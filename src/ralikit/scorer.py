@@ -268,7 +268,9 @@ _ENLARGED = 8
 
 def _doubts(width: int, height: int, views: NDArray[np.uint8]) -> tuple[str, ...]:
     """What makes a score say little, whatever the model: nothing to see, or hardly any pixels."""
-    if bool((views == views[0, 0, 0]).all()):
+    first = views[0, 0, 0]
+    # Its first row tells most photos apart, in a three-hundredth of the time of all pixels.
+    if bool((views[0, 0] == first).all()) and bool((views == first).all()):
         return ("it is of one colour: its score means nothing",)
     times = views.shape[1] / min(width, height)
     if times >= _ENLARGED:
