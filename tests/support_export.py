@@ -48,7 +48,7 @@ def tiny_bundle(
     )
     info = BundleInfo(
         name="tiny",
-        tower=TowerSpec(kind="mobilenet_v2", config={"dim": 6}, weights="random"),
+        tower=TowerSpec(kind="mobilenet_v2", config=tower.config(), weights="random"),
         preprocess=Preprocess(size=SIZE, shortest_edge=80, anchors=((0.0, 0.0), (1.0, 1.0))),
         temperature=0.5,
         view_pool=view_pool,  # type: ignore[arg-type]

@@ -23,7 +23,11 @@ from ralikit.model.towers.efficientnet_lite import EfficientNetLite
 from ralikit.photo.views import Preprocess
 from ralikit.scorer import load
 
-CASES = [(target.name, precision) for target in TARGETS for precision in ("fp32", "fp16")]
+CASES = [
+    pytest.param(target.name, precision, marks=marks)
+    for target in TARGETS
+    for precision, marks in (("fp32", ()), ("fp16", pytest.mark.slow))
+]
 
 
 @pytest.fixture(scope="module")

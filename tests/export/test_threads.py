@@ -20,7 +20,7 @@ from ralikit.export.targets.target import AUTO
 from ralikit.files import sha256_path
 from ralikit.model.bundle import Bundle
 
-THREADS = (1, 2, 3)
+THREADS = (1, 3)
 ANY = Limits(max_drift=None, p95_drift=None, srcc=None, golden=99.0)
 """A tower of random weights loses much in int8; here it is only to lose the same each time."""
 

@@ -36,6 +36,34 @@ def test_config_builds_the_same_architecture() -> None:
     assert tower(torch.zeros(2, 3, 32, 32)).shape == (2, 8)
 
 
+def test_other_stages_are_built_and_stand_in_the_config() -> None:
+    assert MobileNetV2(dim=8).config() == {"dim": 8}  # that of every bundle there is
+    stages = ((1, 8, 1, 1), (4, 12, 2, 2))
+    tower = MobileNetV2(dim=8, stages=stages, features=20)
+    assert tower.config() == {"dim": 8, "stages": [[1, 8, 1, 1], [4, 12, 2, 2]], "features": 20}
+    again = build_tower(tower.kind, tower.config())
+    assert [b.residual for b in again.blocks] == [False, False, True]  # type: ignore[union-attr]
+    assert again.features(torch.zeros(2, 3, 32, 32)).shape == (2, 20)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"stages": []}, "1..64 blocks"),
+        ({"stages": [[1, 8, 65, 1]]}, "1..64 blocks"),
+        ({"stages": [[1, 8, 10**12, 1]]}, "1..64 blocks"),
+        ({"stages": [[512, 16, 1, 1]]}, "4096 channels"),
+        ({"stages": [[6, 8, 1]]}, "a stage is"),
+        ({"stages": [[6, 8, 1, 0]]}, "a stage is"),
+        ({"stages": [[6, 8.0, 1, 1]]}, "a stage is"),
+        ({"features": 0}, "features must lie in 1..4096"),
+    ],
+)
+def test_stages_of_a_strangers_config_are_bounded(config: dict[str, object], words: str) -> None:
+    with pytest.raises(BundleError, match=words):
+        build_tower("mobilenet_v2", config)
+
+
 def test_loading_is_strict() -> None:
     tower = MobileNetV2(dim=4)
     state = {k: v.numpy() for k, v in tower.state_dict().items()}

@@ -31,16 +31,16 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     photos = photo_files(tmp_path / "photos", 48)
     lines = [f"{p.name},{1 - i / 60:.3f}" for i, p in enumerate(photos)]
     (tmp_path / "labels.csv").write_text("file,mos\n" + "\n".join(lines) + "\n")
-    weights = {
-        k: v.numpy() for k, v in lively_tower().state_dict().items() if "projection" not in k
-    }
+    tower = lively_tower()
+    weights = {k: v.numpy() for k, v in tower.state_dict().items() if "projection" not in k}
     write_safetensors(tmp_path / "start.safetensors", weights)
+    config = json.dumps(tower.config()).replace(":", " =")  # as TOML has it
     path = tmp_path / "tiny.toml"
     path.write_text(f"""
 data_root = {str(tmp_path)!r}
 data = [{{ path = "labels.csv", root = "photos", mos_range = [0.0, 1.0], dataset = "made-up" }}]
 texts = {{ per_photo = 2, encoder = "letters" }}
-tower = {{ kind = "mobilenet_v2", weights = "start.safetensors", config = {{ dim = 6 }} }}
+tower = {{ kind = "mobilenet_v2", weights = "start.safetensors", config = {config} }}
 preprocess = {{ shortest_edge = 40, size = 32, anchors = [[0.0, 0.0], [1.0, 1.0]] }}
 bundle = {{ name = "tiny" }}
 [align]

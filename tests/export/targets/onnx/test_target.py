@@ -74,7 +74,9 @@ def test_fp16_stores_the_tower_in_half_the_bytes_and_the_head_in_full(
     heads = {name: kind for name, kind in stored.items() if name.startswith("head.")}
     assert set(heads.values()) == {"float32"}
     assert {kind for name, kind in stored.items() if name not in heads} == {"float16"}
-    assert path.stat().st_size < 0.52 * len(model.SerializeToString())
+    tower = sum(4 * p.numel() for p in gate.folded.tower.parameters())
+    saved = len(model.SerializeToString()) - path.stat().st_size
+    assert saved > 0.47 * tower  # half, less what the facts take
 
 
 def test_fp16_computes_in_float32_on_the_rounded_weights(
