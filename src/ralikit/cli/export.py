@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ralikit.cli.presets import apply_preset
+from ralikit.cli.presets import apply_preset, precision_for
 from ralikit.export.targets import TARGETS, everyday, names
 from ralikit.export.targets.target import AUTO
 
@@ -76,6 +76,10 @@ def export(
         bool,
         typer.Option("--gpu", help="TFLite: refuse what a phone's GPU would not take whole."),
     ] = False,
+    npu: Annotated[
+        bool,
+        typer.Option("--npu", help="TFLite, ONNX: refuse what a phone's NPU would not take whole."),
+    ] = False,
     max_drift: Annotated[
         float, typer.Option(help="auto: largest difference from the float32 score on any photo.")
     ] = 0.02,
@@ -96,7 +100,8 @@ def export(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Defaults for iphone, android-cpu, android-gpu, web, server; list: each, and why.",
+            help="Defaults for iphone, android-cpu, android-gpu, android-npu, qnn, web, "
+            "server; list: each, and why.",
             callback=apply_preset,
             is_eager=True,
         ),
@@ -121,11 +126,15 @@ def export(
 
     targets = _all_here() if target == "all" else (target,)
     opened = _opened(bundle)
+    source = context.get_parameter_source("precision")
+    if preset is not None and source is not None and source.name == "DEFAULT_MAP":
+        precision = precision_for(preset, opened)
     options = ExportOptions(
         calibration=calibration,
         outputs=None if outputs is None else parse_outputs(outputs),
         layout=layout,
         gpu=gpu,
+        npu=npu,
         thorough=thorough,
         overwrite=overwrite,
     )

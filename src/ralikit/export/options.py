@@ -26,6 +26,7 @@ class ExportOptions:
             a bank of them.
         layout: One of `LAYOUTS`.
         gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
+        npu: Refuse a file that a phone's NPU would not take whole (TFLite, ONNX).
         thorough: Compare a large tower on as many photos as a small one.
         overwrite: Replace a file of the same name.
 
@@ -37,6 +38,7 @@ class ExportOptions:
     outputs: tuple[str, ...] | None = None
     layout: str = "standard"
     gpu: bool = False
+    npu: bool = False
     thorough: bool = False
     overwrite: bool = False
 

@@ -64,19 +64,19 @@ def order(
 
     Raises:
         UsageError: If there is no such target, or it lacks the precision, an output, the layout, or
-            rules for a phone's GPU where `gpu` asks for them.
+            rules for a phone's GPU or NPU where `gpu` or `npu` asks for them.
         ExportError: If the file would be larger than the target's can be.
         MissingExtraError: If its libraries are not installed.
     """
     found = registry.named(target)
     found.require()
-    _check_gpu(found, options)
+    _check_chips(found, options)
     _check_layout(found, bundle, options.layout)
     has = precisions_of(found, bundle)
     if precision not in has:
         raise UsageError(
             f"{target} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
-            f"{', '.join(has)}"
+            f"{', '.join(has)}{_instead(found, precision)}"
         )
     lacking = [output for output in options.outputs or () if output not in found.outputs]
     if lacking:
@@ -94,6 +94,12 @@ def order(
         options=options,
         what=f"{bundle.info.name} as {target}, {precision}",
     )
+
+
+def _instead(target: Target, precision: str) -> str:
+    asked = next((p for p in target.precisions if p.name == precision), None)
+    static = asked is not None and asked.arithmetic is not None
+    return " (its int8 has fixed ranges already: that is the static one)" if static else ""
 
 
 # Of precisions whose stored type says how long a number is at least; others are not foreseen.
@@ -121,16 +127,23 @@ def _check_size(target: Target, bundle: Bundle, precision: str, has: Sequence[st
 
 def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
     """Names of the precisions that a target has for a bundle's tower."""
-    small = tower_class(bundle.info.tower.kind).small_types
-    return tuple(p.name for p in target.precisions if not p.asks_tower or p.stored in small)
+    tower = tower_class(bundle.info.tower.kind)
+    return tuple(
+        p.name
+        for p in target.precisions
+        if (not p.asks_tower or p.stored in tower.small_types)
+        and p.arithmetic in (None, tower.arithmetic)
+    )
 
 
-def _check_gpu(target: Target, options: ExportOptions) -> None:
-    if options.gpu and not target.gpu_rules:
-        able = ", ".join(t.name for t in registry.TARGETS if t.gpu_rules)
-        raise UsageError(
-            f"--gpu is for {able}: {target.name} has no rules for a phone's GPU to check"
-        )
+def _check_chips(target: Target, options: ExportOptions) -> None:
+    for chip, asked in (("gpu", options.gpu), ("npu", options.npu)):
+        if asked and not getattr(target, f"{chip}_rules"):
+            able = ", ".join(t.name for t in registry.TARGETS if getattr(t, f"{chip}_rules"))
+            raise UsageError(
+                f"--{chip} is for {able}: {target.name} has no rules for a phone's {chip.upper()} "
+                "to check"
+            )
 
 
 def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:

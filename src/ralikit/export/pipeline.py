@@ -226,6 +226,7 @@ def convert(
         "calibration": gate.calibration_facts() if precision.calibrated else None,
         **converter.structure(path, request.folded, gate.photos.views),
         **({"gpu": True} if asked.options.gpu else {}),
+        **({"npu": True} if asked.options.npu else {}),
         **({"layout": asked.options.layout} if asked.options.layout != LAYOUTS[0] else {}),
     }
     return Draft(order=asked, path=path, facts=facts)

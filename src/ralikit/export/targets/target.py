@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ralikit.export.quantise.workbench import Workbench
     from ralikit.model.bundle import Bundle
     from ralikit.model.folded import Folded
+    from ralikit.model.towers.base import Arithmetic
     from ralikit.runtimes import Runtime, Views
 
 AUTO = "auto"
@@ -37,6 +38,7 @@ class Precision:
         computed: Type that they are multiplied in.
         calibrated: Whether values are chosen on calibration photos.
         asks_tower: Whether it is for towers alone that name `stored` among their `small_types`.
+        arithmetic: For towers alone whose int8 is computed this way; None: for all.
         limits: How far a file may drift.
         meaning: The same in words, where the name means other things elsewhere; for manifests.
     """
@@ -46,6 +48,7 @@ class Precision:
     computed: str
     calibrated: bool = False
     asks_tower: bool = False
+    arithmetic: Arithmetic | None = None
     limits: Tolerance
     meaning: str | None = None
 
@@ -79,6 +82,7 @@ class Target:
         outputs: What its files can give.
         layouts: How its files can lay out a transformer's tokens.
         gpu_rules: Whether it has a phone GPU's rules to check.
+        npu_rules: Whether it has an NPU's rules to check.
         largest: Bytes that one of its files can have; None: any number.
         plans_whole: Whether a convolutional tower's int8 is planned as a whole, channels evened out
             between layers: it then loses less than any mix of its size.
@@ -96,6 +100,7 @@ class Target:
     outputs: tuple[str, ...] = OUTPUTS
     layouts: tuple[str, ...] = LAYOUTS[:1]
     gpu_rules: bool = False
+    npu_rules: bool = False
     largest: int | None = None
     plans_whole: bool = False
     spared: bool = False
