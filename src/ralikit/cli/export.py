@@ -72,6 +72,20 @@ def export(
             "1 x 1 convolutions, attention head by head."
         ),
     ] = "standard",
+    input_: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            help="Core ML: standard, or float16-planar: the views as float16 (V, 3, S, S).",
+        ),
+    ] = "standard",
+    patches: Annotated[
+        str,
+        typer.Option(
+            help="Core ML, transformers: convolution, or linear: patches by a reshape and a linear "
+            "layer instead of a strided convolution."
+        ),
+    ] = "convolution",
     gpu: Annotated[
         bool,
         typer.Option("--gpu", help="TFLite: refuse what a phone's GPU would not take whole."),
@@ -133,6 +147,8 @@ def export(
         calibration=calibration,
         outputs=None if outputs is None else parse_outputs(outputs),
         layout=layout,
+        input=input_,
+        patches=patches,
         gpu=gpu,
         npu=npu,
         thorough=thorough,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ralikit.errors import ExportError, UsageError
 from ralikit.export import targets as registry
-from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
+from ralikit.export.options import INPUTS, LAYOUTS, OUTPUTS, PATCHES, PLAIN, ExportOptions
 from ralikit.export.targets.target import Precision, Target
 from ralikit.model.bundle import Bundle
 from ralikit.model.towers import tower_class
@@ -36,10 +36,13 @@ class Order:
 
     @property
     def file(self) -> Path:
-        """Where it shall be, e.g. ``mini-int8.onnx``; another layout is part of the name."""
-        layout = "" if self.options.layout == LAYOUTS[0] else f"-{self.options.layout}"
-        name = f"{self.bundle.info.name}-{self.precision.name}{layout}{self.target.suffix}"
-        return self.out / name
+        """Where it shall be, e.g. ``mini-int8.onnx``; what is not standard is part of the name."""
+        asked = self.options
+        parts = [self.bundle.info.name, self.precision.name]
+        parts += [asked.layout] if asked.layout != LAYOUTS[0] else []
+        parts += [asked.input] if asked.input != INPUTS[0] else []
+        parts += [f"{asked.patches}-patches"] if asked.patches != PATCHES[0] else []
+        return self.out / f"{'-'.join(parts)}{self.target.suffix}"
 
     @property
     def random(self) -> bool:
@@ -72,6 +75,7 @@ def order(
     found.require()
     _check_chips(found, options)
     _check_layout(found, bundle, options.layout)
+    _check_pixels(found, bundle, options)
     has = precisions_of(found, bundle)
     if precision not in has:
         raise UsageError(
@@ -158,6 +162,27 @@ def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
     if not tower_class(kind).lies_otherwise:
         raise UsageError(
             f"--layout {layout} is for transformers: a {kind} tower lies that way already"
+        )
+
+
+def _check_pixels(target: Target, bundle: Bundle, options: ExportOptions) -> None:
+    if options.input not in target.inputs:
+        able = ", ".join(t.name for t in registry.TARGETS if options.input in t.inputs)
+        raise UsageError(f"--input {options.input} is for {able}: {target.name} takes bytes")
+    if options.patches == PATCHES[0]:
+        return
+    if options.patches not in target.patches:
+        able = ", ".join(t.name for t in registry.TARGETS if options.patches in t.patches)
+        raise UsageError(f"--patches {options.patches} is for {able}, not for {target.name}")
+    kind = bundle.info.tower.kind
+    if not tower_class(kind).lies_otherwise:
+        raise UsageError(
+            f"--patches {options.patches} is for transformers: a {kind} tower has none"
+        )
+    if options.layout != LAYOUTS[0]:
+        raise UsageError(
+            f"--patches {options.patches} goes with --layout {LAYOUTS[0]}: the other layout cuts "
+            "them itself"
         )
 
 
