@@ -41,8 +41,7 @@ def made(path: Path, asked: Request) -> tuple[Lint, dict[str, str], np.ndarray]:
 def program(*, half: bool, stride: int, last: int) -> Any:
     """A convolution, by hand."""
     import coremltools as ct
-    from coremltools.converters.mil.mil import Builder
-    from coremltools.converters.mil.mil import types
+    from coremltools.converters.mil.mil import Builder, types
 
     kind = types.fp16 if half else types.fp32
     number = np.float16 if half else np.float32
