@@ -74,7 +74,7 @@ def watching(folded: Folded, names: Sequence[str]) -> Watched:
     """The scorer, its weights shared, giving its layers' results."""
     other = copy.copy(folded)
     other.__class__ = Watched
-    assert isinstance(other, Watched)
+    assert isinstance(other, Watched)  # noqa: S101
     other.watched = tuple(names)
     other.outputs = tuple(f"r{i}" for i in range(len(names)))
     return other

@@ -46,6 +46,7 @@ class CoreMlRuntime:
 
     name: str
     note: str
+    unit: str
     observer: Observer | None = None
     """None on a Mac, where Core ML shows no activations."""
     many: Many | None = None
@@ -64,10 +65,12 @@ class CoreMlRuntime:
             self._model = _OnMac(path, compute_units)
             self.name = f"Core ML ({compute_units}) through coremltools {version}"
             self.note = ""
+            self.unit = f"{compute_units}: Core ML chooses among them and does not say"
         else:
             self._model = self.observer = _OffDevice(package, sorted(self.facts.outputs))
             self.name = f"ralikit's Core ML evaluator on coremltools {version}"
             self.note = OFF_DEVICE
+            self.unit = "cpu"
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
