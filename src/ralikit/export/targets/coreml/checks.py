@@ -25,7 +25,7 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     package = open_package(file)
     block = load_block(package)
     behind = layers_behind(block, read_names(package.metadata, where=str(file)))
-    return [engine(block), wishes(block), activations(block, behind, runtime)]
+    return [engine(block), activations(block, behind, runtime), wishes(block)]
 
 
 def engine(block: Any) -> Check:
