@@ -7,6 +7,7 @@ what somebody does on purpose: the digest fits again, and the outcome is a score
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import math
@@ -41,6 +42,8 @@ FILES = "RALIKIT_FUZZ_FILES"
 PHOTO = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 _CONFIG = {"size": 16, "patch": 8, "width": 16, "depth": 1, "heads": 2, "hidden": 32, "dim": 8}
 _PROBES = 2
+# Core AI's library is a beta, and not part of the test environment.
+_COREAI = all(importlib.util.find_spec(name) for name in ("coreai", "coreai_torch"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -161,6 +164,7 @@ def models() -> Path:
         ("onnx", ("fp32", "int8")),
         ("tflite", ("fp32", "int8")),
         ("coreml", ("fp16", "int8")),
+        *((("coreai", ("fp32",)),) if _COREAI else ()),
     ):
         for precision in precisions:
             exported(bundle, folder, target, precision)
@@ -364,6 +368,21 @@ def _seal_package(parts: dict[str, bytes]) -> dict[str, bytes]:
     return {**parts, name: whole.replace(BLANK, DIGEST_MARK + digits.encode(), 1)}
 
 
+def _seal_aimodel(parts: dict[str, bytes]) -> dict[str, bytes]:
+    from ralikit.runtimes.aimodel.asset import METADATA, open_asset, seal
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "x.aimodel"
+        for part, value in parts.items():
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
+            (root / part).write_bytes(value)
+        try:
+            seal(open_asset(root))
+            return {**parts, METADATA: (root / METADATA).read_bytes()}
+        except (RalikitError, ValueError, LookupError):  # nothing that a digest could be put into
+            return parts
+
+
 def _seal_bundle(parts: dict[str, bytes]) -> dict[str, bytes]:
     from ralikit.files import sha256_bytes
 
@@ -413,7 +432,7 @@ def _safetensors_changed(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 _PROTOBUF = (*BYTES, *(protobuf_changed,) * 8, *(facts_changed,) * 4)
-WHOLES = (
+WHOLES: tuple[Whole, ...] = (
     Whole(
         name="bundle",
         suffix="",
@@ -456,3 +475,14 @@ WHOLES = (
         seal=_seal_package,
     ),
 )
+
+_AIMODEL = Whole(
+    name="coreai",
+    suffix=".aimodel",
+    folder=True,
+    seeds=("fp32.aimodel",),
+    damages={".json": (*BYTES, *(json_changed,) * 6), "": BYTES},
+    seal=_seal_aimodel,
+    native=True,
+)
+WHOLES += (_AIMODEL,) if _COREAI else ()

@@ -115,7 +115,8 @@ def test_a_batch_is_timed_in_one_call_or_said_to_be_several(
 
 class _OneByOne:
     def __init__(self, inner: Runtime, calls: list[int]) -> None:
-        self.facts, self.name, self.note = inner.facts, inner.name, inner.note
+        self.facts, self.name = inner.facts, inner.name
+        self.note, self.unit = inner.note, inner.unit
         self.observer = inner.observer
         self.many: Many | None = None
         self._inner, self._calls = inner, calls

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support_vit import vit_bundle
 from typer.testing import CliRunner
 
 from ralikit.cli import app
@@ -16,7 +18,7 @@ from ralikit.export.options import parse_outputs
 from ralikit.export.presets import names, read_preset
 from ralikit.export.targets import named
 
-NAMES = ["android-cpu", "android-gpu", "iphone", "server", "web"]
+NAMES = ["android-cpu", "android-gpu", "android-npu", "iphone", "qnn", "server", "web"]
 
 
 @pytest.fixture
@@ -55,6 +57,8 @@ def test_these_presets_exist_and_the_help_names_them() -> None:
 def test_a_preset_is_something_its_target_can_do_and_says_why(name: str) -> None:
     preset = read_preset(name)
     assert named(preset.target).precision(preset.precision)
+    assert named(preset.target).precision(preset.transformers or preset.precision)
+    assert named(preset.target).npu_rules or not preset.npu
     assert preset.outputs is None or parse_outputs(preset.outputs)
     assert len(preset.why) > 80
 
@@ -71,6 +75,26 @@ def test_a_preset_sets_what_the_user_left_open(asked: list[dict[str, Any]]) -> N
         (("onnx",), "int8"),
         (("onnx",), "int8"),
     ]
+
+
+@pytest.mark.parametrize("name", ["android-npu", "qnn"])
+def test_an_npu_gets_what_its_tower_can_have_and_the_rules_with_it(
+    name: str, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run("--preset", name)
+    any_bundle = vit_bundle("clip")
+    tower = replace(any_bundle.info.tower, kind="clip")
+    transformer = replace(any_bundle, info=replace(any_bundle.info, tower=tower))
+    monkeypatch.setattr("ralikit.cli.export._opened", lambda _: transformer)
+    _run("--preset", name)
+    _run("--preset", name, "--precision", "int8-static")
+    assert [call["precision"] for call in asked] == ["int8", "fp16", "int8-static"]
+    assert all(call["options"].npu for call in asked)
+
+
+def test_an_npus_rules_are_asked_of_a_target_that_has_them(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--npu is for onnx, tflite: coreml has no rules"):
+        _run("--target", "coreml", "--npu", "--out", str(tmp_path))
 
 
 def test_an_unknown_preset_is_refused_with_those_there_are(asked: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ class BoxRuntime:
     def __init__(self, path: Path) -> None:
         facts, _, graph = path.read_bytes().partition(b"\n")
         self.facts: Facts = parse_facts(facts.decode(), where=str(path))
-        self.name, self.note = "box 1", ""
+        self.name, self.note, self.unit = "box 1", "", "cpu"
         self._session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
 
     def run(self, views: Views) -> float:

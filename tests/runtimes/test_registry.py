@@ -37,7 +37,7 @@ class Made:
     def __init__(self, path: Path) -> None:
         facts, _, score = path.read_text(encoding="utf-8").partition("\n")
         self.facts: Facts = parse_facts(facts, where=str(path))
-        self.name, self.note = "made 1", ""
+        self.name, self.note, self.unit = "made 1", "", "cpu"
         self._score = float(score)
 
     def run(self, views: Views) -> float:

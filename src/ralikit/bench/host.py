@@ -195,7 +195,13 @@ def _one_run(
                     Model, {**subject.loaded["model"], "input": subject.loaded["input"]}
                 ),
                 device=device.host(),
-                runtime=RanBy(name=name, version=version, unit="cpu", threads=threads, batch=batch),
+                runtime=RanBy(
+                    name=name,
+                    version=version,
+                    unit=subject.loaded["unit"],
+                    threads=threads,
+                    batch=batch,
+                ),
                 protocol=Protocol(
                     quick=plan.quick,
                     rounds=plan.rounds,

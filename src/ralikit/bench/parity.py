@@ -78,7 +78,7 @@ def bench_parity(
             values[index] = subject.runtime.run(views)
             shape = views.shape
         name, _, version = subject.runtime.name.partition(" ")
-        runtime = RanBy(name=name, version=version, unit="cpu", threads=plan.threads)
+        runtime = RanBy(name=name, version=version, unit=subject.runtime.unit, threads=plan.threads)
         model = from_mapping(Model, {**subject.model, "input": list(shape)})
         loaded.append((model, runtime, subject.runtime.note))
         scores.append(values)

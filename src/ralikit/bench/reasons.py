@@ -245,7 +245,7 @@ def _record(
         commit=device.commit(),
         model=from_mapping(Model, {**subject.model, "input": shape}),
         device=device.host(),
-        runtime=RanBy(name=name, version=version, unit="cpu", threads=threads),
+        runtime=RanBy(name=name, version=version, unit=subject.runtime.unit, threads=threads),
         protocol=Protocol(
             quick=False,
             rounds=1,

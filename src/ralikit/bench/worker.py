@@ -55,6 +55,7 @@ class Worker:
             "load_s": loaded,
             "first_s": first,
             "runtime": self.subject.runtime.name,
+            "unit": self.subject.runtime.unit,
             "note": "; ".join(filter(None, (self.subject.runtime.note, note))),
             "model": self.subject.model,
             "input": list(self.views.shape),

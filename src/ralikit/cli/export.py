@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ralikit.cli.presets import apply_preset
+from ralikit.cli.presets import apply_preset, precision_for
 from ralikit.export.targets import TARGETS, everyday, names
 from ralikit.export.targets.target import AUTO
 
@@ -72,9 +72,27 @@ def export(
             "1 x 1 convolutions, attention head by head."
         ),
     ] = "standard",
+    input_: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            help="Core ML: standard, or float16-planar: the views as float16 (V, 3, S, S).",
+        ),
+    ] = "standard",
+    patches: Annotated[
+        str,
+        typer.Option(
+            help="Core ML, transformers: convolution, or linear: patches by a reshape and a linear "
+            "layer instead of a strided convolution."
+        ),
+    ] = "convolution",
     gpu: Annotated[
         bool,
         typer.Option("--gpu", help="TFLite: refuse what a phone's GPU would not take whole."),
+    ] = False,
+    npu: Annotated[
+        bool,
+        typer.Option("--npu", help="TFLite, ONNX: refuse what a phone's NPU would not take whole."),
     ] = False,
     max_drift: Annotated[
         float, typer.Option(help="auto: largest difference from the float32 score on any photo.")
@@ -96,7 +114,8 @@ def export(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Defaults for iphone, android-cpu, android-gpu, web, server; list: each, and why.",
+            help="Defaults for iphone, android-cpu, android-gpu, android-npu, qnn, web, "
+            "server; list: each, and why.",
             callback=apply_preset,
             is_eager=True,
         ),
@@ -121,11 +140,17 @@ def export(
 
     targets = _all_here() if target == "all" else (target,)
     opened = _opened(bundle)
+    source = context.get_parameter_source("precision")
+    if preset is not None and source is not None and source.name == "DEFAULT_MAP":
+        precision = precision_for(preset, opened)
     options = ExportOptions(
         calibration=calibration,
         outputs=None if outputs is None else parse_outputs(outputs),
         layout=layout,
+        input=input_,
+        patches=patches,
         gpu=gpu,
+        npu=npu,
         thorough=thorough,
         overwrite=overwrite,
     )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from ralikit.model.bundle import Bundle
 
 LIST = "list"
 
@@ -26,6 +31,16 @@ def apply_preset(context: typer.Context, name: str | None) -> str | None:
     return name
 
 
+def precision_for(preset: str, bundle: Bundle) -> str:
+    """The precision that a preset means for a bundle's tower."""
+    from ralikit.export.presets import read_preset
+    from ralikit.model.towers import tower_class
+
+    read = read_preset(preset)
+    dynamic = tower_class(bundle.info.tower.kind).arithmetic == "dynamic"
+    return read.transformers or read.precision if dynamic else read.precision
+
+
 def _print_all() -> None:
     import textwrap
 
@@ -34,6 +49,8 @@ def _print_all() -> None:
     for name in names():
         preset = read_preset(name)
         more = "" if preset.outputs is None else f" --outputs {preset.outputs}"
+        if preset.transformers is not None:
+            more += f" (transformers: --precision {preset.transformers})"
         typer.echo(f"{name}: --target {preset.target} --precision {preset.precision}{more}")
         words = " ".join(preset.why.split())
         typer.echo(textwrap.fill(words, 88, initial_indent="  ", subsequent_indent="  "))

@@ -16,6 +16,14 @@ LAYOUTS = ("standard", "neural-engine")
 convolutions and attention head by head (`ralikit.export.targets.coreml.layout`)."""
 
 
+INPUTS = ("standard", "float16-planar")
+"""How a file takes its views: as its target's files do, or, for Core ML, float16 (V, 3, S, S)."""
+
+PATCHES = ("convolution", "linear")
+"""How a transformer cuts patches: by its strided convolution, or, for Core ML, by a reshape and a
+linear layer (`ralikit.export.targets.coreml.layout.linear_patches`)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
     """What is asked of an export besides target and precision.
@@ -25,24 +33,32 @@ class ExportOptions:
         outputs: What the file gives, of `OUTPUTS`; None: the score, and reasons where the model has
             a bank of them.
         layout: One of `LAYOUTS`.
+        input: One of `INPUTS`.
+        patches: One of `PATCHES`.
         gpu: Refuse a file that a phone's GPU would not take whole (TFLite).
+        npu: Refuse a file that a phone's NPU would not take whole (TFLite, ONNX).
         thorough: Compare a large tower on as many photos as a small one.
         overwrite: Replace a file of the same name.
 
     Raises:
-        UsageError: If there is no such layout.
+        UsageError: If there is no such layout, input or way to cut patches.
     """
 
     calibration: Path | None = None
     outputs: tuple[str, ...] | None = None
     layout: str = "standard"
+    input: str = "standard"
+    patches: str = "convolution"
     gpu: bool = False
+    npu: bool = False
     thorough: bool = False
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.layout not in LAYOUTS:
-            raise UsageError(f"--layout is {' or '.join(LAYOUTS)}, not {self.layout!r}")
+        for option, known in (("layout", LAYOUTS), ("input", INPUTS), ("patches", PATCHES)):
+            asked = getattr(self, option)
+            if asked not in known:
+                raise UsageError(f"--{option} is {' or '.join(known)}, not {asked!r}")
 
 
 PLAIN = ExportOptions()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ralikit.errors import ExportError, UsageError
 from ralikit.export import targets as registry
-from ralikit.export.options import LAYOUTS, OUTPUTS, PLAIN, ExportOptions
+from ralikit.export.options import INPUTS, LAYOUTS, OUTPUTS, PATCHES, PLAIN, ExportOptions
 from ralikit.export.targets.target import Precision, Target
 from ralikit.model.bundle import Bundle
 from ralikit.model.towers import tower_class
@@ -36,10 +36,13 @@ class Order:
 
     @property
     def file(self) -> Path:
-        """Where it shall be, e.g. ``mini-int8.onnx``; another layout is part of the name."""
-        layout = "" if self.options.layout == LAYOUTS[0] else f"-{self.options.layout}"
-        name = f"{self.bundle.info.name}-{self.precision.name}{layout}{self.target.suffix}"
-        return self.out / name
+        """Where it shall be, e.g. ``mini-int8.onnx``; what is not standard is part of the name."""
+        asked = self.options
+        parts = [self.bundle.info.name, self.precision.name]
+        parts += [asked.layout] if asked.layout != LAYOUTS[0] else []
+        parts += [asked.input] if asked.input != INPUTS[0] else []
+        parts += [f"{asked.patches}-patches"] if asked.patches != PATCHES[0] else []
+        return self.out / f"{'-'.join(parts)}{self.target.suffix}"
 
     @property
     def random(self) -> bool:
@@ -64,19 +67,20 @@ def order(
 
     Raises:
         UsageError: If there is no such target, or it lacks the precision, an output, the layout, or
-            rules for a phone's GPU where `gpu` asks for them.
+            rules for a phone's GPU or NPU where `gpu` or `npu` asks for them.
         ExportError: If the file would be larger than the target's can be.
         MissingExtraError: If its libraries are not installed.
     """
     found = registry.named(target)
     found.require()
-    _check_gpu(found, options)
+    _check_chips(found, options)
     _check_layout(found, bundle, options.layout)
+    _check_pixels(found, bundle, options)
     has = precisions_of(found, bundle)
     if precision not in has:
         raise UsageError(
             f"{target} has no precision {precision!r} for a {bundle.info.tower.kind} tower; it has "
-            f"{', '.join(has)}"
+            f"{', '.join(has)}{_instead(found, precision)}"
         )
     lacking = [output for output in options.outputs or () if output not in found.outputs]
     if lacking:
@@ -94,6 +98,12 @@ def order(
         options=options,
         what=f"{bundle.info.name} as {target}, {precision}",
     )
+
+
+def _instead(target: Target, precision: str) -> str:
+    asked = next((p for p in target.precisions if p.name == precision), None)
+    static = asked is not None and asked.arithmetic is not None
+    return " (its int8 has fixed ranges already: that is the static one)" if static else ""
 
 
 # Of precisions whose stored type says how long a number is at least; others are not foreseen.
@@ -121,16 +131,23 @@ def _check_size(target: Target, bundle: Bundle, precision: str, has: Sequence[st
 
 def precisions_of(target: Target, bundle: Bundle) -> tuple[str, ...]:
     """Names of the precisions that a target has for a bundle's tower."""
-    small = tower_class(bundle.info.tower.kind).small_types
-    return tuple(p.name for p in target.precisions if not p.asks_tower or p.stored in small)
+    tower = tower_class(bundle.info.tower.kind)
+    return tuple(
+        p.name
+        for p in target.precisions
+        if (not p.asks_tower or p.stored in tower.small_types)
+        and p.arithmetic in (None, tower.arithmetic)
+    )
 
 
-def _check_gpu(target: Target, options: ExportOptions) -> None:
-    if options.gpu and not target.gpu_rules:
-        able = ", ".join(t.name for t in registry.TARGETS if t.gpu_rules)
-        raise UsageError(
-            f"--gpu is for {able}: {target.name} has no rules for a phone's GPU to check"
-        )
+def _check_chips(target: Target, options: ExportOptions) -> None:
+    for chip, asked in (("gpu", options.gpu), ("npu", options.npu)):
+        if asked and not getattr(target, f"{chip}_rules"):
+            able = ", ".join(t.name for t in registry.TARGETS if getattr(t, f"{chip}_rules"))
+            raise UsageError(
+                f"--{chip} is for {able}: {target.name} has no rules for a phone's {chip.upper()} "
+                "to check"
+            )
 
 
 def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
@@ -145,6 +162,27 @@ def _check_layout(target: Target, bundle: Bundle, layout: str) -> None:
     if not tower_class(kind).lies_otherwise:
         raise UsageError(
             f"--layout {layout} is for transformers: a {kind} tower lies that way already"
+        )
+
+
+def _check_pixels(target: Target, bundle: Bundle, options: ExportOptions) -> None:
+    if options.input not in target.inputs:
+        able = ", ".join(t.name for t in registry.TARGETS if options.input in t.inputs)
+        raise UsageError(f"--input {options.input} is for {able}: {target.name} takes bytes")
+    if options.patches == PATCHES[0]:
+        return
+    if options.patches not in target.patches:
+        able = ", ".join(t.name for t in registry.TARGETS if options.patches in t.patches)
+        raise UsageError(f"--patches {options.patches} is for {able}, not for {target.name}")
+    kind = bundle.info.tower.kind
+    if not tower_class(kind).lies_otherwise:
+        raise UsageError(
+            f"--patches {options.patches} is for transformers: a {kind} tower has none"
+        )
+    if options.layout != LAYOUTS[0]:
+        raise UsageError(
+            f"--patches {options.patches} goes with --layout {LAYOUTS[0]}: the other layout cuts "
+            "them itself"
         )
 
 

@@ -15,7 +15,7 @@ from ralikit.export.gate.limits import Limits
 from ralikit.export.gate.parity import Parity, assert_parity
 from ralikit.export.manifest import manifest_path, manifest_text, publish_pair
 from ralikit.export.one_thread import one_thread
-from ralikit.export.options import LAYOUTS, PLAIN, ExportOptions
+from ralikit.export.options import INPUTS, LAYOUTS, PATCHES, PLAIN, ExportOptions
 from ralikit.export.order import Order, order
 from ralikit.export.targets.target import Request
 from ralikit.export.verify import verify
@@ -208,6 +208,8 @@ def convert(
             precision=precision.name,
             outputs=asked.outputs,
             layout=asked.options.layout,
+            input=asked.options.input,
+            patches=asked.options.patches,
             types=promised,
         )
         converter.convert(request, path)
@@ -226,6 +228,9 @@ def convert(
         "calibration": gate.calibration_facts() if precision.calibrated else None,
         **converter.structure(path, request.folded, gate.photos.views),
         **({"gpu": True} if asked.options.gpu else {}),
+        **({"npu": True} if asked.options.npu else {}),
+        **({"input": asked.options.input} if asked.options.input != INPUTS[0] else {}),
+        **({"patches": asked.options.patches} if asked.options.patches != PATCHES[0] else {}),
         **({"layout": asked.options.layout} if asked.options.layout != LAYOUTS[0] else {}),
     }
     return Draft(order=asked, path=path, facts=facts)

@@ -22,6 +22,8 @@ class Preset:
         why: The reason, in words for whoever has to trust it.
         outputs: What the file gives, as ``--outputs`` takes it; None: what the model can say.
         gpu: Whether a phone's GPU must take the whole file.
+        npu: Whether a phone's NPU must.
+        transformers: The precision of vision transformers, where it is another one.
     """
 
     target: str
@@ -29,6 +31,8 @@ class Preset:
     why: str
     outputs: str | None = None
     gpu: bool = False
+    npu: bool = False
+    transformers: str | None = None
 
     def __post_init__(self) -> None:
         if not self.why.strip():
@@ -42,6 +46,7 @@ class Preset:
             "precision": self.precision,
             "outputs": self.outputs,
             "gpu": self.gpu,
+            "npu": self.npu,
         }
 
 

@@ -121,6 +121,7 @@ class Facts:
         checks: What was looked at as it was exported.
         activations: How large values get inside.
         gpu: Whether it was made to run on a phone's GPU as a whole.
+        npu: Whether it was made to run on a phone's NPU as a whole.
         digested: Whether the file carries a digest of itself, which was checked as it was read.
         written: Everything as it stands in the file, also what this version does not know.
     """
@@ -139,6 +140,7 @@ class Facts:
     checks: tuple[CheckFacts, ...] = ()
     activations: Reach | None = None
     gpu: bool = False
+    npu: bool = False
     digested: bool = False
     written: Mapping[str, Any] = field(default_factory=dict)
 
@@ -242,6 +244,7 @@ def read_facts(values: object, *, where: str) -> Facts:
         checks=_readable(lambda: tuple(_lenient(CheckFacts, c) for c in values["checks"])) or (),
         activations=_readable(lambda: _lenient(Reach, values["activations"])),
         gpu=bool(values.get("gpu")),
+        npu=bool(values.get("npu")),
         written=values,
     )
 

@@ -83,6 +83,7 @@ class Folded(nn.Module):
     Attributes:
         outputs: What `forward` gives; see `with_outputs`.
         normalises: Whether pixels are normalised here, or by the tower's first layer's weights.
+        planar: Whether the views come as (V, 3, S, S).
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Folded(nn.Module):
         self.view_pool = view_pool
         self.outputs: tuple[str, ...] = ("score",)
         self.normalises = True
+        self.planar = False
         spread = torch.tensor(std, dtype=torch.float64)
         offset = -torch.tensor(mean, dtype=torch.float64) / spread
         self.register_buffer("gain", (1.0 / (255.0 * spread)).float().view(1, 3, 1, 1))
@@ -141,7 +143,8 @@ class Folded(nn.Module):
 
     def pixels(self, image: Tensor) -> Tensor:
         """What the tower is given, (n, S, S, 3) in 0..255 -> (n, 3, S, S) float32."""
-        pixels = image.to(torch.float32).permute(0, 3, 1, 2)
+        pixels = image.to(torch.float32)
+        pixels = pixels if self.planar else pixels.permute(0, 3, 1, 2)
         return pixels * self.gain + self.offset if self.normalises else pixels
 
 

@@ -46,12 +46,16 @@ class Runtime(Protocol):
     Attributes:
         name: Runtime and version, e.g. ``"onnxruntime 1.31.1"``.
         facts: What the artifact says of itself.
-        note: A caveat a user must see, e.g. that Core ML was evaluated off a Mac; or "".
+        note: A caveat a user must see, e.g. that Core ML was evaluated off a Mac, or that operators
+            fell back to slower kernels; or "".
+        unit: What computes, as records name it: ``"cpu"``, or what the library was given to choose
+            among where it does not say which it took.
     """
 
     name: str
     facts: Facts
     note: str
+    unit: str
 
     @property
     def observer(self) -> Observer | None:

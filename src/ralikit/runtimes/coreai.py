@@ -23,6 +23,7 @@ from ralikit.runtimes.mil.silent import quiet_logs
 
 INPUT, OUTPUT = "image", "score"
 SLOW = "Core AI computed on the CPU, which is slow off a Mac: a phone's accelerator was not asked"
+CHOSEN = "cpu, gpu or neural engine: Core AI chooses and does not say"
 
 Result = TypeVar("Result")
 
@@ -43,6 +44,7 @@ class CoreAiRuntime:
 
     name: str
     note: str
+    unit: str
     observer: Observer | None = None
     many: Many | None = None
 
@@ -53,6 +55,7 @@ class CoreAiRuntime:
         apple = library("Running a Core AI model")
         self.name = f"Core AI (coreai-core {version('coreai-core')})"
         self.note = "" if sys.platform == "darwin" else SLOW
+        self.unit = CHOSEN if sys.platform == "darwin" else "cpu"
         self._loop = _Loop()
         self._function = self._opened(apple, asset)
 

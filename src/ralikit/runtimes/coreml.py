@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ralikit.runtimes.mil.ranges import Ranges
 
 INPUT, OUTPUT = "image", "score"
+PLANAR = "float16-planar"
+"""What the facts of a package say under ``input`` whose views are float16 (V, 3, S, S)."""
+
 OFF_DEVICE = (
     "Core ML evaluated off-device: the saved program and its stored weights, computed with torch "
     "on this computer; float16 results are rounded, but float16 sums and the neural engine are "
@@ -43,6 +46,7 @@ class CoreMlRuntime:
 
     name: str
     note: str
+    unit: str
     observer: Observer | None = None
     """None on a Mac, where Core ML shows no activations."""
     many: Many | None = None
@@ -53,17 +57,20 @@ class CoreMlRuntime:
         facts = parse_facts(package.metadata.get(KEY), where=str(path))
         self.facts = replace(facts, digested=check_seal(package))
         refuse_undigested(facts.written, self.facts.digested, where=path)
-        self._shape = _declared_shape(package, self.facts)
+        self._shape = self.facts.shape
+        self._planar = _is_planar(package, self.facts)
         version = coremltools("Running a Core ML package").__version__
         self._model: _Model
         if sys.platform == "darwin":
             self._model = _OnMac(path, compute_units)
             self.name = f"Core ML ({compute_units}) through coremltools {version}"
             self.note = ""
+            self.unit = f"{compute_units}: Core ML chooses among them and does not say"
         else:
             self._model = self.observer = _OffDevice(package, sorted(self.facts.outputs))
             self.name = f"ralikit's Core ML evaluator on coremltools {version}"
             self.note = OFF_DEVICE
+            self.unit = "cpu"
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
@@ -83,6 +90,8 @@ class CoreMlRuntime:
             BundleError: If the program cannot be evaluated.
         """
         check_views(views, self._shape, where=self._path)
+        if self._planar:
+            return self._model.predict(views.transpose(0, 3, 1, 2).astype(np.float16))
         return self._model.predict(views.astype(np.float32))
 
 
@@ -114,7 +123,7 @@ class _OffDevice:
 
         self.ranges = Ranges()
 
-    def predict(self, image: NDArray[np.float32]) -> Outputs:
+    def predict(self, image: NDArray[np.floating]) -> Outputs:
         return self._program.run({INPUT: image}, round_fp16=True, observe=self.ranges)
 
 
@@ -129,7 +138,7 @@ class _OnMac:
         with quiet_logs():
             self._model = ct.models.MLModel(str(path), compute_units=units)
 
-    def predict(self, image: NDArray[np.float32]) -> Outputs:
+    def predict(self, image: NDArray[np.floating]) -> Outputs:
         found = self._model.predict({INPUT: image})
         return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
@@ -137,13 +146,16 @@ class _OnMac:
 _Model = _OffDevice | _OnMac
 
 
-def _declared_shape(package: Package, facts: Facts) -> tuple[int, int, int, int]:
+def _is_planar(package: Package, facts: Facts) -> bool:
+    # Whether the views go in as float16 (V, 3, S, S), as the facts say, or as float32 (V, S, S, 3).
     where = str(package.root)
-    shape = facts.shape
+    views, size, _, channels = facts.shape
+    planar = facts.written.get("input") == PLANAR
+    shape = (views, channels, size, size) if planar else facts.shape
     inputs = {f.name: f.type.multiArrayType for f in package.spec.description.input}
     found = tuple(int(n) for n in inputs[INPUT].shape) if INPUT in inputs else None
     if found != shape:
         raise BundleError(
             f"{where}: its facts speak of views of shape {shape}, its input {INPUT!r} is {found}"
         )
-    return shape
+    return planar

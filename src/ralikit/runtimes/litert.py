@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, Facts, parse_facts
+from ralikit.printable import shown
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 from ralikit.runtimes.digest import DIGEST_MARK, DIGITS, Digest, damaged, digest_of
 from ralikit.runtimes.litert_engine import (
@@ -30,6 +31,7 @@ from ralikit.runtimes.litert_engine import (
 )
 
 _PIECE = 1 << 20
+SLOWER = "part of it ran on plain kernels, which are slower"
 
 
 class LiteRtRuntime:
@@ -59,11 +61,12 @@ class LiteRtRuntime:
         digest = check_digest(path)
         self.facts = _facts(path)
         self.name = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
-        self.note = ""
+        self.unit = "cpu"
         self._path = path
         self._threads = threads
         self._engine = _engine(path, threads, weight_cache, digest)
         self._shape = self._checked_shape()
+        self.note = self._fallen_back()
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.
@@ -100,6 +103,17 @@ class LiteRtRuntime:
             return engine.placement()
         except ERRORS as error:
             raise BundleError(f"{self._path} cannot be read: {one_line(error)}") from error
+
+    def _fallen_back(self) -> str:
+        # A compiled model is asked by name alone: a second interpreter would take its memory again.
+        if not isinstance(self._engine, Interpreted):
+            return ""
+        placement = self.placement()
+        if placement.partitions <= 1 and len(placement.outside) <= 1:
+            return ""
+        pieces = f"in {placement.partitions} pieces" if placement.partitions else "nowhere"
+        outside = ", ".join(sorted({shown(name) for name in placement.outside})) or "none"
+        return f"{SLOWER}: XNNPACK runs it {pieces}, and leaves out: {outside}"
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.

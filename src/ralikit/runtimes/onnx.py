@@ -76,6 +76,7 @@ class OnnxRuntime:
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         with checked_meanwhile(path, digest):
             self._session = self._opened(options, large=large)
+        self.unit = _unit(self._session.get_providers())
         self._shape = self._checked_shape()
         trim()  # the parsed model, about twice its size; a large photo is decoded next
 
@@ -171,3 +172,9 @@ def _facts_and_digest(path: Path) -> tuple[Facts, Digest | None]:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
+
+
+def _unit(providers: list[str]) -> str:
+    # What the session really has, the first one first: none of it is asked for by name alone.
+    names = [name.removesuffix("ExecutionProvider").lower() for name in providers]
+    return ", then ".join(names)

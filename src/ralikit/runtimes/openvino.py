@@ -47,6 +47,7 @@ class OpenVinoRuntime:
         self._input, self._outputs = compiled.input(0), list(compiled.outputs)
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
         self.note = ""
+        self.unit = "cpu"
 
     def run(self, views: Views) -> float:
         """Score one photo's views, (V, S, S, 3) uint8 RGB, on the artifact's scale.

@@ -32,6 +32,7 @@ class TorchRuntime:
         self.facts = read_facts(facts_of(bundle) | outputs, where=str(bundle.root))
         self.name = f"torch {torch.__version__}"
         self.note = ""
+        self.unit = "cpu"
         self._folded = folded or fold(bundle)
         self._shape = self.facts.shape
         self._root = bundle.root

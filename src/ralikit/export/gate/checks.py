@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,21 @@ def layers_check(found: dict[str, str], stated: Mapping[str, str] | None) -> Che
     name = next((n for n in sorted({*known, *found}) if found.get(n) != known.get(n)), "")
     detail = f"{name} is stored as {found.get(name)} where the file says {known.get(name)}"
     return Check("layers", False, detail)
+
+
+def npu_check(findings: Sequence[str], facts: Facts, *, source: str) -> Check:
+    """Whether a phone's NPU would take the whole file, by its compilers' own lists.
+
+    Args:
+        findings: The rules that it breaks, one sentence each.
+        facts: The file's; a file that is not meant for an NPU only says what it would break.
+        source: Where the lists are from, and their date.
+    """
+    if not findings:
+        return Check(
+            "NPU", True, f"no rule broken ({source}); not compiled and not run on one here"
+        )
+    return Check("NPU", False if facts.npu else None, f"{'; '.join(findings)} ({source})")
 
 
 def float16_check(facts: Facts, *, meant: bool) -> Check:

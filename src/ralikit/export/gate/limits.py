@@ -82,6 +82,7 @@ INT8 = Tolerance(
     ),
     random=Limits(shift=0.1, golden=_ANY),
 )
+INT8_STATIC = Tolerance(trained=INT8.trained, random=Limits(shift=0.2, golden=_ANY))
 PALETTE = Tolerance(trained=_WEIGHTS, random=Limits(shift=0.15, golden=_ANY))
 NARROW = Tolerance(trained=_WEIGHTS, random=Limits(shift=0.3, golden=_ANY))
 """Four bits a weight, and what has no limits of its own."""

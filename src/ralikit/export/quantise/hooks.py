@@ -16,6 +16,9 @@ Round = Callable[[str, Layer, Tensor], Tensor | None]
 """Gives a layer rounded weights in place, from its name and its input, (..., C) or (B, C, H, W);
 returns what the layer shall read instead of that input, or None."""
 
+Finish = Callable[[str, Tensor], Tensor]
+"""What everything after a layer reads, from the layer's name and its corrected output."""
+
 
 def is_matrix(module: nn.Module) -> bool:
     """Whether a module is one matrix applied at every position."""
@@ -25,7 +28,12 @@ def is_matrix(module: nn.Module) -> bool:
 
 
 def round_in_step(
-    tower: nn.Module, chosen: Mapping[str, Layer], pixels: Tensor, choose: Round
+    tower: nn.Module,
+    chosen: Mapping[str, Layer],
+    pixels: Tensor,
+    choose: Round,
+    *,
+    finish: Finish | None = None,
 ) -> None:
     """Round layers of a tower in place, in the order they run in, and correct their biases.
 
@@ -38,6 +46,7 @@ def round_in_step(
         chosen: The layers to round, by any name.
         pixels: Photos' views, normalised as the tower expects, (B, 3, S, S).
         choose: Rounds one of them.
+        finish: Makes of its corrected output what is read behind it; None: nothing.
     """
     wanted: dict[str, Tensor] = {}
     count = counter("rounding layers", 2 * len(chosen))
@@ -59,11 +68,11 @@ def round_in_step(
 
     def correct(name: str) -> Callable[..., Tensor | None]:
         def hook(module: Layer, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if module.bias is None:
-                return None
-            error = wanted[name] - channel_means(module, output)
-            module.bias += error
-            return output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
+            if module.bias is not None:
+                error = wanted[name] - channel_means(module, output)
+                module.bias += error
+                output = output + (error.view(-1, 1, 1) if isinstance(module, nn.Conv2d) else error)
+            return output if finish is None else finish(name, output)
 
         return hook
 

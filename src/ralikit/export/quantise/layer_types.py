@@ -34,6 +34,9 @@ from ralikit.runtimes import Views
 PRECISIONS = ("int8", "int8-weights", "int4")
 """Precisions that store a transformer's encoder small."""
 
+STATIC = "int8-static"
+"""The precision whose activations have ranges from calibration photos, for NPUs."""
+
 SPOILT = 0.15
 """Relative error of its output from which a layer is not computed in int8."""
 
@@ -99,6 +102,8 @@ def types_of(bench: Workbench, precision: str, *, activations: Activations) -> d
     dynamic = bench.folded.tower.arithmetic == "dynamic"
     if precision == "auto":
         return uniform_types(bench.folded, "float16")
+    if dynamic and precision == STATIC:
+        return dict(bench.static_plan.mixed.types)
     if dynamic and precision == "int8":
         return int8_types(bench, activations=activations)
     if dynamic and precision in PRECISIONS:
@@ -204,7 +209,7 @@ def _round_in_step(
     # A transformer's means, all that integer arithmetic takes from photos, are known from fewer of
     # them than GPTQ's second moments.
     few = folded.tower.arithmetic == "dynamic" and "int4" not in small.values()
-    pixels = pixels_of(folded, _views(folded, calibration, 0.5 if few else 1.0))
+    pixels = pixels_of(folded, calibration_views(folded, calibration, 0.5 if few else 1.0))
 
     spreads = Spreads()
 
@@ -238,9 +243,14 @@ def _int4(
     return codes.to(weight.dtype) * wide
 
 
-def _views(folded: Folded, calibration: Sequence[Views], share: float) -> Views:
-    # As many photos at once as their widest tensors fit in memory, or a share of those; one view
-    # of each.
+def calibration_views(folded: Folded, calibration: Sequence[Views], share: float) -> Views:
+    """One view each of as many photos as their widest tensors fit in memory at once.
+
+    Args:
+        folded: The scorer that will read them.
+        calibration: Views of photos, each (V, S, S, 3) uint8; at least one.
+        share: Of those photos, how many are wanted.
+    """
     floats = folded.tower.live_numbers(int(np.prod(calibration[0].shape[1:3])))
     count = max(1, int(share * _BATCH_BYTES / (4 * floats)))
     return np.stack([v[i % len(v)] for i, v in enumerate(calibration[:count])])

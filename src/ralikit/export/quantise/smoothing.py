@@ -32,8 +32,9 @@ from ralikit.model.towers.channels import Channels, divide_channels
 from ralikit.progress import tell
 from ralikit.runtimes import Views
 
-Activations = Literal["tensor", "token"]
-"""What shares a dynamic scale: a whole tensor (ONNX Runtime) or each token's row (XNNPACK)."""
+Activations = Literal["tensor", "token", "static"]
+"""What shares a scale: a photo's whole tensor (ONNX Runtime's dynamic kernels), each token's row
+(XNNPACK's), or a tensor on all photos, whose range is fixed (NPUs)."""
 
 _STRENGTHS = (0.3, 0.5, 0.7)
 # XNNPACK has no layer norm: written out, a gain is a multiplication too, if a smaller one.
@@ -41,6 +42,7 @@ _WORTH_NORM = 0.9
 _WORTH = 0.5  # a multiplication of its own must halve the error
 _ROWS = 320  # sampled from all photos together
 _MOST = 1e4
+_CUTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.3, 0.2)
 
 
 @dataclass(eq=False)
@@ -193,10 +195,19 @@ def rounding_error(place: Place, weight: Tensor, wanted: Tensor, activations: Ac
 def _rounded_rows(place: Place, activations: Activations) -> Tensor:
     if activations == "token":
         low, high = place.rows.amin(1, keepdim=True), place.rows.amax(1, keepdim=True)
+    elif activations == "static":
+        low, high = _drawn_in(place.rows, place.low.min(), place.high.max())
     else:
         low = place.low.amin(1)[place.photo][:, None]
         high = place.high.amax(1)[place.photo][:, None]
     return round_between(place.rows, low, high)
+
+
+def _drawn_in(x: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    # The ends of a fixed range, drawn in to where the least is lost.
+    errors = [(round_between(x, low * s, high * s) - x).square().sum() for s in _CUTS]
+    best = _CUTS[int(torch.stack(errors).argmin())]
+    return low * best, high * best
 
 
 def round_between(x: Tensor, low: Tensor, high: Tensor) -> Tensor:

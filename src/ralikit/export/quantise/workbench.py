@@ -6,6 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from ralikit.export.quantise.int8 import Int8Plan, prepare_int8
 from ralikit.export.quantise.smoothing import Activations, Place, Smoothing
 from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
+
+if TYPE_CHECKING:
+    from ralikit.export.quantise.static import StaticPlan
 
 LARGE = 50e6
 """Parameters from which what was worked out is kept on disk, too: it takes minutes."""
@@ -55,6 +59,18 @@ class Workbench:
             ExportError: If there are no photos, or the tower has no fixed graph.
         """
         return prepare_int8(self.folded, self.calibration)
+
+    @cached_property
+    def static_plan(self) -> StaticPlan:
+        """A transformer in int8 with ranges from photos, as every target stores it.
+
+        Raises:
+            ExportError: If there are no photos, the tower is no transformer, or every layer would
+                be spoilt.
+        """
+        from ralikit.export.quantise.static import prepare_static
+
+        return prepare_static(self.folded, self.calibration, self.smoothing("static"))
 
     def smoothing(self, activations: Activations) -> Smoothing:
         """How a transformer's channels are evened out for a kind of arithmetic.

@@ -19,6 +19,19 @@ FLOATS_AND_INTEGERS = (
 )
 """float32; float16 and int8 as storage; int8 throughout the tower."""
 
+INT8_STATIC = Precision(
+    name="int8-static",
+    stored="int8",
+    computed="int8",
+    calibrated=True,
+    arithmetic="dynamic",
+    limits=limits.INT8_STATIC,
+    meaning="int8 weights (a step for every output channel) and 8-bit activations with ranges "
+    "fixed on calibration photos (one for each tensor) in the encoder's linear layers, float "
+    "elsewhere; a layer that this would spoil is float16",
+)
+"""int8 as NPUs ask for it, of transformers; a convolutional tower's int8 is so already."""
+
 
 def int4(*, computed: str) -> Precision:
     """4-bit weights in blocks, for the wide layers of transformers.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.limits import NARROW, Tolerance
-from ralikit.export.options import LAYOUTS, OUTPUTS
+from ralikit.export.options import INPUTS, LAYOUTS, OUTPUTS, PATCHES
 from ralikit.extras import require, require_installed
 from ralikit.quiet import quiet_natively
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ralikit.export.quantise.workbench import Workbench
     from ralikit.model.bundle import Bundle
     from ralikit.model.folded import Folded
+    from ralikit.model.towers.base import Arithmetic
     from ralikit.runtimes import Runtime, Views
 
 AUTO = "auto"
@@ -37,6 +38,7 @@ class Precision:
         computed: Type that they are multiplied in.
         calibrated: Whether values are chosen on calibration photos.
         asks_tower: Whether it is for towers alone that name `stored` among their `small_types`.
+        arithmetic: For towers alone whose int8 is computed this way; None: for all.
         limits: How far a file may drift.
         meaning: The same in words, where the name means other things elsewhere; for manifests.
     """
@@ -46,6 +48,7 @@ class Precision:
     computed: str
     calibrated: bool = False
     asks_tower: bool = False
+    arithmetic: Arithmetic | None = None
     limits: Tolerance
     meaning: str | None = None
 
@@ -78,7 +81,10 @@ class Target:
         precisions: What it has.
         outputs: What its files can give.
         layouts: How its files can lay out a transformer's tokens.
+        inputs: How they can take their views.
+        patches: How they can cut a transformer's patches.
         gpu_rules: Whether it has a phone GPU's rules to check.
+        npu_rules: Whether it has an NPU's rules to check.
         largest: Bytes that one of its files can have; None: any number.
         plans_whole: Whether a convolutional tower's int8 is planned as a whole, channels evened out
             between layers: it then loses less than any mix of its size.
@@ -95,7 +101,10 @@ class Target:
     precisions: tuple[Precision, ...]
     outputs: tuple[str, ...] = OUTPUTS
     layouts: tuple[str, ...] = LAYOUTS[:1]
+    inputs: tuple[str, ...] = INPUTS[:1]
+    patches: tuple[str, ...] = PATCHES[:1]
     gpu_rules: bool = False
+    npu_rules: bool = False
     largest: int | None = None
     plans_whole: bool = False
     spared: bool = False
@@ -165,6 +174,8 @@ class Request:
         precision: Name of one of the target's precisions.
         outputs: What the file gives, of `ralikit.export.options.OUTPUTS`, the score first.
         layout: How a transformer's tokens lie, of `ralikit.export.options.LAYOUTS`.
+        input: How the views come, of `ralikit.export.options.INPUTS`.
+        patches: How a transformer cuts patches, of `ralikit.export.options.PATCHES`.
         types: Stored type of every layer by its name, where they are known already; None: what the
             precision says.
     """
@@ -174,6 +185,8 @@ class Request:
     precision: str
     outputs: tuple[str, ...] = ("score",)
     layout: str = LAYOUTS[0]
+    input: str = INPUTS[0]
+    patches: str = PATCHES[0]
     types: Mapping[str, str] | None = None
 
     @property

@@ -42,7 +42,7 @@ class StandIn:
         self.facts = checked_facts(asset)
         self._program = Program.load(asset)
         self.name = f"ralikit's Core AI evaluator on coreai-core {version('coreai-core')}"
-        self.note = STANDS_IN
+        self.note, self.unit = STANDS_IN, "cpu"
         self.observer: Observer | None = _Watching()
         found = self._program.inputs, sorted(self._program.outputs)
         if found != ({INPUT: ("ui8", self.facts.shape)}, sorted(self.facts.outputs)):

@@ -64,8 +64,10 @@ def one_thread() -> None:
 
 
 def test_a_plain_package_passes_and_says_how_far_float16_reaches(tmp_path: Path) -> None:
-    engine, activations = checked(tiny_request("fp16"), tmp_path / "x.mlpackage")
+    engine, activations, rules = checked(tiny_request("fp16"), tmp_path / "x.mlpackage")
     assert engine.passed
+    assert rules.passed is None
+    assert "input image: float32" in rules.detail
     assert "nothing in them is known to keep off it" in engine.detail
     assert activations.passed
     assert "of 65504, in " in activations.detail
@@ -149,6 +151,7 @@ def test_the_export_refuses_an_overflow_and_fp32_passes(tmp_path: Path) -> None:
         export(gate.bundle, target="coreml", precision="fp16", out=tmp_path, gate=gate)
     assert not list(tmp_path.glob("tiny-fp16*"))
     done = export(gate.bundle, target="coreml", precision="fp32", out=tmp_path, gate=gate)
-    assert [check["name"] for check in done.facts["checks"]] == ["neural engine", "activations"]
-    names = [check.name for check in verify(done.path).checks]
-    assert names[-2:] == ["neural engine", "activations"]
+    names = ["neural engine", "activations", "neural engine rules"]
+    assert [check["name"] for check in done.facts["checks"]] == names
+    verified = [check.name for check in verify(done.path).checks]
+    assert verified[-3:] == names

@@ -33,7 +33,14 @@ def gate(standin: Bundle) -> Gate:
 
 @pytest.mark.parametrize(
     ("precision", "smaller"),
-    [("fp32", 1.05), ("fp16", 0.56), ("int8-weights", 0.5), ("int8", 0.5), ("int4", 0.42)],
+    [
+        ("fp32", 1.05),
+        ("fp16", 0.56),
+        ("int8-weights", 0.5),
+        ("int8", 0.5),
+        ("int8-static", 0.5),
+        ("int4", 0.42),
+    ],
 )
 def test_every_precision_converts_and_scores_elsewhere(
     precision: str, smaller: float, standin: Bundle, gate: Gate, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class _Opened(LiteRtRuntime):
 
     def __init__(self, path: Path, facts: Facts) -> None:
         self.facts = facts
+        self._path = path
         self._engine = Interpreted(path, 1)
 
 
@@ -71,6 +73,17 @@ def checked(
     path.write_bytes(graph.pack())
     found = structure_checks(graph, _Opened(path, read_facts(tiny_facts() | facts, where="x")))
     return {check.name: (check.passed, check.detail) for check in found}
+
+
+def test_a_fall_back_is_a_note_of_every_score(tmp_path: Path) -> None:
+    for forward, words in (
+        (lambda x: (x * 2 + 1).sum().view(1), ""),
+        (lambda x: ((x * 2).cumsum(1) * 3).sum().view(1), "leaves out: .*CUMSUM"),
+    ):
+        path = tmp_path / "x.tflite"
+        path.write_bytes(converted(forward).pack())
+        note = _Opened(path, read_facts(tiny_facts(), where="x"))._fallen_back()
+        assert re.search(words, note) if words else note == ""
 
 
 def test_what_xnnpack_leaves_out_is_named(tmp_path: Path) -> None:

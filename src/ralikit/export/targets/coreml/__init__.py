@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ralikit.export.options import LAYOUTS
+from ralikit.export.options import INPUTS, LAYOUTS, PATCHES
 from ralikit.export.targets.coreml.precisions import PRECISIONS
 from ralikit.export.targets.target import Target
 
@@ -14,6 +14,8 @@ COREML = Target(
     job="Export to Core ML",
     precisions=PRECISIONS,
     layouts=LAYOUTS,
+    inputs=INPUTS,
+    patches=PATCHES,
     converter="ralikit.export.targets.coreml.target",
     checker="ralikit.export.targets.coreml.checks",
 )

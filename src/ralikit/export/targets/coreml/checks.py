@@ -25,7 +25,7 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
     package = open_package(file)
     block = load_block(package)
     behind = layers_behind(block, read_names(package.metadata, where=str(file)))
-    return [engine(block), activations(block, behind, runtime)]
+    return [engine(block), activations(block, behind, runtime), wishes(block)]
 
 
 def engine(block: Any) -> Check:
@@ -40,6 +40,16 @@ def engine(block: Any) -> Check:
         shown = "; ".join(found.findings[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
         return Check("neural engine", True, f"{detail}; kept off it: {shown}")
     return Check("neural engine", True, f"{detail}; nothing in them is known to keep off it")
+
+
+def wishes(block: Any) -> Check:
+    """What Apple's rules for the neural engine ask for and a program does otherwise; no limit."""
+    found = lint_block(block).wishes
+    if not found:
+        return Check("neural engine rules", True, "inputs, outputs, strides, scales as asked for")
+    more = len(found) - 2 * _SHOWN
+    shown = "; ".join(found[: 2 * _SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    return Check("neural engine rules", None, shown)
 
 
 def activations(block: Any, behind: dict[str, str], runtime: Runtime) -> Check:

@@ -105,7 +105,7 @@ def _store(module: Layer, scheme: Scheme, name: str, spread: Spread | None) -> S
     linear = isinstance(grid, LinearGrid)
     result = Stored(
         codes=codes.numpy().reshape(weight.shape).astype(np.int8 if linear else np.uint8),
-        scale=_half(grid.steps[:, 0] if scheme.group is None else grid.steps)
+        scale=_half(grid.steps[:, 0] if scheme.part(*flat.shape) is None else grid.steps)
         if isinstance(grid, LinearGrid)
         else None,
         tables=_half(grid.tables[0] if scheme.group is None else grid.tables)

@@ -42,12 +42,17 @@ class Lint:
         float32: Those that give float32, which the neural engine does not compute: the read-out
             and the casts around it.
         findings: Sentences, each about one operation, that are no part of the float32 read-out.
+        wishes: Sentences about what Apple's rules for the neural engine (apple/coreai-models) ask
+            for and the program does otherwise: inputs and outputs whose last axis fills 64 bytes,
+            an input that is not float32, strides that are products of twos and threes, a scale for
+            a whole channel instead of blocks.
         fatal: Those about what Core ML runs nowhere.
     """
 
     operations: int
     float32: int
     findings: tuple[str, ...]
+    wishes: tuple[str, ...] = ()
     fatal: tuple[str, ...] = ()
 
 
@@ -79,6 +84,7 @@ def lint_block(block: Any) -> Lint:
         operations=len(operations),
         float32=len(wide),
         findings=tuple(findings),
+        wishes=tuple(_wishes(block)),
         fatal=tuple(fatal),
     )
 
@@ -96,6 +102,53 @@ def _findings(op: Any) -> list[str]:
         if any(n is not None and n > MAX_EXTENT for n in extents):
             found.append(f"{op.name}: an extent of {max(filter(None, extents))} is over 16384")
     return found
+
+
+_ROW = 64
+_BYTES = {"fp32": 4, "fp16": 2, "int32": 4}
+
+
+def _wishes(block: Any) -> list[str]:
+    found = []
+    for var in block.inputs.values():
+        kind = _type(var)
+        if kind == "fp32":
+            found.append(f"input {var.name}: float32, which a cast on another unit has to narrow")
+        found += _short_row("input", var)
+    for var in block.outputs:
+        found += _short_row("output", var)
+    blocks = 0
+    for op in block.operations:
+        if op.op_type in ("conv", "conv_transpose"):
+            strides = [int(n) for n in op.strides.val] if op.strides is not None else [1]
+            if not all(_of_twos_and_threes(n) for n in strides):
+                found.append(f"{op.name}: a convolution of stride {max(strides)}")
+        if op.op_type == "constexpr_blockwise_shift_scale" and op.scale.shape[1] > 1:
+            blocks += 1
+    if blocks:
+        found.append(f"{blocks} weights have scales for blocks of inputs, which suit the GPU")
+    return found
+
+
+def _short_row(what: str, var: Any) -> list[str]:
+    last = _whole(var.shape[-1]) if var.shape else 1
+    taken = (last or 0) * _BYTES.get(_type(var), 4)
+    if taken >= _ROW:
+        return []
+    return [f"{what} {var.name}: its last axis takes {taken} bytes, {_ROW} are padded to"]
+
+
+def _type(var: Any) -> str:
+    from coremltools.converters.mil.mil import types
+
+    return str(types.builtin_to_string(var.dtype))
+
+
+def _of_twos_and_threes(number: int) -> bool:
+    for factor in (2, 3):
+        while number % factor == 0:
+            number //= factor
+    return number == 1
 
 
 def _gives(op: Any, kind: str) -> bool:

@@ -41,7 +41,8 @@ class Scheme:
     def part(self, rows: int, columns: int) -> int | None:
         """`group`, or its largest divisor of a weight (rows, columns); None: no parts."""
         if self.group is None:
-            return None
+            # Fewer than 8 bits have no scale for a whole channel in Core ML: it is one block.
+            return columns if self.kind == "linear" and self.bits < 8 else None
         return divisor(columns if self.kind == "linear" else rows, self.group)
 
     def fits(self, rows: int, columns: int) -> bool:
@@ -87,6 +88,13 @@ SCHEMES: dict[str, Scheme] = {
         minimum_ios=18,
         meaning="int4 weights (one scale for every 32 inputs, or the largest divisor below), "
         "float16 activations",
+    ),
+    "int4-channel": Scheme(
+        kind="linear",
+        bits=4,
+        minimum_ios=18,
+        meaning="int4 weights (one scale an output channel), float16 activations; for the neural "
+        "engine, which block-wise int4 may keep weights off",
     ),
     "w8a8": Scheme(
         kind="linear",

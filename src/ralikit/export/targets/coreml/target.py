@@ -23,10 +23,11 @@ import torch
 from torch import nn
 
 from ralikit.errors import ExportError
+from ralikit.export.options import INPUTS
 from ralikit.export.quantise.kinds import Choices, Kind, on_grid
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.coreml import compress
-from ralikit.export.targets.coreml.layout import neural_engine
+from ralikit.export.targets.coreml.layout import linear_patches, neural_engine, planar
 from ralikit.export.targets.coreml.names import (
     NAMES,
     constant_names,
@@ -46,6 +47,7 @@ from ralikit.runtimes.mil.package import open_package, seal, settle, write_spec
 from ralikit.runtimes.mil.program import load_block
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 
+PLANAR = INPUTS[1]
 _JOB = "Export to Core ML"
 _OUTPUTS = {
     "score": "The photo's score, one number",
@@ -79,6 +81,10 @@ def convert(request: Request, path: Path) -> None:
     if request.layout == "neural-engine":
         folded = neural_engine(folded)
         stored = {name: weight.pointwise() for name, weight in stored.items()}
+    if request.patches == "linear":
+        folded = linear_patches(folded)
+    if request.input == PLANAR:
+        folded = planar(folded)
     try:
         with quiet_logs():
             model = _convert(ct, request, folded, stored, schemes)
@@ -196,7 +202,9 @@ def _convert(
     from ralikit.export.targets.coreml.passes import MERGE_PADS, STORE_WEIGHTS, restart_names
 
     restart_names()
-    example = torch.zeros(request.shape)
+    flat = request.input == PLANAR
+    views, size, _, channels = request.shape
+    example = torch.zeros((views, channels, size, size) if flat else request.shape)
     folded = with_outputs(scorer, request.outputs)
     exported = torch.export.export(folded, (example,)).run_decompositions({})
     minimum_ios = max((scheme.minimum_ios for scheme in schemes.values()), default=16)
@@ -209,7 +217,13 @@ def _convert(
         pipeline.set_options(STORE_WEIGHTS, {"table": {names[k]: v for k, v in stored.items()}})
     return ct.convert(
         exported,
-        inputs=[ct.TensorType(name="image", shape=tuple(example.shape), dtype=np.float32)],
+        inputs=[
+            ct.TensorType(
+                name="image",
+                shape=tuple(example.shape),
+                dtype=np.float16 if flat else np.float32,
+            )
+        ],
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in request.outputs],
         minimum_deployment_target=getattr(ct.target, f"iOS{minimum_ios}"),
         compute_precision=(
@@ -274,10 +288,10 @@ def _describe(request: Request, path: Path) -> None:
         f"{info.scale.maximum:g} ({info.scale.meaning})"
     )
     description.metadata.license = info.licence
+    flat = request.input == PLANAR
+    shape = f"({views}, 3, {size}, {size})" if flat else f"({views}, {size}, {size}, 3)"
     for feature in description.input:
-        feature.shortDescription = (
-            f"{views} view(s) of one photo, ({views}, {size}, {size}, 3), RGB as floats, 0 to 255"
-        )
+        feature.shortDescription = f"{views} view(s) of one photo, {shape}, RGB as floats, 0 to 255"
     for feature in description.output:
         feature.shortDescription = _OUTPUTS[feature.name]
     description.metadata.userDefined.pop(_DATE, None)

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from ralikit.export.gate.checks import Check, float16_check, layers_check
+from ralikit.export.gate.checks import Check, float16_check, layers_check, npu_check
 from ralikit.runtimes import Runtime
 
 _STANDARD = ("", "ai.onnx")
@@ -24,11 +24,13 @@ def checks(file: Path, runtime: Runtime) -> list[Check]:
         return [Check("graph", None, "not looked at: the package onnx is missing"), range_check]
     import onnx
 
+    from ralikit.export.targets.onnx.npu import SOURCE, npu_findings
     from ralikit.export.targets.onnx.quant import weight_types
 
     model = onnx.load_model(file)
     layers = layers_check(weight_types(model), runtime.facts.layers)
-    return [_graph(onnx, model), layers, range_check]
+    npu = npu_check(npu_findings(model), runtime.facts, source=SOURCE)
+    return [_graph(onnx, model), layers, npu, range_check]
 
 
 def _graph(onnx: Any, model: Any) -> Check:

@@ -43,11 +43,11 @@ def store(model: onnx.ModelProto, plan: Mixed, *, integers: bool) -> onnx.ModelP
         layer = node.input[1].removesuffix(_WEIGHT)
         kind = plan.types.get(layer, "float32")
         if kind == "float16":
-            _half(edit, node.input[1])
+            half(edit, node.input[1])
         elif kind == "int8" and not integers:
             edit.int8_weight(node.input[1])
         elif kind in ("int8", "int4"):
-            _require_linear(node, layer)
+            require_linear(node, layer)
             if kind == "int8":
                 _integer_linear(edit, node, rounded)
             else:
@@ -77,14 +77,24 @@ def check_sizes(model: onnx.ModelProto, weights: Mapping[str, int]) -> None:
             )
 
 
-def _require_linear(node: onnx.NodeProto, layer: str) -> None:
+def require_linear(node: onnx.NodeProto, layer: str) -> None:
+    """See that a node is a linear layer as torch's exporter writes one.
+
+    Raises:
+        ExportError: If it is another operator, or scales its operands.
+    """
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     plain = attributes.get("alpha", 1.0) == attributes.get("beta", 1.0) == 1.0
     if node.op_type != "Gemm" or attributes.get("transB") != 1 or not plain:
         raise ExportError(f"layer {layer} became {node.op_type} in ONNX, not a linear layer")
 
 
-def _half(edit: Edit, name: str) -> None:
+def half(edit: Edit, name: str) -> None:
+    """Store a weight as float16, widened where it is used.
+
+    Raises:
+        ExportError: If float16 cannot hold it.
+    """
     weight = edit.constant(name)
     if np.abs(weight).max() > np.finfo(np.float16).max:
         raise ExportError(f"fp16 cannot hold {name}: a value is beyond 65504")

@@ -270,6 +270,24 @@ class Edit:
         self.nodes[at + 1 : at + 1] = [to_small, back]
         return output
 
+    def rounding(
+        self, source: str, output: str, grid: ActivationGrid, *, name: str
+    ) -> list[onnx.NodeProto]:
+        """Two nodes that round a tensor to a grid.
+
+        Args:
+            source: What is rounded.
+            output: What they give.
+            grid: The grid.
+            name: For the constants.
+        """
+        small = f"{output}_uint8"
+        back = self._dequantise(small, grid, name=name, output=output)
+        to_small = helper.make_node(
+            "QuantizeLinear", [source, *back.input[1:]], [small], name=f"QuantizeLinear_{name}"
+        )
+        return [to_small, back]
+
     def done(self) -> onnx.ModelProto:
         """The changed model: unused constants dropped, the rest in the order of their use."""
         graph = self._model.graph

@@ -33,6 +33,7 @@ from ralikit.export.targets.onnx.quant import (
     quantise_weights,
     weight_types,
 )
+from ralikit.export.targets.onnx.static import store_static
 from ralikit.export.targets.target import AUTO, Request
 from ralikit.extras import require
 from ralikit.model.folded import Folded, with_outputs
@@ -90,6 +91,8 @@ def _write(request: Request, path: Path) -> None:
 def _converted(request: Request) -> onnx.ModelProto:
     dynamic = request.folded.tower.arithmetic == "dynamic"
     mixed = dynamic and request.precision in layer_types.PRECISIONS
+    if dynamic and request.precision == layer_types.STATIC:
+        return _static(request)
     if mixed or request.precision == AUTO:
         return _mixed(request)
     shape, outputs = request.shape, request.outputs
@@ -119,6 +122,15 @@ def _mixed(request: Request) -> onnx.ModelProto:
     )
     model = to_model(plan.folded, request.shape, outputs=request.outputs)
     model = store(model, plan, integers=integers)
+    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.folded).items()}
+    check_sizes(model, sizes)
+    return model
+
+
+def _static(request: Request) -> onnx.ModelProto:
+    plan = request.bench.static_plan
+    model = to_model(plan.mixed.folded, request.shape, outputs=request.outputs)
+    model = store_static(model, plan)
     sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.folded).items()}
     check_sizes(model, sizes)
     return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ralikit.export.targets.common import FLOATS_AND_INTEGERS, int4
+from ralikit.export.targets.common import FLOATS_AND_INTEGERS, INT8_STATIC, int4
 from ralikit.export.targets.target import Target, automatic
 
 TFLITE = Target(
@@ -11,8 +11,9 @@ TFLITE = Target(
     modules=("litert_torch", "ai_edge_litert", "ai_edge_quantizer"),
     extra="tflite",
     job="Export to TFLite",
-    precisions=(*FLOATS_AND_INTEGERS, int4(computed="int8"), automatic()),
+    precisions=(*FLOATS_AND_INTEGERS, INT8_STATIC, int4(computed="int8"), automatic()),
     gpu_rules=True,
+    npu_rules=True,
     plans_whole=True,
     converter="ralikit.export.targets.tflite.target",
     checker="ralikit.export.targets.tflite.checks",

@@ -6,9 +6,10 @@ import struct
 from pathlib import Path
 
 from ralikit.errors import BundleError
-from ralikit.export.gate.checks import Check, float16_check, layers_check
+from ralikit.export.gate.checks import Check, float16_check, layers_check, npu_check
 from ralikit.export.targets.tflite.graph import Graph
 from ralikit.export.targets.tflite.lint import Lint, lint, stored_types
+from ralikit.export.targets.tflite.npu import SOURCE, npu_findings
 from ralikit.model.facts import Facts
 from ralikit.printable import shown
 from ralikit.runtimes import Runtime
@@ -40,6 +41,7 @@ def structure_checks(graph: Graph, runtime: LiteRtRuntime) -> list[Check]:
         layers_check(stored_types(graph), runtime.facts.layers),
         _xnnpack(found),
         _gpu(found, runtime.facts),
+        npu_check(npu_findings(graph), runtime.facts, source=SOURCE),
         float16_check(runtime.facts, meant=_for_float16(runtime.facts)),
     ]
 

@@ -1,8 +1,8 @@
 """A .tflite whose layers have types of their own: which is stored how, from rounding to bytes.
 
 A transformer's int8 and int4 are dynamic: XNNPACK rounds each token's activations to 8 bits with a
-scale of their own while it runs, and multiplies whole numbers. Static ranges would not do: a
-photo's few massive tokens take all of them. Everything but the encoder's linear layers stays
+scale of their own while it runs, and multiplies whole numbers. NPUs need ranges that are fixed
+(`ralikit.export.targets.tflite.static`). Everything but the encoder's linear layers stays
 float32. A convolutional tower's layers are only stored small, where ``auto`` mixes them; its int8
 arithmetic is planned as a whole (`ralikit.export.targets.tflite.quant.static`).
 """
@@ -16,8 +16,10 @@ import numpy as np
 from ralikit.errors import ExportError
 from ralikit.export.quantise import layer_types
 from ralikit.export.quantise.smoothing import Activations
+from ralikit.export.quantise.static import StaticPlan
 from ralikit.export.targets.target import Request
 from ralikit.export.targets.tflite.graph import Graph
+from ralikit.export.targets.tflite.static import store_static
 from ralikit.export.targets.tflite.store import store, store_positions, stored_codes
 
 BLOCK: int | None = None
@@ -68,6 +70,21 @@ def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
     if of_transformer and set(plan.types.values()) != {"float32"}:
         store_positions(graph)
     check_codes(graph, plan)
+
+
+def write_static(graph: Graph, plan: StaticPlan) -> None:
+    """Store a converted float graph's layers with fixed ranges, and check every code.
+
+    Args:
+        graph: The converted `plan.mixed.folded`, its layers named; changed in place.
+        plan: From `ralikit.export.quantise.static.prepare_static`.
+
+    Raises:
+        ExportError: If a layer lies off its grid or is stored otherwise than planned.
+    """
+    store_static(graph, plan)
+    store_positions(graph)
+    check_codes(graph, plan.mixed)
 
 
 def check_codes(graph: Graph, plan: layer_types.Mixed) -> None:

@@ -28,8 +28,9 @@ LIMITS = {"int8": 127, "int4": 7}
 _SMALLEST = 1e-8  # as `ralikit.export.quantise.int8.weight_steps` keeps dead channels finite
 _OFF_GRID = 1e-3  # in steps; float32 rounding alone is below 2e-5 at 127 steps
 _TYPES = {"int8": schema.TensorType.INT8, "int4": schema.TensorType.INT4}
-# The first version of each kernel that takes weights with a step per channel.
-_PER_CHANNEL = {"FULLY_CONNECTED": 12, "DEQUANTIZE": 5}
+PER_CHANNEL = {"FULLY_CONNECTED": 12, "DEQUANTIZE": 5}
+"""The first version of each kernel that takes weights with a step per channel."""
+
 _INT4_DEQUANTIZE = 6
 _FLOAT16_DEQUANTIZE = 3
 
@@ -109,7 +110,7 @@ def store(
         if name not in operators:
             raise ExportError(f"layer {name} is not in the converted graph")
         op = operators[name]
-        _own_weight(graph, op, name)
+        own_weight(graph, op, name)
         if kind == "float16":
             _store_half(graph, op)
             continue
@@ -165,9 +166,15 @@ def stored_codes(graph: Graph, tensor: int) -> Codes:
     return Codes(values.reshape(rows, -1), steps)
 
 
-def _own_weight(graph: Graph, op: Any, name: str) -> None:
-    # The converter may give two layers of equal weights one constant; each gets its own, or storing
-    # one would catch the other.
+def own_weight(graph: Graph, op: Any, name: str) -> None:
+    """Give a layer a weight of its own.
+
+    The converter may give two layers of equal weights one constant: storing one would catch the
+    other.
+
+    Raises:
+        ExportError: If it has no constant weight.
+    """
     tensor = int(op.inputs[1])
     readers = graph.consumers()[tensor]
     if len(readers) > 1:
@@ -204,9 +211,9 @@ def _store_codes(graph: Graph, op: Any, kind: str, steps: Array | None, *, dynam
     entry.quantization = _quantization(graph, codes, name, axis)
     if dynamic:
         op.inputs[1] = small
-        op.opcodeIndex = graph.opcode("FULLY_CONNECTED", _PER_CHANNEL["FULLY_CONNECTED"])
+        op.opcodeIndex = graph.opcode("FULLY_CONNECTED", PER_CHANNEL["FULLY_CONNECTED"])
     else:
-        version = _PER_CHANNEL["DEQUANTIZE"] if kind == "int8" else _INT4_DEQUANTIZE
+        version = PER_CHANNEL["DEQUANTIZE"] if kind == "int8" else _INT4_DEQUANTIZE
         _expand(graph, op, small, version)
 
 
@@ -215,13 +222,25 @@ def _channel_axis(graph: Graph, op: Any) -> int:
     return 3 if graph.kind(op) == "DEPTHWISE_CONV_2D" else 0
 
 
-def _quantization(graph: Graph, codes: Codes, name: str, axis: int) -> Any:
+def quantization(steps: Array, *, axis: int) -> Any:
+    """A tensor's parameters: a step for every slice along an axis, zero points at 0.
+
+    Args:
+        steps: float32, (O,).
+        axis: Along which they lie.
+    """
     entry = schema.QuantizationParametersT()
     entry.quantizedDimension = axis
+    entry.scale = steps
+    entry.zeroPoint = np.zeros(len(steps), dtype=np.int64)
+    return entry
+
+
+def _quantization(graph: Graph, codes: Codes, name: str, axis: int) -> Any:
     if codes.steps.ndim == 1:
-        entry.scale = codes.steps
-        entry.zeroPoint = np.zeros(len(codes.steps), dtype=np.int64)
-        return entry
+        return quantization(codes.steps, axis=axis)
+    entry = schema.QuantizationParametersT()
+    entry.quantizedDimension = axis
     details = schema.BlockwiseQuantizationT()
     details.scales = graph.add_constant(f"{name}.steps", codes.steps.astype(np.float16))
     details.zeroPoints = -1

@@ -66,7 +66,16 @@ def convert(request: Request, path: Path) -> None:
     path.write_bytes(graph.pack())
 
 
+def _static(request: Request) -> Graph:
+    plan = request.bench.static_plan
+    graph = to_graph(with_outputs(plan.mixed.folded, request.outputs), request.shape)
+    mix.write_static(graph, plan)
+    return graph
+
+
 def _mixed(request: Request) -> Graph:
+    if request.precision == layer_types.STATIC:
+        return _static(request)
     plan = mix.rounded(request, request.types or types_of(request.bench, request.precision))
     graph = to_graph(with_outputs(plan.folded, request.outputs), request.shape)
     mix.write(graph, plan, dynamic=mix.computes(request))
