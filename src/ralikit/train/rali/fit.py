@@ -73,7 +73,7 @@ def fit_head(
         normalize=settings.normalize,
     )
     centroids, values = bucketed_kmeans(
-        head.project(embeddings),
+        head.project(embeddings) if settings.cluster_on == "unit" else head.compress(embeddings),
         scores,
         buckets=settings.buckets,
         clusters=settings.clusters,

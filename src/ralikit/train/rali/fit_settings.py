@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ralikit.errors import UsageError
 
@@ -19,7 +20,11 @@ class FitSettings:
         temperature: Divides the cosines in scoring. The paper's equation has none (1), but cosines
             alone collapse the range of scores: 1 was measured 0.05 of SRCC below 0.2 on the small
             tower, and 0.05 to 0.2 as ties (`benchmarks/mini.md`).
-        normalize: Scale embeddings to unit norm before the PCA.
+        normalize: Scale embeddings to unit norm before the PCA. False: U is the PCA of the raw
+            embeddings (RALI, eq. 1; the release).
+        cluster_on: What k-means sees. ``unit``: compressed embeddings at unit norm, as the cosines
+            of the scoring do. ``raw``: as the projection leaves them (RALI, eq. 2); a centroid is
+            the mean of its members, long ones weighing more, and scoring then reads its direction.
         steps: Steps of the score fit; 0 leaves the basis as clustered (an ablation).
         learning_rate: Of the score fit's Adam, falling as a cosine (the paper: 3e-2).
         batch: Photos of a step.
@@ -42,6 +47,7 @@ class FitSettings:
     clusters: int = 250
     temperature: float = 0.2
     normalize: bool = False
+    cluster_on: Literal["unit", "raw"] = "unit"
     steps: int = 300
     learning_rate: float = 3e-2
     batch: int = 512
