@@ -31,6 +31,10 @@ class FitSettings:
         mse_weight: Weight of the squared error (in score variances) beside 1 - PLCC.
         keep: Pull of centroids and scores back to where clustering put them: fitted freely, basis
             scores leave the scale and cannot be read as opinions any more.
+        tower_rate: Learning rate of the tower, which the score fit then trains too, end to end on
+            training views (the alignment's crops, in batches of `batch`); falls as the other rate
+            does. 0 keeps the aligned tower, as the paper's "centroids and scores are fine-tuned"
+            reads.
         fit_projection: Whether U, the PCA's projection, is fitted too.
         balance: As in the alignment: share of a step that each data set gets, photos then being
             compared within a set; None: as they come.
@@ -53,6 +57,7 @@ class FitSettings:
     batch: int = 512
     mse_weight: float = 1.0
     keep: float = 0.0
+    tower_rate: float = 0.0
     fit_projection: bool = False
     balance: float | None = None
     chains: int = 0
@@ -67,6 +72,10 @@ class FitSettings:
             raise UsageError("temperature and learning_rate must be above 0")
         if self.steps < 0 or self.chains < 0 or self.keep < 0:
             raise UsageError("steps, chains and keep must not be negative")
+        if self.tower_rate < 0:
+            raise UsageError(f"tower_rate must not be negative, not {self.tower_rate}")
+        if self.tower_rate and not self.steps:
+            raise UsageError("tower_rate trains the tower in the score fit: steps must be above 0")
         if self.photos is not None and self.photos < 2:
             raise UsageError(f"photos must be at least 2, not {self.photos}")
         if self.clusters < 2 or self.buckets < 1 or self.batch < 2:
