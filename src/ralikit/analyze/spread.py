@@ -93,18 +93,21 @@ def plot_spreads(spreads: Mapping[str, Sequence[Spread]], target: Path) -> None:
     """
     require("matplotlib", extra="train", job="Drawing the spread of ratings")
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     widest = max(max(s.std for s in each) for each in spreads.values())
     edges = np.linspace(0, max(widest, 1e-3), 21)
     for (name, each), colour in zip(spreads.items(), _COLOURS * len(spreads), strict=False):
         stds = [s.std for s in each]
-        label = f"{name}: mean {np.mean(stds):.3f}, {len(each)} photos"
+        short = name if len(name) <= 48 else f"…{name[-47:]}"
+        label = f"{short}: mean {np.mean(stds):.3f}, {len(each)} photos"
         left.hist(stds, bins=edges.tolist(), histtype="step", color=colour, label=label)
         right.scatter([s.mean for s in each], stds, s=12, alpha=0.6, color=colour)
     left.set(xlabel="standard deviation of a photo's ratings, MOS points", ylabel="photos")
-    left.legend(fontsize=7, frameon=False)
+    left.yaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside upper left", fontsize=8, frameon=False)
     right.set(xlabel="mean rating", ylabel="standard deviation", xlim=(1, 5), ylim=(0, None))
     with publish(target, overwrite=True) as draft:
         figure.savefig(draft, dpi=150, format="png")
