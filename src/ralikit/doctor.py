@@ -24,6 +24,7 @@ _ADDS = {
     "ray": "scores a corpus on a Ray cluster",
     "hub": "fetches published weights",
     "tensorboard": "shows training curves",
+    "wandb": "logs a teacher's training to Weights & Biases",
     "export": "exports a bundle to ONNX",
     "coreml": "exports to Core ML and checks the package",
     "coreai": "exports to Core AI and runs .aimodel files in Apple's runtime",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 # Each has `register(analyze_app)`; they import nothing heavy at their top.
-_PARTS = ("analyze_tsne",)
+_PARTS = ("analyze_tsne", "analyze_teachers")
 
 analyze_app = typer.Typer(no_args_is_help=True)
 

@@ -10,11 +10,15 @@ import typer
 from ralikit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from ralikit.analyze.tsne import Cloud
     from ralikit.data.triplets import Triplet
+
+    Embed = Callable[[list[Path], Callable[[int], object]], NDArray[np.float32]]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,13 +35,18 @@ def tsne(
         str, typer.Option(help="Text encoder: minilm, or a CLIP or SigLIP model.")
     ] = "minilm",
     model: Annotated[
-        Path | None, typer.Option(help="Bundle whose image features are compared with the texts.")
+        str | None,
+        typer.Option(
+            help="What gives the image features: a bundle, or a teacher (folder or hub name), of "
+            "which the visual tokens are averaged."
+        ),
     ] = None,
     root: Annotated[
         list[Path] | None, typer.Option(help="Folder of the images, one a triplet file.")
     ] = None,
     count: Annotated[int, typer.Option(min=8, help="Photos a set, at most.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the choice of photos and of t-SNE.")] = 0,
+    device: Annotated[str | None, typer.Option(help="Of a teacher: cpu, cuda, cuda:1 …")] = None,
 ) -> None:
     """Draw text embeddings coloured by score (Figure 2), or two sets' photos and texts (Figure 4).
 
@@ -55,11 +64,10 @@ def tsne(
         )
         return
     if len(triplets) != 2 or model is None or root is None or len(root) != 2:
-        raise UsageError("pass one triplet file, or two with --model BUNDLE and two --root DIR")
+        raise UsageError("pass one triplet file, or two with --model MODEL and two --root DIR")
     from ralikit.cli.progress import track
-    from ralikit.models import open_bundle
 
-    bundle = open_bundle(model)
+    embed = _embedder(model, device)
     chosen = [_choose(path, count, seed) for path in triplets]
     visual: list[Cloud] = []
     for path, folder, kept in zip(triplets, root, chosen, strict=True):
@@ -68,7 +76,7 @@ def tsne(
         if missing:
             raise DataError(f"{len(missing)} of {len(photos)} images are missing: {missing[0]}")
         with track(f"photos of {path.stem}", total=len(photos)) as advance:
-            features = library.embed_photos(bundle, photos, progress=advance)
+            features = embed(photos, advance)
         visual.append(
             library.Cloud(name=_name(path, kept), features=features, scores=_scores(kept))
         )
@@ -76,6 +84,24 @@ def tsne(
     found = library.draw_domains(visual, text, out, seed=seed)
     told = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
     typer.echo(f"{out}: mixing of the two sets (0 apart, 1 as one): {told}")
+
+
+def _embedder(model: str, device: str | None) -> Embed:
+    """What gives photos' features, (n, D): a bundle's tower, or a teacher's visual tokens."""
+    from ralikit.models import open_bundle
+    from ralikit.train.teacher.vlm import is_hub_name
+
+    folder = Path(model)
+    if is_hub_name(model) or (folder / "config.json").is_file():
+        from ralikit.analyze.teacher_parts import visual_tokens
+        from ralikit.train.teacher.vlm import load_vlm, taught_pixels
+
+        vlm = load_vlm(model, device=device, max_pixels=taught_pixels(model))
+        return lambda photos, told: visual_tokens(vlm, photos, progress=told)
+    from ralikit.analyze.tsne import embed_photos
+
+    bundle = open_bundle(folder)
+    return lambda photos, told: embed_photos(bundle, photos, progress=told)
 
 
 def _choose(path: Path, count: int, seed: int) -> list[Triplet]:

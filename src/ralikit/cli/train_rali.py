@@ -50,6 +50,7 @@ def fit(recipe: Recipe, out: Out = None, changes: Set = None) -> None:
     stages = _stages()
 
     def work(run: Run) -> None:
+        stages.move_tower(run)
         if run.world.first:
             stages.fit(run)
 
@@ -62,6 +63,7 @@ def rali(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume = 
 
     def work(run: Run) -> None:
         stages.align(run, resume=resume)
+        stages.move_tower(run)
         if run.world.first:
             stages.fit(run)
 
@@ -115,11 +117,12 @@ def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
 
 def _end(run: Run) -> None:
     stages = _stages()
+    from ralikit.train.rali.held_out import VALIDATION
 
     if not run.world.first:
         return
     bundle = run.out / stages.BUNDLE
-    figures = run.out / stages.VALIDATION
+    figures = run.out / VALIDATION
     if figures.is_file():
         typer.echo(f"on the photos kept out: {figures.read_text(encoding='utf-8').strip()}")
     typer.echo(f"bundle: {bundle}\nnext: ralikit eval {bundle} --meta FILE --root DIR")

@@ -56,12 +56,17 @@ class Head:
 
     def project(self, embedding: FloatArray) -> FloatArray:
         """Compress embeddings, (n, D) -> (n, M), at unit norm."""
+        return unit(self.compress(embedding))
+
+    def compress(self, embedding: FloatArray) -> FloatArray:
+        """Compress embeddings, (n, D) -> (n, M), at the length that the projection gives them."""
         x: FloatArray = np.asarray(embedding, dtype=np.float64)
         if x.shape[-1] != self.dim:
             raise ValueError(f"embeddings have {x.shape[-1]} features, the PCA has {self.dim}")
         if self.normalize:
             x = unit(x)
-        return unit(((x - self.pca_mean) / self.pca_scale) @ self.pca_components.T)
+        z: FloatArray = ((x - self.pca_mean) / self.pca_scale) @ self.pca_components.T
+        return z
 
     def score(self, embedding: FloatArray) -> FloatArray:
         """Scores of embeddings, (n, D) -> (n,), on the bundle's scale."""

@@ -94,6 +94,36 @@ def test_the_clustered_basis_is_k_means_of_unit_norm_embeddings() -> None:
     np.testing.assert_allclose(head.scores, values, atol=1e-6)
 
 
+def test_the_basis_of_raw_embeddings_is_k_means_of_their_lengths_too() -> None:
+    # One bucket, one direction a bunch, but lengths 1 and 8: k-means tells lengths apart, and a
+    # centroid of members (1, 0) and (0, 3) points where their sum does, not between them.
+    rng = np.random.default_rng(5)
+    z = np.array([[1.0, 0.0], [0.0, 3.0], [-40.0, -30.0], [39.0, 27.0]])
+    x = np.concatenate([z, rng.normal(size=(4, 1)) * 0.0], axis=1)
+    scores = np.array([2.0, 2.4, 4.0, 4.8])
+    settings = FitSettings(pca=2, buckets=1, clusters=3, steps=0, cluster_on="raw")
+    head = fit_head(x, scores, settings)
+    own = (x - x.mean(axis=0)) @ head.pca_components.T
+    pair = own[:2].mean(axis=0)
+    wanted = np.stack([pair, own[2], own[3]])
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    order = np.argsort(head.scores)
+    np.testing.assert_allclose(head.scores[order], [2.2, 4.0, 4.8])
+    np.testing.assert_allclose(head.centroids[order], wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_pca_is_of_raw_or_of_unit_norm_embeddings(normalize: bool) -> None:
+    x, scores = _made_up(80)
+    x *= np.linspace(0.2, 9.0, 80)[:, None]  # lengths that would lead the PCA elsewhere
+    settings = FitSettings(pca=3, buckets=4, clusters=6, steps=0, normalize=normalize)
+    head = fit_head(x, scores, settings)
+    seen = x / np.linalg.norm(x, axis=1, keepdims=True) if normalize else x
+    np.testing.assert_allclose(head.pca_mean, seen.mean(axis=0))
+    np.testing.assert_allclose(head.pca_components, fit_pca(seen, 3).components)
+    assert head.normalize is normalize
+
+
 def _one_step(x: np.ndarray, scores: np.ndarray, settings: FitSettings) -> dict[str, np.ndarray]:
     """The loss of the fit's first step and its gradient, written out again."""
     start = fit_head(x, scores, replace(settings, steps=0))

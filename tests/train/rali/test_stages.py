@@ -113,6 +113,11 @@ def test_photos_kept_out_are_reported(recipe: Path, tmp_path: Path) -> None:
     )
     figures = json.loads((out / "validation.json").read_text())
     assert 6 <= figures["photos"] <= 18
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    looked = [line["step"] for line in lines if "validation_srcc" in line]
+    each = len([line for line in lines if line["step"] <= lines[-1]["step"]]) // 3
+    assert looked == [each - 1, 2 * each - 1, 3 * each - 1]  # once an epoch
+    assert all(-1 <= line.get("validation_plcc", 0) <= 1 for line in lines)
     assert f'"photos": {figures["photos"]}' in text
 
 
@@ -373,3 +378,28 @@ def test_a_regressions_tower_gives_scores(recipe: Path, tmp_path: Path) -> None:
     standard = np.array([[-1.0], [0.0], [0.5], [99.0], [-99.0]], dtype=np.float32)
     wanted = [mean - std, mean, mean + std / 2, 5.0, 1.0]
     np.testing.assert_allclose(score(standard), wanted, rtol=1e-5)
+
+
+def test_a_score_fit_may_move_the_tower_and_goes_on_where_it_was(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "runs" / "one"
+    words = ["--set", "fit.tower_rate=1e-3", "--set", "fit.batch=16", "--set", "fit.steps=4"]
+    words += ["--set", "align.epochs=1"]
+    _train(recipe, out, *words)
+    before = read_safetensors(out / "tower.safetensors")  # the alignment stays as it was
+    after = read_safetensors(out / "bundle" / "tower.safetensors")
+    assert any((before[name] != value).any() for name, value in after.items())
+    assert len((out / "end_to_end" / "metrics.jsonl").read_text().splitlines()) == 4
+    start, head = (
+        read_safetensors(path)["scores"]
+        for path in (out / "end_to_end" / "start.safetensors", out / "bundle" / "head.safetensors")
+    )
+    assert (start != head).any()
+    # what is done is not done again; another fit is a fit anew
+    monkeypatch.setattr("ralikit.train.rali.end_to_end.EndToEnd.train_step", _no_work)
+    _train(recipe, out, *words)
+    with pytest.raises(AssertionError):
+        _train(recipe, out, *words, "--set", "fit.keep=0.1")
+    with pytest.raises(UsageError, match="batches of 64 photos"):
+        _train(recipe, out, *words, "--set", "fit.batch=64")

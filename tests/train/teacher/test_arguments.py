@@ -41,6 +41,8 @@ RUNTIME: dict[str, Any] = {
     "save_steps": 13,
     "keep": 6,
     "tensorboard": True,
+    "wandb": False,
+    "samples_every": 7,
 }
 
 
@@ -90,6 +92,7 @@ def test_grpo_is_told_what_the_recipe_says(tmp_path: Path) -> None:
         "save_steps": 13,
         "save_total_limit": 6,
         "report_to": ["tensorboard"],
+        "log_multimodal": False,
         "remove_unused_columns": False,
         "disable_tqdm": True,
         "output_dir": str(tmp_path / "checkpoints"),

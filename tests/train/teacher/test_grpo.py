@@ -68,6 +68,10 @@ def test_q_insight_learns_two_tasks_at_once(warm_vlm: Path, labelled: Path, tmp_
     assert second["kl"] > 0.0  # and has left it
     names = {"rewards/score/mean", "rewards/degradation/mean", "rewards/format/mean"}
     assert names <= {*first, *second}
+    said = [json.loads(line) for line in (out / "samples.jsonl").read_text().splitlines()]
+    assert {line["step"] for line in said} == {1}  # of eight completions, two of each photo
+    assert len(said) == 4
+    assert all("format" in line["rewards"] and line["question"] for line in said)
     card = json.loads((model / "ralikit-teacher.json").read_text())
     assert (card["method"], card["prompt"]) == ("q-insight", "score")
     assert not [p for p in model.iterdir() if p.suffix in {".bin", ".pt", ".pth", ".pkl"}]

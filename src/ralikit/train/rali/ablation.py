@@ -22,7 +22,7 @@ from ralikit.metrics.agreement import Agreement, Difference, agreement, paired_d
 from ralikit.model.bundle import TOWER, Bundle
 from ralikit.model.towers import load_tower
 from ralikit.progress import Tell
-from ralikit.train.rali import stages
+from ralikit.train.rali import end_to_end, stages
 from ralikit.train.rali.ablation_grid import AblationGrid, Row
 from ralikit.train.rali.align_settings import align_mapping
 from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
@@ -73,11 +73,20 @@ def run_grid(
     for row in grid.rows:
         run = _open(row, recipe, out, base, tell)
         given = None if row.trains or not row.aligned else bundle
+        moves = not row.regresses and bool(row.fit_settings(recipe.fit).tower_rate)
+        if moves and (given is not None or not row.aligned):
+            raise UsageError(
+                f"row {row.name!r}: fit.tower_rate goes on training an aligned tower of the grid's "
+                "own; leave out --bundle, or the row"
+            )
         if row.aligned and given is None:
             stages.align(run)
-        features = _features(run, aligned=row.aligned, bundle=given)
         tell(f"fitting {row.name}", 0.0)
-        score = stages.regressed(run) if row.regresses else _fitted(features, row, recipe)
+        if moves:
+            features, score = _moved(run, row, recipe)
+        else:
+            features = _features(run, aligned=row.aligned, bundle=given)
+            score = stages.regressed(run) if row.regresses else _fitted(features, row, recipe)
         scores[row.name] = {}
         for spec in grid.test:
             name, embeddings, opinions = features.test(spec)
@@ -120,6 +129,16 @@ def _fitted(features: _Features, row: Row, recipe: RaliRecipe) -> Callable[[Any]
         sets=run.sets()[photos],
     )
     return head.score
+
+
+def _moved(run: Run, row: Row, recipe: RaliRecipe) -> tuple[_Features, Callable[[Any], Any]]:
+    """A tower that the row's fit has trained on, and what scores its embeddings."""
+    run = replace(run, recipe=replace(run.recipe, fit=row.fit_settings(recipe.fit)))
+    stages.move_tower(run)
+    weights, head = end_to_end.trained(run)
+    tower, _ = stages.with_weights(run, weights)
+    key = f"end to end {sha256_path(weights)}"
+    return _Features(run=run, embedder=run.embedder(tower), key=key, raw=False), head.score
 
 
 def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> Run:

@@ -26,7 +26,7 @@ from ralikit.lines import numbered_lines
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali import losses
-from ralikit.train.rali.align_settings import AlignSettings, align_mapping
+from ralikit.train.rali.align_settings import MACHINE, AlignSettings, align_mapping
 from ralikit.train.rali.batches import Batch, Batches
 from ralikit.train.rali.photo_store import PhotoStore
 from ralikit.train.world import World
@@ -44,6 +44,7 @@ CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
 
 Progress = Callable[[int, int, dict[str, float]], None]
+Validate = Callable[[Tower], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,14 @@ class Alignment:
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
         return s.learning_rate * warm * (fall * (1 - s.final_rate) + s.final_rate)
 
-    def run(self, out: Path, *, resume: bool, progress: Progress | None = None) -> None:
+    def run(
+        self,
+        out: Path,
+        *,
+        resume: bool,
+        progress: Progress | None = None,
+        validate: Validate | None = None,
+    ) -> None:
         """Train to the end, with checkpoints and a line of metrics for every step.
 
         Args:
@@ -166,6 +174,9 @@ class Alignment:
             resume: Go on from the checkpoint there, if any; the same losses follow as without the
                 interruption.
             progress: Told step, steps and the step's figures.
+            validate: Asked of the averaged tower, in evaluation mode, every
+                `settings.validate_every` steps and after the last; its figures stand in the step's
+                line. The first process alone asks.
 
         Raises:
             TrainingError: If a loss is not finite (the last checkpoint stays), or the checkpoint
@@ -174,6 +185,7 @@ class Alignment:
         if resume and (out / CHECKPOINT).is_file():
             self.load(out / CHECKPOINT)
         every = self.settings.save_every or self.batches.per_epoch
+        asked = self.settings.validate_every or self.batches.per_epoch
         with self._log(out) as log:
             for batch in self.batches.ahead(self.step, self.steps):
                 started = time.perf_counter()
@@ -181,6 +193,11 @@ class Alignment:
                 figures["seconds"] = time.perf_counter() - started
                 if self.device.type == "cuda":
                     figures["gpu_peak_bytes"] = torch.cuda.max_memory_allocated(self.device)
+                due = self.step % asked == 0 or self.step == self.steps
+                if validate is not None and due:
+                    if self.world.first:
+                        figures |= validate(self.average)
+                    self.world.wait()
                 log({"step": batch.step, **figures})
                 if progress is not None and self.world.first:
                     progress(self.step, self.steps, figures)
@@ -214,17 +231,25 @@ class Alignment:
             again = passes[0] if one_pass else self._embed(part, batch.step, index)
             again.backward(gradient)  # type: ignore[no-untyped-call]
         trained = [p for p in self.tower.parameters() if p.requires_grad]
-        self.world.sum_gradients(trained)
+        self.world.sum_gradients([*trained, *self._beside()])
         norm = torch.nn.utils.clip_grad_norm_(trained, self.settings.clip_norm)
         # Every process has the whole gradient of the temperature: it is neither summed nor cut.
         self._optimizer.step()
-        if self.settings.learn_temperature:
-            with torch.no_grad():
-                self._log_scale.clamp_(max=math.log(_MOST_SCALE))
+        self._bound()
         self._optimizer.zero_grad(set_to_none=True)
         self.step = batch.step + 1
         self._update_average()
         return {**figures, "learning_rate": rate, "gradient_norm": float(norm)}
+
+    def _beside(self) -> list[torch.nn.Parameter]:
+        """What is trained beside the tower, of whose gradient each process has a part."""
+        return []
+
+    @torch.no_grad()
+    def _bound(self) -> None:
+        """Hold what is trained beside the tower where it may be."""
+        if self.settings.learn_temperature:
+            self._log_scale.clamp_(max=math.log(_MOST_SCALE))
 
     def _parts(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         size = self.settings.micro_batch or len(pixels)
@@ -322,6 +347,21 @@ class Alignment:
         )
         return mean * (len(batch.chain) / self.settings.chains)
 
+    def read_scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores of embeddings before anything is fitted on them, (n, D) -> (n,), 1..5.
+
+        A regression's are its output. Otherwise they are read off the bank of the training photos'
+        first texts at the objective's temperature, as RALI reads them off its basis.
+        """
+        rows = self._tensor(embeddings)
+        if self.settings.objective == "regression":
+            standard = rows[:, 0]
+        else:
+            bank, scores = self._texts[self._train, 0], self._scores[self._train]
+            _, standard = losses.read_out(rows, bank, scores, temperature=self.temperature)
+        found: NDArray[np.float32] = (standard * self.std + self.mean).clamp(1, 5).cpu().numpy()
+        return found
+
     def _own_texts(self, epoch: int, numbers: Tensor) -> Tensor:
         count, texts = self._texts.shape[:2]
         drawn = torch.from_numpy(self.batches.texts_of(epoch, count, texts)).to(self.device)
@@ -355,10 +395,17 @@ class Alignment:
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
-        if self.settings.learn_temperature:
-            state["log_scale"] = self._log_scale.detach()
         with publish(path, overwrite=True) as draft:
-            torch.save(state, draft)
+            torch.save({**state, **self._state_beside()}, draft)
+
+    def _state_beside(self) -> dict[str, Any]:
+        """What a checkpoint keeps of what is trained beside the tower."""
+        return {"log_scale": self._log_scale.detach()} if self.settings.learn_temperature else {}
+
+    @torch.no_grad()
+    def _load_beside(self, state: dict[str, Any]) -> None:
+        if self.settings.learn_temperature:
+            self._log_scale.copy_(state["log_scale"])
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint.
@@ -377,17 +424,11 @@ class Alignment:
         self.tower.load_state_dict(state["tower"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
-        if self.settings.learn_temperature:
-            with torch.no_grad():
-                self._log_scale.copy_(state["log_scale"])
+        self._load_beside(state)
         self.step = state["step"]
 
     def _fingerprint(self) -> str:
-        settings = {
-            k: v
-            for k, v in align_mapping(self.settings).items()
-            if k not in {"save_every", "tensorboard", "micro_batch", "gradient_checkpointing"}
-        }
+        settings = {k: v for k, v in align_mapping(self.settings).items() if k not in MACHINE}
         data = sha256_bytes(self.data.train.tobytes() + self.data.scores.tobytes())
         return to_json({"settings": settings, "data": data}, indent=None)
 

@@ -10,6 +10,9 @@ from ralikit.errors import UsageError
 from ralikit.train.rali.augment import Crops
 from ralikit.train.rali.text_encoders import LongTexts
 
+MACHINE = ("micro_batch", "gradient_checkpointing", "save_every", "validate_every", "tensorboard")
+"""Settings of the alignment that change nothing of what comes out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AlignSettings:
@@ -65,6 +68,9 @@ class AlignSettings:
         autocast: Precision of the forward pass; weights stay float32.
         gradient_checkpointing: Compute activations anew in the backward pass, to save memory.
         save_every: Steps between checkpoints; None: once an epoch.
+        validate_every: Steps between looks at the photos kept out, where there are any: SRCC and
+            PLCC of the averaged tower, scores read off the training photos' texts (a regression's:
+            its output), before any fit. None: once an epoch.
         tensorboard: Also write TensorBoard files (extra ``tensorboard``).
         seed: Of everything drawn.
     """
@@ -105,6 +111,7 @@ class AlignSettings:
     autocast: Literal["off", "bfloat16"] = "bfloat16"
     gradient_checkpointing: bool = False
     save_every: int | None = None
+    validate_every: int | None = None
     tensorboard: bool = False
     seed: int = 0
 
@@ -140,8 +147,9 @@ class AlignSettings:
             raise UsageError(
                 "learn_temperature is for objective clip; the others read scores by it"
             )
-        if (self.micro_batch or 1) < 1 or (self.save_every or 1) < 1:
-            raise UsageError("micro_batch and save_every must be at least 1")
+        counts = (self.micro_batch, self.save_every, self.validate_every)
+        if any(count is not None and count < 1 for count in counts):
+            raise UsageError("micro_batch, save_every and validate_every must be at least 1")
 
 
 def align_mapping(settings: AlignSettings) -> dict[str, Any]:
@@ -149,4 +157,5 @@ def align_mapping(settings: AlignSettings) -> dict[str, Any]:
     plain = to_mapping(settings)
     if not settings.learn_temperature:
         del plain["learn_temperature"]
+    del plain["validate_every"]  # changes nothing of what comes out
     return plain

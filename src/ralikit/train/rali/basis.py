@@ -102,7 +102,7 @@ def bucketed_kmeans(
     """The basis: k-means inside every score bucket; a centroid's score is its members' mean.
 
     Args:
-        z: Compressed embeddings at unit norm, (n, M).
+        z: Compressed embeddings, (n, M), at unit norm or as the projection leaves them.
         scores: Their opinion scores, (n,).
         buckets: Equal buckets over `scale`, N; 1 is plain k-means (an ablation of the paper).
         clusters: Centroids in all, K.

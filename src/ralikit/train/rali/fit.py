@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ralikit.errors import TrainingError
 from ralikit.model.head import Head, unit
@@ -73,7 +72,7 @@ def fit_head(
         normalize=settings.normalize,
     )
     centroids, values = bucketed_kmeans(
-        head.project(embeddings),
+        head.project(embeddings) if settings.cluster_on == "unit" else head.compress(embeddings),
         scores,
         buckets=settings.buckets,
         clusters=settings.clusters,
@@ -137,9 +136,13 @@ def _fit_scores(
     drawn_by = _draw_weights(sets, settings.balance)
 
     def read(rows: Tensor) -> Tensor:
-        z = F.normalize(rows @ fitted["pca_components"].T, dim=-1)
-        basis = F.normalize(fitted["centroids"], dim=-1)
-        return (z @ basis.T / settings.temperature).softmax(dim=-1) @ fitted["scores"]
+        return losses.basis_read(
+            rows,
+            fitted["pca_components"],
+            fitted["centroids"],
+            fitted["scores"],
+            temperature=settings.temperature,
+        )
 
     for step in range(settings.steps):
         for group in optimizer.param_groups:
@@ -157,9 +160,9 @@ def _fit_scores(
             mse_weight=settings.mse_weight,
         )
         if settings.keep:
-            away = (fitted["centroids"] - origin["centroids"]).square().sum(dim=-1).mean()
-            away = away + (fitted["scores"] - origin["scores"]).square().mean()
-            loss = loss + settings.keep * away
+            loss = loss + settings.keep * losses.basis_pull(
+                fitted["centroids"], fitted["scores"], origin["centroids"], origin["scores"]
+            )
         if chains is not None and settings.rank_weight:
             drawn = torch.randint(
                 len(chains.severities), (settings.batch // 2,), generator=generator

@@ -66,6 +66,31 @@ def read_out(
     return logits, logits.softmax(dim=-1) @ bank_scores
 
 
+def basis_read(
+    rows: Tensor, components: Tensor, centroids: Tensor, scores: Tensor, *, temperature: float
+) -> Tensor:
+    """RALI's scoring definition as `ralikit.model.head.Head.score` has it, differentiable.
+
+    Args:
+        rows: Embeddings with the PCA's mean taken off, (n, D).
+        components: The projection, (M, D).
+        centroids: The basis, (K, M), any norm.
+        scores: Of the centroids, (K,).
+        temperature: Divides the cosines, > 0.
+    """
+    z = F.normalize(rows @ components.T, dim=-1)
+    basis = F.normalize(centroids, dim=-1)
+    return (z @ basis.T / temperature).softmax(dim=-1) @ scores
+
+
+def basis_pull(
+    centroids: Tensor, scores: Tensor, first_centroids: Tensor, first_scores: Tensor
+) -> Tensor:
+    """Mean squared distance of a basis, (K, M) and (K,), from where clustering had put it."""
+    away = (centroids - first_centroids).square().sum(dim=-1).mean()
+    return away + (scores - first_scores).square().mean()
+
+
 def soft_contrastive_loss(
     logits: Tensor,
     own_text: Tensor,

@@ -118,6 +118,11 @@ def _check_fit(fit: FitSettings, photos: int, dim: int | None) -> None:
         raise UsageError(
             f"fit.pca is {fit.pca}: the PCA's width must lie in 1..{most} for {taken} photos{of}"
         )
+    if fit.tower_rate and fit.batch > taken:
+        raise UsageError(
+            f"fit.tower_rate trains on batches of {fit.batch} photos (fit.batch) and there are "
+            f"{taken}: lower it, or bring more photos"
+        )
     if fit.clusters > taken:
         raise UsageError(
             f"fit.clusters: {fit.clusters} centroids do not fit {taken} photos; lower it, or bring "

@@ -9,7 +9,7 @@ from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import RalikitError, TrainingError
 from ralikit.files import read_json, sha256_bytes, to_json
 from ralikit.train.rali.align import CHECKPOINT, METRICS
-from ralikit.train.rali.align_settings import align_mapping
+from ralikit.train.rali.align_settings import MACHINE, align_mapping
 from ralikit.train.rali.recipe import RaliRecipe
 
 RECIPE = "recipe.json"
@@ -18,8 +18,6 @@ ALIGNED = "aligned.json"
 
 _TEXT_PARTS = ("data", "scales", "texts")
 _ALIGN_PARTS = (*_TEXT_PARTS, "tower", "preprocess", "align", "validation")
-_MACHINE = ("micro_batch", "gradient_checkpointing", "save_every", "tensorboard")
-"""Settings of the alignment that change nothing of what comes out."""
 
 
 def settings_text(recipe: RaliRecipe) -> str:
@@ -85,7 +83,7 @@ def _parts(recipe: RaliRecipe, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _held(recipe: RaliRecipe) -> dict[str, Any]:
     parts = _parts(recipe, _ALIGN_PARTS)
-    parts["align"] = {k: v for k, v in parts["align"].items() if k not in _MACHINE}
+    parts["align"] = {k: v for k, v in parts["align"].items() if k not in MACHINE}
     return parts
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,32 +19,32 @@ import torch
 from numpy.typing import NDArray
 
 from ralikit.config import to_mapping
-from ralikit.errors import DataError, TrainingError, UsageError
-from ralikit.files import publish, read_json, sha256_path, to_json, write_text
-from ralikit.metrics.agreement import plcc, srcc
+from ralikit.errors import TrainingError, UsageError
+from ralikit.files import read_json, to_json, write_text
 from ralikit.model.bundle import (
     Bundle,
     BundleInfo,
     TowerSpec,
     read_safetensors,
     write_bundle,
-    write_safetensors,
 )
 from ralikit.model.head import Head
 from ralikit.model.towers import load_weights
 from ralikit.model.towers.base import Tower
+from ralikit.train.rali import end_to_end
 from ralikit.train.rali.align import AlignData, Alignment, ridge
-from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
+from ralikit.train.rali.features import Embedder, chain_embeddings
 from ralikit.train.rali.fit import Chains, fit_head
+from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.held_out import embeddings_of, validate, validation_figures
 from ralikit.train.rali.reasons import fit_bank, good_photos
 from ralikit.train.rali.reasons_settings import ReasonsSettings
 from ralikit.train.rali.run import Run, encoder_place
 from ralikit.train.rali.run_folder import ALIGNED, RECIPE, align_key, is_aligned, settings_text
 from ralikit.train.rali.text_encoders import open_text_encoder
-from ralikit.train.rali.tie_width import tie_width
+from ralikit.train.rali.weights import write_tower
 
 TOWER = "tower.safetensors"
-VALIDATION = "validation.json"
 BUNDLE = "bundle"
 
 
@@ -69,18 +71,21 @@ def align(run: Run, *, resume: bool = True) -> None:
     data = AlignData(run.store, run.train, run.scores, texts, run.sets(), axes)
     alignment = Alignment(run.tower, data, settings, run.preprocess, world=run.world, device=device)
 
-    def told(step: int, steps: int, figures: dict[str, float]) -> None:
-        run.tell(f"aligning, loss {figures['loss']:.3f}", step / steps)
+    seen = ""
 
-    alignment.run(run.out, resume=resume, progress=told)
+    def told(step: int, steps: int, figures: dict[str, float]) -> None:
+        nonlocal seen
+        if "validation_srcc" in figures:
+            seen = f", SRCC {figures['validation_srcc']:.3f} on photos kept out"
+        run.tell(f"aligning, loss {figures['loss']:.3f}{seen}", step / steps)
+
+    def look(tower: Tower) -> dict[str, float]:
+        return validation_figures(run, tower, alignment.read_scores)
+
+    looks = look if len(run.held_out) > 1 else None
+    alignment.run(run.out, resume=resume, progress=told, validate=looks)
     if run.world.first:
-        tensors = {
-            name: t.cpu().numpy().astype(np.float16)
-            for name, t in alignment.average.state_dict().items()
-        }
-        _refuse_overflow(tensors)
-        with publish(run.out / TOWER, overwrite=True) as draft:
-            write_safetensors(draft, tensors)
+        write_tower(run.out / TOWER, alignment.average)
         facts = {
             "key": align_key(run.recipe),
             "mean": alignment.mean,
@@ -127,12 +132,6 @@ def _check_width(run: Run, texts: NDArray[np.float32]) -> None:
         )
 
 
-def _refuse_overflow(tensors: dict[str, NDArray[Any]]) -> None:
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise TrainingError(f"{name} does not fit into float16: a value is too large")
-
-
 def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
     """The aligned tower with the float16 weights that ship, computed in float32.
 
@@ -143,8 +142,13 @@ def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
         raise TrainingError(
             f"{run.out} holds no finished alignment of this recipe; run align first"
         )
-    tensors = read_safetensors(run.out / TOWER)
-    load_weights(run.tower, tensors, where=str(run.out / TOWER))
+    return with_weights(run, run.out / TOWER)
+
+
+def with_weights(run: Run, path: Path) -> tuple[Tower, dict[str, NDArray[Any]]]:
+    """The run's tower with the weights of a file, as they ship, computed in float32."""
+    tensors = read_safetensors(path)
+    load_weights(run.tower, tensors, where=str(path))
     # As alignment left it, also where a process of its own has done that: kernels of another memory
     # format add up otherwise, and moved the head by up to 6e-5.
     run.tower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -164,16 +168,46 @@ def regressed(run: Run) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     return lambda embeddings: np.clip(mean + std * embeddings[:, 0], 1.0, 5.0)
 
 
+def move_tower(run: Run) -> None:
+    """Where `fit.tower_rate` asks for it: train tower and read-out together, before `fit`.
+
+    Every process of the run calls this; nothing where it is done or not asked for.
+    """
+    if not run.recipe.fit.tower_rate or end_to_end.is_done(run):
+        return
+    tower, _ = aligned_tower(run)
+    clustered = replace(run.recipe.fit, steps=0, tower_rate=0.0)
+    end_to_end.train(run, tower, lambda: _fit_head(run, run.embedder(tower), clustered))
+
+
 def fit(run: Run) -> Bundle:
-    """Stage 2: PCA, basis and score fit; writes ``bundle/`` and figures on the photos kept out."""
+    """Stage 2: PCA, basis and score fit; writes ``bundle/`` and figures on the photos kept out.
+
+    Of several processes the first alone calls it, after all have called `move_tower`.
+    """
+    weights = run.out / TOWER
     tower, tensors = aligned_tower(run)
-    write_recipe(run)
-    settings = run.recipe.fit
-    embedder = run.embedder(tower)
+    write_text(run.out / RECIPE, settings_text(run.recipe))
+    if run.recipe.fit.tower_rate:
+        move_tower(run)
+        weights, head = end_to_end.trained(run)
+        tower, tensors = with_weights(run, weights)
+        embedder = run.embedder(tower)
+    else:
+        embedder = run.embedder(tower)
+        head = _fit_head(run, embedder, run.recipe.fit)
+    if len(run.held_out):
+        validate(run, embedder, head, weights)
+    bundle, reasons = _write(run, tensors, head), run.recipe.reasons
+    return bundle if reasons is None else _with_reasons(run, bundle, reasons)
+
+
+def _fit_head(run: Run, embedder: Embedder, settings: FitSettings) -> Head:
+    """PCA, basis and score fit on the aligned tower's embeddings."""
     photos = run.fit_photos(settings)
-    embeddings = _embeddings(run, embedder, photos, "train", settings.anchors)
+    embeddings = embeddings_of(run, embedder, photos, "train", run.out / TOWER, settings.anchors)
     chains = None
-    if settings.chains:
+    if settings.chains and settings.steps:
         run.tell("degraded copies", 0.0)
         found = chain_embeddings(
             embedder,
@@ -186,7 +220,7 @@ def fit(run: Run) -> Bundle:
         )
         chains = Chains(*found)
     scale = run.recipe.bundle.scale
-    head = fit_head(
+    return fit_head(
         embeddings,
         run.scores[photos],
         settings,
@@ -194,10 +228,6 @@ def fit(run: Run) -> Bundle:
         scale=(scale.minimum, scale.maximum),
         sets=run.sets()[photos],
     )
-    if len(run.held_out):
-        _validate(run, embedder, head)
-    bundle, reasons = _write(run, tensors, head), run.recipe.reasons
-    return bundle if reasons is None else _with_reasons(run, bundle, reasons)
 
 
 def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle:
@@ -213,49 +243,6 @@ def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle
     )
     run.tell(f"reasons by {fitted.chosen.name}: first right {fitted.chosen.right:.3f}", 1.0)
     return fitted.bundle
-
-
-def _embeddings(
-    run: Run,
-    embedder: Embedder,
-    photos: NDArray[np.int64],
-    name: str,
-    anchors: tuple[tuple[float, float], ...] | None = None,
-) -> NDArray[np.float32]:
-    """Embeddings of photos, averaged over views, cached for these weights."""
-    views = anchors or run.preprocess.anchors
-    key = f"{sha256_path(run.out / TOWER)} {photos.tolist()} {views} {to_mapping(run.preprocess)}"
-
-    def compute() -> dict[str, NDArray[np.float32]]:
-        found = over_views(
-            embedder.embed,
-            run.store,
-            photos.tolist(),
-            run.preprocess.size,
-            views,
-            done=lambda n: run.tell(f"embedding {name} photos", n / len(photos)),
-        )
-        return {"embeddings": found}
-
-    return cached(run.cache / f"{name}.safetensors", key, compute)["embeddings"]
-
-
-def _validate(run: Run, embedder: Embedder, head: Head) -> None:
-    """Agreement on the photos kept out, and how close scores may be (`tie_width`)."""
-    embeddings = _embeddings(run, embedder, run.held_out, "validation")
-    predicted, mos = head.score(embeddings), run.scores[run.held_out]
-    figures: dict[str, Any] = {
-        "photos": len(mos),
-        "srcc": srcc(predicted, mos),
-        "plcc": plcc(predicted, mos),
-        "mae": float(np.abs(predicted - mos).mean()),
-    }
-    try:
-        figures["tie_width"] = tie_width(predicted, mos)
-    except DataError as error:
-        figures["tie_width_missing"] = str(error)
-    write_text(run.out / VALIDATION, to_json(figures))
-    run.tell(f"validation: SRCC {figures['srcc']:.4f}, PLCC {figures['plcc']:.4f}", 1.0)
 
 
 def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:

@@ -13,6 +13,7 @@ from ralikit.train.teacher.data import as_dataset
 from ralikit.train.teacher.engines import BARRED, barred_tokens, context_length
 from ralikit.train.teacher.grpo_rewards import reward_functions
 from ralikit.train.teacher.recipe import TeacherRecipe
+from ralikit.train.teacher.samples import Samples, check_reporters, reporters
 from ralikit.train.teacher.sampling import OneDatasetSampler
 from ralikit.train.teacher.trainer_tools import (
     check_processes,
@@ -109,7 +110,8 @@ def trainer_arguments(
         "logging_nan_inf_filter": False,  # it would show a mean in place of a NaN
         "save_steps": runtime.save_steps,
         "save_total_limit": runtime.keep,
-        "report_to": ["tensorboard"] if runtime.tensorboard else [],
+        "report_to": reporters(runtime),
+        "log_multimodal": False,  # every photo of the step, gathered over all processes
         "remove_unused_columns": False,
         "disable_tqdm": True,
         **precision(),
@@ -131,6 +133,7 @@ def build_trainer(
     """
     grpo, runtime = recipe.grpo, recipe.runtime
     check_processes(runtime.processes)
+    check_reporters(runtime)
     sequences = grpo.images_per_step * grpo.generations
     passes = steps_per_device(sequences, runtime)
     # RL2R compares within a dataset; Q-Insight mixes its two tasks in every batch.
@@ -163,6 +166,7 @@ def build_trainer(
         peft_config=lora_config(lora),
         order=order,
         block=grpo.compare,
+        callbacks=[Samples(folder, runtime, lambda: trainer._logs)],
     )
     attach(trainer, folder)
     return trainer

@@ -63,7 +63,11 @@ class Machine:
         vllm_server: Address of the server, e.g. ``http://10.0.0.2:8000``.
         save_steps: Optimiser steps between checkpoints.
         keep: Checkpoints kept.
-        tensorboard: Also log for TensorBoard.
+        tensorboard: Also log for TensorBoard (extra ``tensorboard``).
+        wandb: Also log to Weights & Biases (extra ``wandb``), which sends figures, completions and
+            small photos to where its own settings say.
+        samples_every: Steps between samples of what a teacher in GRPO says (``samples.jsonl``, and
+            where it logs to); the first step's are kept as well.
     """
 
     per_device: int = 8
@@ -77,10 +81,12 @@ class Machine:
     save_steps: int = 100
     keep: int = 2
     tensorboard: bool = False
+    wandb: bool = False
+    samples_every: int = 50
 
     def __post_init__(self) -> None:
-        if self.per_device < 1 or self.save_steps < 1 or self.keep < 1:
-            raise UsageError("per_device, save_steps and keep are at least 1")
+        if min(self.per_device, self.save_steps, self.keep, self.samples_every) < 1:
+            raise UsageError("per_device, save_steps, keep and samples_every are at least 1")
         if not 0.0 < self.vllm_memory <= 1.0 or self.vllm_tensor_parallel < 1:
             raise UsageError(
                 "vllm_memory is a share above 0 and up to 1, vllm_tensor_parallel at least 1"

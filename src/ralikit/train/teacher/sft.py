@@ -246,6 +246,7 @@ def sft_arguments(settings: SftSettings, folder: Path, *, passes: int) -> dict[s
     from trl import SFTConfig
 
     from ralikit.train.teacher import trainer_tools
+    from ralikit.train.teacher.samples import reporters
 
     runtime = settings.runtime
     return {
@@ -265,7 +266,7 @@ def sft_arguments(settings: SftSettings, folder: Path, *, passes: int) -> dict[s
         "logging_nan_inf_filter": False,
         "save_steps": runtime.save_steps,
         "save_total_limit": runtime.keep,
-        "report_to": ["tensorboard"] if runtime.tensorboard else [],
+        "report_to": reporters(runtime),
         "remove_unused_columns": False,
         "disable_tqdm": True,
         **trainer_tools.precision(),
@@ -279,9 +280,11 @@ def build_sft_trainer(
     from trl import SFTConfig, SFTTrainer
 
     from ralikit.train.teacher import checkpoints, trainer_tools
+    from ralikit.train.teacher.samples import check_reporters
     from ralikit.train.teacher.vlm import load_model, load_processor
 
     runtime, lora = settings.runtime, settings.lora
+    check_reporters(runtime)
     passes = trainer_tools.steps_per_device(settings.images_per_step, runtime)
     processor = load_processor(model, max_pixels=settings.max_pixels)
     args = SFTConfig(**sft_arguments(settings, folder, passes=passes))
