@@ -37,6 +37,20 @@ def shown(text: str, *, most: int = 120) -> str:
     return said if len(said) <= most and len(text) <= most else said[:most] + "…"
 
 
+def error_says(error: BaseException, *, most: int = 300, first_line: bool = False) -> str:
+    """What another library's error says, on one printable line and cut; its type where that is all.
+
+    Args:
+        error: The error.
+        most: Characters shown before it is cut.
+        first_line: Leave out what stands below the first line: traces, hints for its own users.
+    """
+    text = str(error).strip()
+    if first_line:
+        text = text.partition("\n")[0]
+    return shown(" ".join(text.split()), most=most) or type(error).__name__
+
+
 def listed(names: Iterable[object], *, most: int = 8) -> str:
     """Names joined by commas; of many, the first few and how many more there are."""
     every = list(names)

@@ -75,6 +75,32 @@ def test_what_is_left_is_of_the_stage_at_hand(
     assert written[-1] == "two: 10%, about 2 min left"
 
 
+def test_a_share_that_stands_still_is_not_guessed_from(
+    lines: progress.Lines, clock: Clock, written: list[str]
+) -> None:
+    for done in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+        lines.tell("writing", done)
+        clock.now += 4.0
+    for _ in range(40):  # it took 20 s to here, and then no more is told
+        lines.tick()
+        clock.now += 1.0
+    assert written[-3:] == [
+        "writing: 50%, about 6 s left",
+        "writing: 50%, for 24 s now",
+        "writing: 50%, for 34 s now",
+    ]
+    assert all("min" not in line for line in written)
+
+
+def test_figures_behind_a_stages_name_do_not_begin_it_anew(
+    lines: progress.Lines, clock: Clock, written: list[str]
+) -> None:
+    for step in range(31):
+        lines.tell(f"aligning, loss {1 / (step + 1):.3f}", step / 100)
+        clock.now += 1.0
+    assert written[-1] == "aligning, loss 0.032: 30%, about 70 s left"
+
+
 @pytest.mark.parametrize("kind", ["track", "progress", "photos"])
 def test_off_a_terminal_every_display_writes_lines(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

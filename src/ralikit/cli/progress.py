@@ -33,13 +33,16 @@ class Lines:
         self._write, self._clock = write, clock
         self._lock = Lock()  # told by those who work, ticked by the thread that watches
         self._what, self._done = "starting", 0.0
-        self._begun = self._written = clock()
+        self._begun = self._moved = self._written = clock()
 
     def tell(self, what: str, done: float) -> None:
         """Note the stage and the share of it that is done, 0..1."""
         with self._lock:
-            if what != self._what or done < self._done:
-                self._begun = self._clock()
+            now = self._clock()
+            if _stage(what) != _stage(self._what) or done < self._done:
+                self._begun = self._moved = now
+            elif done > self._done:
+                self._moved = now
             self._what, self._done = what, done
         self.tick()
 
@@ -50,14 +53,23 @@ class Lines:
             if now - self._written < PAUSE:
                 return
             self._written = now
-            line = self._line(now - self._begun)
+            line = self._line(now)
         self._write(line)
 
-    def _line(self, worked: float) -> str:
+    def _line(self, now: float) -> str:
+        worked, still = now - self._begun, now - self._moved
         if not 0 < self._done < 1:
             return f"{self._what}: {_span(worked)} so far"
-        left = _span(worked * (1 - self._done) / self._done)
-        return f"{self._what}: {self._done:.0%}, about {left} left"
+        # Guessed from when the share last moved: one that stands still would have ever more left.
+        left = (self._moved - self._begun) * (1 - self._done) / self._done - still
+        if left < -1:
+            return f"{self._what}: {self._done:.0%}, for {_span(still)} now"
+        return f"{self._what}: {self._done:.0%}, about {_span(max(left, 0))} left"
+
+
+def _stage(what: str) -> str:
+    """A stage's name without the figures behind its comma, which change as it goes on."""
+    return what.partition(",")[0]
 
 
 def _span(seconds: float) -> str:

@@ -34,7 +34,7 @@ from ralikit.importers.hf_preprocess import PREPROCESSORS, folder_preprocess, re
 from ralikit.importers.tensors import arrays
 from ralikit.importers.torch_file import read_torch
 from ralikit.photo.views import Preprocess
-from ralikit.printable import shown
+from ralikit.printable import error_says, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -154,7 +154,7 @@ def hf_folder(local: Path, name: str) -> Path:
             if index.is_file() and not (folder / index.name.removesuffix(INDEX)).is_file():
                 folder = fetch(*(shard.name for shard in shards(index, present=False)))
     except (OSError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = error_says(error, first_line=True)
         raise BundleError(
             f"{local} is no folder, and the hub does not give {name}: {reason}"
         ) from error

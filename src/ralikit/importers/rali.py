@@ -28,7 +28,7 @@ from ralikit.importers.hf_preprocess import PREPROCESSORS
 from ralikit.importers.tensors import unusual
 from ralikit.model.bundle import Bundle, BundleInfo, Scale, TowerSpec, write_bundle
 from ralikit.model.head import Head
-from ralikit.printable import listed, shown
+from ralikit.printable import error_says, listed, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,7 +114,7 @@ def fetch_release(cache: Path | None = None) -> Path:
     try:
         root = hub.snapshot_download(REPOSITORY, allow_patterns=[f"{SUBFOLDER}/*"], cache_dir=cache)
     except (OSError, ValueError) as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        reason = error_says(error, first_line=True)
         raise BundleError(
             f"cannot fetch {REPOSITORY}/{SUBFOLDER} from the hub: {reason.rstrip('.')}; download "
             "it where there is a network, and pass its folder"
@@ -207,7 +207,7 @@ def _check_basis(path: Path, head: Head) -> None:
         *(OSError, ValueError, LookupError, EOFError, SyntaxError, RecursionError, MemoryError),
         *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, tokenize.TokenError),
     ) as error:
-        reason = shown(str(error)) or type(error).__name__
+        reason = error_says(error, most=120)
         raise BundleError(
             f"{path} is no basis of vectors and scores: {reason}; it is compared with the "
             "checkpoint alone: leave it out if it is damaged"

@@ -228,6 +228,15 @@ def checked_score(score: float, *, where: object) -> float:
     return score
 
 
+def score_of(outputs: Outputs, *, where: object) -> float:
+    """The score among a photo's outputs, if it is one.
+
+    Raises:
+        BundleError: If it is NaN or infinite.
+    """
+    return checked_score(float(outputs["score"].reshape(-1)[0]), where=where)
+
+
 def checked_reasons(
     values: NDArray[np.float32], count: int, *, where: object
 ) -> NDArray[np.float32]:

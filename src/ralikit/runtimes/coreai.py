@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ralikit.errors import BundleError
+from ralikit.printable import error_says
 from ralikit.quiet import quiet_natively
-from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, score_of
 from ralikit.runtimes.aimodel.asset import Asset, checked_facts, open_asset
 from ralikit.runtimes.aimodel.read import MAIN, library
 from ralikit.runtimes.mil.silent import quiet_logs
 
-INPUT, OUTPUT = "image", "score"
+INPUT = "image"
 SLOW = "Core AI computed on the CPU, which is slow off a Mac: a phone's accelerator was not asked"
 CHOSEN = "cpu, gpu or neural engine: Core AI chooses and does not say"
 
@@ -66,8 +67,7 @@ class CoreAiRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
-        score = self.outputs(views)[OUTPUT]
-        return checked_score(float(score.reshape(-1)[0]), where=self._path)
+        return score_of(self.outputs(views), where=self._path)
 
     def outputs(self, views: Views) -> Outputs:
         """Everything the file gives for one photo, by name: the score, and what else it has.
@@ -80,7 +80,7 @@ class CoreAiRuntime:
         try:
             return self._loop.run(self._infer(np.array(views)))
         except (RuntimeError, TypeError, ValueError, KeyError) as error:
-            said = " ".join(str(error).split())
+            said = error_says(error, most=2000)
             raise BundleError(f"{self._path}: Core AI could not run it: {said}") from error
 
     async def _infer(self, views: Views) -> Outputs:
@@ -102,7 +102,7 @@ class CoreAiRuntime:
             with quiet_logs(), quiet_natively():
                 function = self._loop.run(load())
         except (RuntimeError, OSError, KeyError, TypeError, ValueError) as error:
-            said = " ".join(str(error).split())
+            said = error_says(error, most=2000)
             raise BundleError(f"{self._path}: Core AI does not load it: {said}") from error
         _check_signature(function.desc, self.facts.shape, self.facts.outputs, where=self._path)
         return function

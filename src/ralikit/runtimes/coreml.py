@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, Facts, parse_facts
-from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, score_of
 from ralikit.runtimes.digest import refuse_undigested
 from ralikit.runtimes.mil.package import Package, check_seal, open_package
 from ralikit.runtimes.mil.silent import coremltools, quiet_logs
@@ -20,7 +20,7 @@ from ralikit.runtimes.mil.silent import coremltools, quiet_logs
 if TYPE_CHECKING:
     from ralikit.runtimes.mil.ranges import Ranges
 
-INPUT, OUTPUT = "image", "score"
+INPUT = "image"
 PLANAR = "float16-planar"
 """What the facts of a package say under ``input`` whose views are float16 (V, 3, S, S)."""
 
@@ -79,8 +79,7 @@ class CoreMlRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
-        score = self.outputs(views)[OUTPUT]
-        return checked_score(float(score.reshape(-1)[0]), where=self._path)
+        return score_of(self.outputs(views), where=self._path)
 
     def outputs(self, views: Views) -> Outputs:
         """Everything the package gives for one photo, by name: the score, and what else it has.

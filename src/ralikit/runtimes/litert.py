@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 from ralikit.errors import BundleError, UsageError
 from ralikit.model.facts import KEY, Facts, parse_facts
-from ralikit.printable import shown
-from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.printable import error_says, shown
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, score_of
 from ralikit.runtimes.digest import DIGEST_MARK, DIGITS, Digest, damaged, digest_of
 from ralikit.runtimes.litert_engine import (
     ERRORS,
@@ -27,7 +27,6 @@ from ralikit.runtimes.litert_engine import (
     Interpreted,
     Placement,
     cache_file,
-    one_line,
 )
 
 _PIECE = 1 << 20
@@ -75,7 +74,7 @@ class LiteRtRuntime:
             UsageError: If the views have another shape or type.
             BundleError: If the graph fails, or its score is NaN or infinite.
         """
-        return checked_score(float(self.outputs(views)["score"].reshape(-1)[0]), where=self._path)
+        return score_of(self.outputs(views), where=self._path)
 
     def outputs(self, views: Views) -> Outputs:
         """Everything the file gives for one photo, by name: the score, and what else it has.
@@ -88,7 +87,7 @@ class LiteRtRuntime:
         try:
             return self._engine.run(views)
         except ERRORS as error:
-            raise BundleError(f"{self._path} failed: {one_line(error)}") from error
+            raise BundleError(f"{self._path} failed: {error_says(error)}") from error
 
     def placement(self) -> Placement:
         """Which operators XNNPACK runs, as the interpreter plans it.
@@ -102,7 +101,7 @@ class LiteRtRuntime:
         try:
             return engine.placement()
         except ERRORS as error:
-            raise BundleError(f"{self._path} cannot be read: {one_line(error)}") from error
+            raise BundleError(f"{self._path} cannot be read: {error_says(error)}") from error
 
     def _fallen_back(self) -> str:
         # A compiled model is asked by name alone: a second interpreter would take its memory again.
@@ -233,5 +232,5 @@ def _metadata(path: Path) -> str | None:
     except OSError as error:
         raise BundleError(f"cannot read {path}: {error.strerror or error}") from error
     except (struct.error, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is not a valid TFLite file: {one_line(error)}") from error
+        raise BundleError(f"{path} is not a valid TFLite file: {error_says(error)}") from error
     return None

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
-from ralikit.printable import shown
+from ralikit.printable import error_says
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes import Views
 
@@ -79,7 +79,7 @@ class Interpreted:
                 runner = self._interpreter.get_signature_runner()
                 inputs, outputs = runner.get_input_details(), runner.get_output_details()
         except ERRORS as error:
-            raise BundleError(f"{path} cannot be loaded: {one_line(error)}") from error
+            raise BundleError(f"{path} cannot be loaded: {error_says(error)}") from error
         self.inputs, self.outputs = _ends(inputs), _ends(outputs)
         self._into = {name: int(detail["index"]) for name, detail in inputs.items()}
         self._out_of = {name: int(detail["index"]) for name, detail in outputs.items()}
@@ -122,7 +122,7 @@ class Cached:
                 # The first write sets up an environment of its own, and says so.
                 into["image"].write(np.zeros(self.inputs["image"].shape, np.uint8))
         except (*ERRORS, KeyError) as error:
-            raise BundleError(f"{path} cannot be loaded: {one_line(error)}") from error
+            raise BundleError(f"{path} cannot be loaded: {error_says(error)}") from error
         # Held nowhere else: LiteRT says on stderr what it takes down, so that is done quietly.
         self._native: dict[str, Any] = {"model": model, "into": into, "out": out}
         weakref.finalize(self, _close, self._native)
@@ -146,11 +146,6 @@ def cache_file(folder: Path, path: Path, digest: str) -> Path:
     """
     version = importlib.metadata.version("ai-edge-litert")
     return folder / f"{path.stem}-{digest[:16]}-litert-{version}.xnnpack"
-
-
-def one_line(error: BaseException) -> str:
-    """An error of native code in one line, cut where it names every tensor."""
-    return shown(" ".join(str(error).split()), most=300) or type(error).__name__
 
 
 def _ends(details: dict[str, Any]) -> dict[str, End]:

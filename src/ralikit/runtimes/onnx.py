@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
 from ralikit.model.facts import PREPROCESS, Facts, parse_facts
+from ralikit.printable import error_says
 from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
 from ralikit.runtimes.digest import Digest, checked_meanwhile, refuse_undigested
 from ralikit.runtimes.onnx_file import read_file
@@ -106,7 +107,7 @@ class OnnxRuntime:
         try:
             return [np.asarray(o) for o in self._session.run(names, {"image": views})]
         except ERRORS as error:
-            raise BundleError(f"{self._path} failed: {_one_line(error)}") from error
+            raise BundleError(f"{self._path} failed: {error_says(error, most=200)}") from error
 
     def _opened(self, options: ort.SessionOptions, *, large: bool) -> ort.InferenceSession:
         try:
@@ -121,7 +122,9 @@ class OnnxRuntime:
                     enable_fallback=False,
                 )
         except ERRORS as error:
-            raise BundleError(f"{self._path} cannot be loaded: {_one_line(error)}") from error
+            raise BundleError(
+                f"{self._path} cannot be loaded: {error_says(error, most=200)}"
+            ) from error
 
     def _checked_shape(self) -> tuple[int, ...]:
         # The graph must be the one its facts speak of, whoever wrote them.
@@ -168,10 +171,6 @@ def _facts_and_digest(path: Path) -> tuple[Facts, Digest | None]:
     facts = parse_facts(file.facts, where=str(path))
     refuse_undigested(facts.written, file.digest, where=path)
     return replace(facts, digested=file.digest is not None), file.digest
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _unit(providers: list[str]) -> str:

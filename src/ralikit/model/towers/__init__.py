@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ralikit.errors import BundleError
-from ralikit.printable import listed, shown
+from ralikit.printable import error_says, listed, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def build_tower(kind: str, config: dict[str, Any]) -> Tower:
     try:
         return cls(**config)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        reason = shown(" ".join(str(error).split()), most=300)
+        reason = error_says(error)
         raise BundleError(f"the config does not fit a {kind} tower: {reason}") from error
 
 

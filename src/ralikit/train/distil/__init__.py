@@ -1,0 +1,1 @@
+"""A big scorer into a small one, on photos that nobody labelled."""

@@ -1,0 +1,181 @@
+"""What a recipe for a small scorer can say: its tower, its views, how it is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ralikit.errors import UsageError
+from ralikit.model.bundle import check_name
+from ralikit.photo.views import Preprocess
+from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.augment import Crops
+from ralikit.train.rali.recipe import TowerStart
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilSettings:
+    """How the small tower is brought to say what the teacher says.
+
+    Attributes:
+        epochs: Passes over the photos; a fraction is allowed.
+        batch: Photos of an optimiser step, at least 2.
+        micro_batch: Views in one forward pass; None: all of a step.
+        learning_rate: Of AdamW.
+        projection_rate: Factor on it for the projection to the teacher's width.
+        final_rate: Share of the learning rate left at the end of a cosine.
+        warmup_steps: Steps of linear warm-up.
+        weight_decay: Of AdamW.
+        clip_norm: Gradient norm is cut to this.
+        dropout: On the pooled features before the projection, where the tower has one.
+        ema: Decay of the averaged weights that are kept in the end; None keeps the last ones.
+        frozen: Names of parameters that stay, by prefix.
+        embedding_weight: Of the share of the embeddings' variance that is missed.
+        score_weight: Of 1 - PLCC of the scores.
+        mse_weight: Of the scores' squared error, beside 1 - PLCC, in the teacher's deviations.
+        order_weight: Of the hinge that keeps degraded copies in the teacher's order and as far
+            apart.
+        degraded: Share of the training photos that also come in two degraded copies, one weak and
+            one strong: the teacher looks at three photos then instead of one.
+        chains: Photos of a batch that show their copies, at most.
+        crops: Training views.
+        projection_init: ``ridge`` starts the projection from a ridge regression of the teacher's
+            embeddings on the untrained tower's features; ``keep`` leaves the tower's own.
+        autocast: Precision of the forward pass; weights stay float32.
+        gradient_checkpointing: Compute activations anew in the backward pass, to save memory.
+        save_every: Steps between checkpoints; None: once an epoch.
+        seed: Of everything drawn.
+    """
+
+    epochs: float
+    batch: int = 32
+    micro_batch: int | None = None
+    learning_rate: float = 3e-4
+    projection_rate: float = 1.0
+    final_rate: float = 0.02
+    warmup_steps: int = 20
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    dropout: float = 0.0
+    ema: float | None = 0.98
+    frozen: tuple[str, ...] = ()
+    embedding_weight: float = 1.0
+    score_weight: float = 1.0
+    mse_weight: float = 0.25
+    order_weight: float = 0.5
+    degraded: float = 0.5
+    chains: int = 4
+    crops: Crops = field(default_factory=Crops)
+    projection_init: Literal["keep", "ridge"] = "ridge"
+    autocast: Literal["off", "bfloat16"] = "bfloat16"
+    gradient_checkpointing: bool = False
+    save_every: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        weights = (self.embedding_weight, self.score_weight, self.order_weight, self.mse_weight)
+        if min(weights) < 0 or not self.embedding_weight + self.score_weight > 0:
+            raise UsageError(
+                "the losses' weights are 0 or more, and embedding_weight or score_weight above 0"
+            )
+        if not 0 <= self.degraded <= 1:
+            raise UsageError(f"degraded is a share of the photos, 0..1, not {self.degraded}")
+        if self.order_weight and self.degraded and not 0 < self.chains <= self.batch:
+            raise UsageError(f"chains must lie in 1..batch, not {self.chains}")
+        self.steps_as()
+
+    def steps_as(self) -> AlignSettings:
+        """The same for `ralikit.train.rali.align.Alignment`, which takes the steps.
+
+        Raises:
+            UsageError: If a setting is out of its range.
+        """
+        return AlignSettings(
+            objective="regression",  # no texts; the loss is replaced
+            epochs=self.epochs,
+            batch=self.batch,
+            micro_batch=self.micro_batch,
+            learning_rate=self.learning_rate,
+            projection_rate=self.projection_rate,
+            final_rate=self.final_rate,
+            warmup_steps=self.warmup_steps,
+            weight_decay=self.weight_decay,
+            clip_norm=self.clip_norm,
+            dropout=self.dropout,
+            ema=self.ema,
+            frozen=self.frozen,
+            crops=self.crops,
+            autocast=self.autocast,
+            gradient_checkpointing=self.gradient_checkpointing,
+            save_every=self.save_every,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Photos kept out of training, whole scenes at a time, to compare both scorers on.
+
+    Attributes:
+        share: Of the photos, above 0 and at most 0.5.
+        likeness: Photos whose embeddings by the teacher have a cosine (the mean taken off) above
+            this count as one scene.
+        seed: Of the draw.
+    """
+
+    share: float = 0.1
+    likeness: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 0.5:
+            raise UsageError(f"the share kept out lies above 0 and up to 0.5, not {self.share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallBundle:
+    """What the small bundle says of itself; scale, licence and reasons are the teacher's.
+
+    Attributes:
+        name: Its short name.
+        notice: What a user must know beside the teacher's notice.
+    """
+
+    name: str
+    notice: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilRecipe:
+    """Everything about distilling one scorer.
+
+    Attributes:
+        data_root: Folder that a relative path of the tower's weights starts from.
+        tower: The small tower, and the weights it starts from.
+        preprocess: Its views; None takes the Hugging Face folder's own.
+        distil: The training.
+        held_out: Photos kept out.
+        bundle: What comes out.
+        expected: Free text: what to expect, measured where and how.
+    """
+
+    data_root: Path = Path()
+    tower: TowerStart
+    preprocess: Preprocess | None = None
+    distil: DistilSettings
+    held_out: HeldOut = field(default_factory=HeldOut)
+    bundle: SmallBundle
+    expected: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tower.kind != "hugging_face" and self.preprocess is None:
+            raise UsageError(f"a {self.tower.kind} tower needs a [preprocess] table")
+
+    def weights(self) -> Path:
+        """Where the tower's weights are said to lie."""
+        path = self.tower.weights
+        return path if path.is_absolute() else self.data_root / path
