@@ -111,7 +111,8 @@ def trained_small(path: Path) -> tuple[Folded, float]:
         copy(tower.positions, run(black, first))
         tower.class_token.zero_()
         copy(tower.patches.weight, values["backbone.embeddings.patch_embeddings.projection.weight"])
-        for index, block in enumerate(tower.blocks):
+        blocks: list[Any] = list(tower.blocks)
+        for index, block in enumerate(blocks):
             layer = f"backbone.encoder.layer.{index}"
             place = f"/backbone/encoder/layer.{index}"
             for norm in ("norm1", "norm2"):

@@ -41,7 +41,7 @@ def plan(request_: Request) -> StaticPlan:
     return request_.bench.static_plan
 
 
-def planned(plan: StaticPlan) -> np.ndarray:  # type: ignore[type-arg]
+def planned(plan: StaticPlan) -> np.ndarray:
     """What the plan's arithmetic makes of the photos: its grids around its layers, in torch."""
     folded = plan.mixed.folded
     handles = []
@@ -62,12 +62,12 @@ def planned(plan: StaticPlan) -> np.ndarray:  # type: ignore[type-arg]
             handle.remove()
 
 
-def _embeddings(folded: Folded) -> np.ndarray:  # type: ignore[type-arg]
+def _embeddings(folded: Folded) -> np.ndarray:
     with torch.inference_mode():
         return np.concatenate([folded.tower(pixels_of(folded, v)).numpy() for v in PHOTOS])
 
 
-def _typical(difference: np.ndarray) -> float:  # type: ignore[type-arg]
+def _typical(difference: np.ndarray) -> float:
     # Of the middle photo: on one now and then a value near a step's half goes the other way.
     return float(np.median(np.abs(difference).max(1)))
 
@@ -118,8 +118,10 @@ def _check_layer(graph: Graph, op: Any, plan: StaticPlan) -> None:
         assert int(stored.zeroPoint[0]) == grid.zero - 128
     if layer.bias is not None:
         unit = np.asarray(graph.main.tensors[int(op.inputs[2])].quantization.scale, np.float64)
-        values = graph.constant(int(op.inputs[2])) * unit
-        assert np.allclose(values, layer.bias.detach().numpy(), rtol=1e-5, atol=1e-7)
+        stored = graph.constant(int(op.inputs[2]))
+        assert stored is not None
+        values, bias = stored * unit, layer.get_parameter("bias").detach().numpy()
+        assert np.allclose(values, bias, rtol=1e-5, atol=1e-7)
 
 
 def test_weights_lie_on_their_grids(plan: StaticPlan) -> None:

@@ -41,7 +41,8 @@ class _Linear(Tower):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         quarters = torch.nn.functional.adaptive_avg_pool2d(pixels, 2)
-        return self.layer(quarters.flatten(1))
+        embedding: torch.Tensor = self.layer(quarters.flatten(1))
+        return embedding
 
 
 def _start(normalize: bool) -> Head:
@@ -100,7 +101,7 @@ def test_the_loss_and_its_gradients_are_those_written_out(
     pull = (centroids - torch.tensor(start.centroids)).square().sum(dim=1).mean()
     pull = pull + (values - torch.tensor(start.scores)).square().mean()
     wanted = wanted + 0.5 * pull
-    wanted.backward()  # type: ignore[no-untyped-call]
+    wanted.backward()
     assert figures["loss"] == pytest.approx(wanted.item(), rel=1e-4)
     assert figures["pull"] == pytest.approx(pull.item(), rel=1e-4)
     for mine, by_hand in (

@@ -27,7 +27,7 @@ def request(precision: str, **more: str) -> Request:
     return replace(vit_request("clip", precision), **more)  # type: ignore[arg-type]
 
 
-def made(path: Path, asked: Request) -> tuple[Lint, dict[str, str], np.ndarray]:  # type: ignore[type-arg]
+def made(path: Path, asked: Request) -> tuple[Lint, dict[str, str], np.ndarray]:
     """The lint, the stored types and an embedding of one package."""
     coreml.convert(asked, path)
     image = tiny_photos("clip", 4)[-1]
@@ -46,7 +46,7 @@ def program(*, half: bool, stride: int, last: int) -> Any:
     kind = types.fp16 if half else types.fp32
     number = np.float16 if half else np.float32
 
-    @Builder.program(
+    @Builder.program(  # type: ignore[untyped-decorator]
         input_specs=[Builder.TensorSpec(shape=(1, 3, last, last), dtype=kind)],
         opset_version=ct.target.iOS16,
     )
@@ -86,14 +86,12 @@ def test_each_rule_is_said_of_the_standard_file_and_kept_by_the_other(tmp_path: 
     assert np.abs(found - exact).mean() < 2.5 * np.abs(wanted - exact).mean()
 
 
-def _exact() -> np.ndarray:  # type: ignore[type-arg]
+def _exact() -> np.ndarray:
     from ralikit.export.quantise.equalising import pixels_of
 
     folded = rewrite(tiny_scorer("clip"))
     with torch.inference_mode():
-        found: np.ndarray = folded.tower(  # type: ignore[type-arg]
-            pixels_of(folded, tiny_photos("clip", 4)[-1])
-        ).numpy()
+        found: np.ndarray = folded.tower(pixels_of(folded, tiny_photos("clip", 4)[-1])).numpy()
     return found
 
 
