@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ralikit import progress as told
 from ralikit.cli import progress
 from ralikit.cli.output import progress as photos_progress
 
@@ -29,11 +30,11 @@ def written() -> list[str]:
 
 
 @pytest.fixture
-def lines(clock: Clock, written: list[str]) -> progress.Lines:
-    return progress.Lines(written.append, clock=clock)
+def lines(clock: Clock, written: list[str]) -> told.Lines:
+    return told.Lines(written.append, clock=clock)
 
 
-def test_short_work_says_nothing(lines: progress.Lines, clock: Clock, written: list[str]) -> None:
+def test_short_work_says_nothing(lines: told.Lines, clock: Clock, written: list[str]) -> None:
     for i in range(100):
         lines.tell("photos", i / 100)
         clock.now += 0.09
@@ -41,7 +42,7 @@ def test_short_work_says_nothing(lines: progress.Lines, clock: Clock, written: l
 
 
 def test_a_line_every_ten_seconds_with_what_is_left(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     for i in range(40):
         lines.tell("photos", i / 40)
@@ -54,7 +55,7 @@ def test_a_line_every_ten_seconds_with_what_is_left(
 
 
 def test_a_stage_that_tells_nothing_is_not_silent(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     lines.tell("converting", 0.0)
     for _ in range(25):
@@ -64,7 +65,7 @@ def test_a_stage_that_tells_nothing_is_not_silent(
 
 
 def test_what_is_left_is_of_the_stage_at_hand(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     clock.now += 500
     lines.tell("one", 0.5)
@@ -75,11 +76,23 @@ def test_what_is_left_is_of_the_stage_at_hand(
     assert written[-1] == "two: 10%, about 2 min left"
 
 
+def test_figures_behind_a_comma_begin_no_new_stage(
+    lines: told.Lines, clock: Clock, written: list[str]
+) -> None:
+    for i in range(21):
+        lines.tell(f"aligning, loss {1 - i / 100:.2f}", i / 40)
+        clock.now += 1.0
+    assert written == [
+        "aligning, loss 0.90: 25%, about 30 s left",
+        "aligning, loss 0.80: 50%, about 20 s left",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["track", "progress", "photos"])
 def test_off_a_terminal_every_display_writes_lines(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    monkeypatch.setattr(told, "PAUSE", 0.0)
     if kind == "track":
         with progress.track("things", 4) as show:
             show(1)
@@ -89,6 +102,6 @@ def test_off_a_terminal_every_display_writes_lines(
     else:
         with photos_progress(4) as advance:
             advance()
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert ": 25%, about " in told.err
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert ": 25%, about " in streams.err
