@@ -9,6 +9,9 @@ from types import ModuleType
 
 from ralikit.errors import MissingExtraError
 
+_BRING_TORCHAO = ("transformers", "trl", "peft", "torchao")
+"""Libraries that import torchao where it is installed."""
+
 
 def require(module: str, *, extra: str, job: str) -> ModuleType:
     """Import `module`, or say which extra brings it.
@@ -22,6 +25,8 @@ def require(module: str, *, extra: str, job: str) -> ModuleType:
         MissingExtraError: If the module (or its top-level package) is not installed.
     """
     keep_off_stderr(module.partition(".")[0])
+    if module.partition(".")[0] in _BRING_TORCHAO:
+        hush_imports()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -55,7 +60,8 @@ def keep_off_stderr(library: str) -> None:
 def hush_imports() -> None:
     """Keep quiet what transformers' own imports log about libraries that are not asked for here.
 
-    With the extra `tflite` installed, torchao comes along and complains of its missing GPU parts.
+    With the extra `tflite` installed, torchao comes along and complains of its missing GPU parts,
+    and of an enum that it registers with torch in a way that is to go.
     """
     for name in ("torchao", "torch.utils._pytree"):
         logging.getLogger(name).setLevel(logging.ERROR)

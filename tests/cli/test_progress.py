@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ralikit import progress as told
 from ralikit.cli import progress
 from ralikit.cli.output import progress as photos_progress
 
@@ -29,11 +30,11 @@ def written() -> list[str]:
 
 
 @pytest.fixture
-def lines(clock: Clock, written: list[str]) -> progress.Lines:
-    return progress.Lines(written.append, clock=clock)
+def lines(clock: Clock, written: list[str]) -> told.Lines:
+    return told.Lines(written.append, clock=clock)
 
 
-def test_short_work_says_nothing(lines: progress.Lines, clock: Clock, written: list[str]) -> None:
+def test_short_work_says_nothing(lines: told.Lines, clock: Clock, written: list[str]) -> None:
     for i in range(100):
         lines.tell("photos", i / 100)
         clock.now += 0.09
@@ -41,7 +42,7 @@ def test_short_work_says_nothing(lines: progress.Lines, clock: Clock, written: l
 
 
 def test_a_line_every_ten_seconds_with_what_is_left(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     for i in range(40):
         lines.tell("photos", i / 40)
@@ -54,7 +55,7 @@ def test_a_line_every_ten_seconds_with_what_is_left(
 
 
 def test_a_stage_that_tells_nothing_is_not_silent(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     lines.tell("converting", 0.0)
     for _ in range(25):
@@ -64,7 +65,7 @@ def test_a_stage_that_tells_nothing_is_not_silent(
 
 
 def test_what_is_left_is_of_the_stage_at_hand(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     clock.now += 500
     lines.tell("one", 0.5)
@@ -76,7 +77,7 @@ def test_what_is_left_is_of_the_stage_at_hand(
 
 
 def test_a_share_that_stands_still_is_not_guessed_from(
-    lines: progress.Lines, clock: Clock, written: list[str]
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
     for done in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
         lines.tell("writing", done)
@@ -92,20 +93,23 @@ def test_a_share_that_stands_still_is_not_guessed_from(
     assert all("min" not in line for line in written)
 
 
-def test_figures_behind_a_stages_name_do_not_begin_it_anew(
-    lines: progress.Lines, clock: Clock, written: list[str]
+def test_figures_behind_a_comma_begin_no_new_stage(
+    lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
-    for step in range(31):
-        lines.tell(f"aligning, loss {1 / (step + 1):.3f}", step / 100)
+    for i in range(21):
+        lines.tell(f"aligning, loss {1 - i / 100:.2f}", i / 40)
         clock.now += 1.0
-    assert written[-1] == "aligning, loss 0.032: 30%, about 70 s left"
+    assert written == [
+        "aligning, loss 0.90: 25%, about 30 s left",
+        "aligning, loss 0.80: 50%, about 20 s left",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["track", "progress", "photos"])
 def test_off_a_terminal_every_display_writes_lines(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    monkeypatch.setattr(told, "PAUSE", 0.0)
     if kind == "track":
         with progress.track("things", 4) as show:
             show(1)
@@ -115,6 +119,6 @@ def test_off_a_terminal_every_display_writes_lines(
     else:
         with photos_progress(4) as advance:
             advance()
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert ": 25%, about " in told.err
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert ": 25%, about " in streams.err

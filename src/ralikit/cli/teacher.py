@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +45,8 @@ def teacher(
 
     values = read_recipe_values(recipe, changes)
     settings = from_mapping(TeacherRecipe, values, where=str(recipe))
-    model = train_teacher(settings, out, resume=resume)
+    with _watched():
+        model = train_teacher(settings, out, resume=resume)
     from ralikit.train.world import leave  # torch is known to be there by now
 
     leave()
@@ -70,7 +73,9 @@ def ract(
     from ralikit.train.ract import RactRecipe, run_ract
 
     settings = from_mapping(RactRecipe, read_recipe_values(recipe, changes), where=str(recipe))
-    model = run_ract(settings, out, launch=shlex.split(launch), say=typer.echo)
+    # Launched stages speak for themselves; what runs in this process is told here.
+    with nullcontext() if launch else _watched():
+        model = run_ract(settings, out, launch=shlex.split(launch), say=typer.echo)
     typer.echo(f"teacher: {model}")
     typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
 
@@ -92,13 +97,28 @@ def sft(
     from ralikit.train.teacher.sft import SftRecipe, run_sft
 
     settings = from_mapping(SftRecipe, read_recipe_values(recipe, changes), where=str(recipe))
-    model = run_sft(settings, out, resume=resume)
+    with _watched():
+        model = run_sft(settings, out, resume=resume)
     from ralikit.train.world import leave
 
     leave()
     if _first():
         typer.echo(f"teacher: {model}")
         typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Show how far the training inside is, by the first process alone."""
+    from ralikit.cli.progress import progress
+    from ralikit.progress import telling
+
+    if not _first():
+        yield
+        return
+    with progress() as tell, telling(tell):
+        tell("loading the model", 0.0)
+        yield
 
 
 def _first() -> bool:

@@ -26,6 +26,7 @@ from ralikit.data.metas import MetaSpec
 from ralikit.data.triplets import described, read_triplets
 from ralikit.errors import DataError, RalikitError, TrainingError, UsageError
 from ralikit.files import read_json, to_json, write_text
+from ralikit.progress import lines_on_stderr, tell, telling
 from ralikit.train.describe.teacher import DescribeSettings, describe
 from ralikit.train.teacher.engines import EngineKind, open_engine
 from ralikit.train.teacher.recipe import (
@@ -197,7 +198,11 @@ def _write_texts(recipe: RactRecipe, dataset: RactDataset, out: Path) -> None:
             device=device,
         )
         own = out / "texts" / f"{dataset.name}.{rank}-of-{world}.jsonl"
-        unreadable = describe(left, engine, own, recipe.describe).unreadable
+
+        def told(done: int) -> None:
+            tell(f"texts of {dataset.name}", done / len(left))
+
+        unreadable = describe(left, engine, own, recipe.describe, progress=told).unreadable
     wait_for_all()
     if unreadable:
         raise DataError(
@@ -259,7 +264,13 @@ def _main() -> None:
     try:
         values = read_json(words.out / "recipe.json")
         values.pop("ralikit")
-        run_stage(from_mapping(RactRecipe, values), words.out, words.stage)
+        recipe = from_mapping(RactRecipe, values)
+        if os.environ.get("RANK", "0") == "0":
+            with lines_on_stderr() as lines, telling(lines.tell):
+                lines.tell(f"{words.stage}, loading the model", 0.0)
+                run_stage(recipe, words.out, words.stage)
+        else:
+            run_stage(recipe, words.out, words.stage)
         from ralikit.train.world import leave
 
         leave()

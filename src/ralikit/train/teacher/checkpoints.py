@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from transformers import PrinterCallback, TrainerCallback
 from ralikit.errors import TrainingError
 from ralikit.files import to_json
 from ralikit.lines import numbered_lines
+from ralikit.progress import listened_to, tell
 from ralikit.train.teacher.trainer_tools import is_main, wait_for_all
 from ralikit.train.teacher.vlm import load_model
 
@@ -28,6 +30,7 @@ __all__ = [
     "attach",
     "clear_errors",
     "last_checkpoint",
+    "old_names_allowed",
     "resume_point",
 ]
 
@@ -107,11 +110,13 @@ class Bookkeeping(TrainerCallback):  # type: ignore[misc]
 
 
 def _tell(state: Any, logs: dict[str, Any]) -> None:
-    """One line a step on stderr: what a person watches; the rest is in the metrics file."""
+    """What a person watches, to who listens, else a line a step; the rest is in the metrics."""
     names = {"reward": "reward", "loss": "loss", "kl": "kl", "learning_rate": "lr"}
     shown = [f"{label} {logs[key]:.4g}" for key, label in names.items() if key in logs]
-    if shown:
-        line = f"step {state.global_step}/{state.max_steps}  " + "  ".join(shown)
+    line = f"step {state.global_step}/{state.max_steps}  " + "  ".join(shown)
+    if shown and listened_to():
+        tell(f"training, {', '.join(shown)}", state.global_step / max(state.max_steps, 1))
+    elif shown:
         print(line, file=sys.stderr, flush=True)
 
 
@@ -139,6 +144,21 @@ def resume_point(folder: Path) -> str | None:
     wait_for_all()
     last = last_checkpoint(checkpoints)
     return None if last is None else str(last)
+
+
+@contextmanager
+def old_names_allowed() -> Iterator[None]:
+    """Let TRL use transformers' former names of activation checkpointing without a warning a call.
+
+    TRL itself has to change; every other deprecation is still said.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore",
+            message=r"`(is_)?gradient_checkpointing\w*` is deprecated",
+            category=FutureWarning,
+        )
+        yield
 
 
 @contextmanager

@@ -220,7 +220,7 @@ def train_sft(
     target = out / "model"
     if target.is_dir():
         return target
-    with checkpoints.clear_errors(out):
+    with checkpoints.clear_errors(out), checkpoints.old_names_allowed():
         trainer = build_sft_trainer(model, rows, out, settings)
         trainer.train(resume_from_checkpoint=checkpoints.resume_point(out))
         trainer_tools.publish_model(

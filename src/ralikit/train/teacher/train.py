@@ -56,7 +56,7 @@ def train_teacher(recipe: TeacherRecipe, out: Path, *, resume: bool = False) -> 
         return model
     rows = check_recipe(recipe)
     begin_run(out, stated, resume=resume)
-    with checkpoints.clear_errors(out):
+    with checkpoints.clear_errors(out), checkpoints.old_names_allowed():
         trainer = grpo.build_trainer(recipe, rows, out)
         checkpoint = checkpoints.resume_point(out)
         trainer.train(resume_from_checkpoint=checkpoint)
