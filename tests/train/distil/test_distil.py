@@ -49,6 +49,7 @@ def test_order_asks_for_the_teachers_gaps() -> None:
     assert order_loss(torch.zeros(1, 3), teacher) == pytest.approx(4 / 3)
     assert order_loss(-teacher, teacher) == pytest.approx(8 / 3)
     # What the teacher says counts, also where a fault lifts its score.
+    assert order_loss(torch.zeros(1, 3), -teacher) == pytest.approx(4 / 3)
     assert order_loss(torch.tensor([[0.0, 1.0, 2.0]]), -teacher) == 0
 
 
