@@ -77,7 +77,9 @@ def test_onnx_computes_what_the_plan_says(
 ) -> None:
     path = tmp_path / "x.onnx"
     onnx_target.convert(request_, path)
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = ort.SessionOptions()  # as the project's own runtime sets it
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     found = np.concatenate([session.run(["embedding"], {"image": v})[0] for v in PHOTOS])
     assert _typical(found - planned(plan)) < 1e-5
     kinds = [node.op_type for node in onnx.load_model(path).graph.node]

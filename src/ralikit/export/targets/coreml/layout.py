@@ -41,7 +41,8 @@ class LinearPatches(nn.Linear):
         self.patch = int(source.kernel_size[0])
         self.in_features, self.out_features = source.weight[0].numel(), len(source.weight)
         self.weight = nn.Parameter(source.weight.detach().flatten(1), requires_grad=False)
-        self.bias = source.bias  # type: ignore[assignment]
+        bias = None if source.bias is None else nn.Parameter(source.bias, requires_grad=False)
+        self.register_parameter("bias", bias)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Cut and embed patches, row by row."""

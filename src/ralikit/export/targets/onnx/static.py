@@ -68,10 +68,12 @@ def _linear(
     # Runtime.
     edit.set(weight_name, whole_of(weight, steps).T.copy())
     edit.set(f"{weight_name}_step", steps)
+    # Zero points are spelt out: on x86 ONNX Runtime turns int8 weights to uint8, and gives a weight
+    # that has none a single one, which its own kernel refuses.
+    edit.set(f"{weight_name}_zero", np.zeros(steps.shape, np.int8))
+    stored = [weight_name, f"{weight_name}_step", f"{weight_name}_zero"]
     nodes += [
-        helper.make_node(
-            "DequantizeLinear", [weight_name, f"{weight_name}_step"], [inputs[1]], axis=1
-        ),
+        helper.make_node("DequantizeLinear", stored, [inputs[1]], axis=1),
         helper.make_node("Gemm", inputs, [f"{output}_exact"], name=node.name),
         *edit.rounding(f"{output}_exact", output, given, name=output),
     ]
