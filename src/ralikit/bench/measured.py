@@ -110,10 +110,10 @@ def _whole(value: object, key: str) -> int:
 
 
 def _nodes(value: object) -> dict[str, int]:
-    good = isinstance(value, dict) and 0 < len(value) <= 8
-    if not good or not all(
+    nodes = value if isinstance(value, dict) else {}
+    if not 0 < len(nodes) <= 8 or not all(
         _NAME.match(name) and type(count) is int and 0 < count < 1_000_000
-        for name, count in value.items()  # type: ignore[union-attr,attr-defined]
+        for name, count in nodes.items()
     ):
         raise DeviceError("the device does not say which provider ran how many kernels")
-    return dict(value)  # type: ignore[arg-type,call-overload]
+    return {str(name): int(count) for name, count in nodes.items()}

@@ -1,4 +1,4 @@
-"""`ralikit bench android` and `ralikit bench ios`: exported files on phones."""
+"""`ralikit bench android`: exported files on attached phones."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ _Device = Annotated[
 
 
 def register(bench: typer.Typer) -> None:
-    """Add the commands to `ralikit bench`."""
+    """Add the command to `ralikit bench`."""
     bench.command()(android)
-    bench.command()(ios)
 
 
 def android(
@@ -60,23 +59,5 @@ def android(
         for record in bench_android(
             plan, adb=bridge, command=command_line(), progress=tell, warn=warn
         ):
-            keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
-
-
-def ios(
-    out: _Out = Path("records.jsonl"),
-    mode: _Mode = "rapid",
-    device: _Device = None,
-    project: Annotated[Path, typer.Option(help="The demo's folder.")] = Path("ios_demo"),
-) -> None:
-    """Run the iOS demo's benchmark test on attached iPhones; needs a Mac with Xcode."""
-    from ralikit.bench.ios import IosPlan, bench_ios
-    from ralikit.bench.modes import mode_named
-    from ralikit.cli.bench import keep_record, warn
-
-    plan = IosPlan(project=project, mode=mode_named(mode), udids=tuple(device or ()))
-    with progress() as tell:
-        for record in bench_ios(plan, progress=tell, warn=warn):
             keep_record(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
