@@ -15,6 +15,7 @@ from ralikit.cli import app
 from ralikit.errors import UsageError
 from ralikit.report.bench import sections
 from ralikit.report.brief import srcc_interval
+from ralikit.report.choice import label
 from ralikit.report.compare import regressions
 from ralikit.report.page import NOT_MEASURED, Table, html, markdown
 
@@ -219,7 +220,7 @@ def test_the_report_begins_with_a_verdict_for_each_target() -> None:
     fp32 = replace(made_up_record(run="one", **one), model=model)
     int8 = replace(_slower(fp32, 0.25), model=field_replace(model, precision="int8"))
     elsewhere = replace(_slower(int8, 9.0), run="two", time="2026-01-09T00:00:00Z")
-    onnx, tflite, coreml = sections([*records, fp32, int8, elsewhere])[0].text
+    onnx, tflite, coreml, coreai = sections([*records, fp32, int8, elsewhere])[0].text
     assert onnx.startswith("ONNX: made-up in int8, 3.0 MB.")
     assert "It takes 0.25 (0." in onnx
     assert "for 95 % of them and within 0.5 for all; their order is kept (SRCC 0.9991)" in onnx
@@ -228,6 +229,7 @@ def test_the_report_begins_with_a_verdict_for_each_target() -> None:
         "(ralikit bench parity REFERENCE FILE... --photos DIR --out records.jsonl)."
     )
     assert coreml.startswith("Core ML: not measured")
+    assert coreai.startswith("Core AI: not measured")
     (lost, *_) = sections([records[2]])[0].text
     assert lost == "ONNX: no file keeps the order of photos (SRCC 0.9989 at best)."
     assert sections([made_up_record()])[0].title == "Every file at a glance"
@@ -267,3 +269,23 @@ def test_columns_without_a_figure_become_a_sentence() -> None:
     assert table.conditions == ("Not measured of any file: y.",)
     whole = Table(title="t", columns=("file", "y"), rows=(("a", NOT_MEASURED),), fill="do it")
     assert whole.folded().conditions == ("Not measured of any file: y (do it).",)
+
+
+def test_published_figures_are_marked_and_have_a_source() -> None:
+    text = markdown("t", "l", sections([_phone(emulated=False)]))
+    assert "Published, not measured here" in text
+    assert "| MobileNetV2 1.0, 8-bit weights and activations | iPhone 15 Pro | 0.2 ms |" in text
+
+
+def test_without_a_phone_the_report_says_which_command_fills_the_table() -> None:
+    assert "ralikit bench android FILE" in markdown("t", "l", sections([made_up_record()]))
+
+
+def test_core_ai_in_its_own_runtime_needs_no_suffix() -> None:
+    record = made_up_record()
+    record = replace(
+        record,
+        model=field_replace(record.model, format="coreai"),
+        runtime=field_replace(record.runtime, name="coreai"),
+    )
+    assert label(record) == "made-up coreai int8"

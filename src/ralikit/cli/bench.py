@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.cli import bench_devices
 from ralikit.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _Threads = Annotated[str, typer.Option(help="Thread counts, comma-separated; eac
 
 def register(app: typer.Typer) -> None:
     """Add `bench` to the command line."""
+    bench_devices.register(_bench)
     app.add_typer(_bench, name="bench", help="Measure latency, memory and parity.")
 
 
@@ -59,7 +61,7 @@ def host(
     """Time every file in a process of its own, in interleaved rounds, and read its memory."""
     from ralikit.bench.host import HostPlan, bench_host
 
-    with _photo(photo) as chosen, progress() as tell:
+    with photo_to_time(photo) as chosen, progress() as tell:
         plan = HostPlan(
             files=tuple(files),
             photo=chosen,
@@ -68,8 +70,8 @@ def host(
             backend=backend,
             quick=quick,
         )
-        for record in bench_host(plan, command=_command(), progress=tell, warn=_warn):
-            _keep(out, record)
+        for record in bench_host(plan, command=command_line(), progress=tell, warn=warn):
+            keep_record(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
 
 
@@ -146,8 +148,8 @@ def parity(
         reference=reference, files=tuple(files), photos=chosen, mos=mos, threads=threads
     )
     with progress() as tell:
-        for record in bench_parity(plan, command=_command(), progress=tell):
-            _keep(out, record)
+        for record in bench_parity(plan, command=command_line(), progress=tell):
+            keep_record(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
 
 
@@ -189,8 +191,8 @@ def reasons(
         threads=threads,
     )
     with progress() as tell:
-        for record in bench_reasons(plan, command=_command(), progress=tell):
-            _keep(out, record)
+        for record in bench_reasons(plan, command=command_line(), progress=tell):
+            keep_record(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
 
 
@@ -209,7 +211,7 @@ def teacher(
     """Cost of Q-Insight and of RALI ViT-L/14-336 on this computer, at the same batches."""
     from ralikit.bench.teacher import TeacherPlan, bench_teacher
 
-    with _photo(photo) as chosen, progress() as tell:
+    with photo_to_time(photo) as chosen, progress() as tell:
         plan = TeacherPlan(
             size=size,
             folder=folder,
@@ -218,8 +220,8 @@ def teacher(
             repeats=repeats,
             threads=threads,
         )
-        for record in bench_teacher(plan, command=_command(), progress=tell, warn=_warn):
-            _keep(out, record)
+        for record in bench_teacher(plan, command=command_line(), progress=tell, warn=warn):
+            keep_record(out, record)
     typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
 
 
@@ -232,11 +234,12 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise UsageError(f"whole numbers, comma-separated, are expected, not {text!r}") from error
 
 
-def _command() -> str:
+def command_line() -> str:
+    """The words this process was started with, for records."""
     return shlex.join(["ralikit", *sys.argv[1:]])
 
 
-def _keep(out: Path, record: Record) -> None:
+def keep_record(out: Path, record: Record) -> None:
     """Append a record at once, so that an interrupted run keeps what was finished."""
     from ralikit.bench.records import append
     from ralikit.report.bench import describe
@@ -245,12 +248,13 @@ def _keep(out: Path, record: Record) -> None:
     typer.echo(describe(record))
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
+    """Say on stderr what is not as it should be."""
     typer.echo(f"ralikit: warning: {message}", err=True)
 
 
 @contextmanager
-def _photo(photo: Path | None) -> Iterator[Path]:
+def photo_to_time(photo: Path | None) -> Iterator[Path]:
     """The photo to time, or a 12-megapixel JPEG rendered for as long as the bench runs."""
     from ralikit.bench.photos import rendered_jpeg
 

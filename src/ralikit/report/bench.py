@@ -10,7 +10,6 @@ from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
 from ralikit.report.brief import brief
 from ralikit.report.choice import (
-    FILL_DEVICE,
     FILL_HOST,
     FILL_PARITY,
     FILL_TEACHER,
@@ -20,6 +19,7 @@ from ralikit.report.choice import (
     ratio_between,
     ratio_text,
 )
+from ralikit.report.devices import device_section
 from ralikit.report.page import (
     NOT_MEASURED,
     Photo,
@@ -79,7 +79,7 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
         _parity_section(records, photos),
         _teacher_section(records),
         _reasons_section(records),
-        _device_section(records),
+        device_section(records),
     ]
     return [part for part in parts if part is not None]
 
@@ -327,35 +327,3 @@ def _teacher_table(run: list[Record]) -> Table:
         ),
         fill=FILL_TEACHER,
     )
-
-
-def _device_section(records: Sequence[Record]) -> Section:
-    """Phones and browsers; what ran under emulation is named and kept out."""
-    latency = of_kind(records, "latency")
-    real = [r for r in latency if r.device.kind in {"phone", "browser"} and not r.device.emulated]
-    emulated = [r for r in latency if r.device.emulated]
-    rows = []
-    for record in real:
-        inference = summarise(record.samples["inference_s"])
-        rows.append(
-            (
-                f"{record.device.name} ({record.device.chip}, {record.device.os})",
-                label(record),
-                record.runtime.unit,
-                milliseconds(inference.median),
-                milliseconds(inference.p90),
-                megabytes(record.memory.peak_bytes if record.memory else None),
-                f"{record.state.thermal_before} to {record.state.thermal_after}",
-            )
-        )
-    table = Table(
-        title="Devices",
-        columns=("device", "file", "compute unit", "median", "p90", "peak memory", "thermal state"),
-        rows=tuple(rows) or (("phones", *([NOT_MEASURED] * 6)),),
-        conditions=tuple(
-            f"Left out, since emulated (numerics, never speed): {label(r)} on {r.device.name}."
-            for r in emulated
-        ),
-        fill=FILL_DEVICE,
-    )
-    return Section(title="Phones and browsers", tables=(table,))

@@ -23,7 +23,7 @@ from ralikit.report.choice import (
 )
 from ralikit.report.page import Figure, Section, megabytes, number
 
-_TARGETS = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML"}
+_TARGETS = {"onnx": "ONNX", "tflite": "TFLite", "coreml": "Core ML", "coreai": "Core AI"}
 _KEPT = 0.999
 """SRCC with the reference from which on a file is said to keep the order of photos."""
 _NORMAL = 1.959964
@@ -90,7 +90,7 @@ def _time(one: Sequence[Record], record: Record) -> str:
             f"It takes {ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f}) of float32's time"
             f"{quick} ({timed.device.chip}, one thread)."
         )
-    fill = FILL_DEVICE if record.model.format == "coreml" else FILL_HOST
+    fill = FILL_DEVICE if record.model.format in {"coreml", "coreai"} else FILL_HOST
     return f"Its time beside float32's: not measured ({fill})."
 
 

@@ -11,6 +11,7 @@ from ralikit.bench.stats import Ratio, ratio_of_medians
 FILL_HOST = "ralikit bench host FILE... --out records.jsonl"
 FILL_PARITY = "ralikit bench parity REFERENCE FILE... --photos DIR --out records.jsonl"
 FILL_TEACHER = "ralikit bench teacher --size 7b --batches 1,2,4,8,16 --out records.jsonl"
+FILL_ANDROID = "ralikit bench android FILE... --program ralibench --library libonnxruntime.so"
 FILL_DEVICE = "the benchmark view of the phone app, then ralikit report its records"
 
 
@@ -21,6 +22,7 @@ def label(record: Record) -> str:
         "onnx": "onnxruntime",
         "tflite": "litert",
         "coreml": "coreml",
+        "coreai": "coreai",
         "torch": "torch",
     }.get(model.format, "")
     runtime = record.runtime.name
