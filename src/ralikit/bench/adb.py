@@ -60,9 +60,9 @@ class Adb:
     def devices(self) -> list[Attached]:
         """What is attached, whatever its state."""
         found = []
-        for line in self._call(["devices", "-l"]).decode(errors="replace").splitlines()[1:]:
+        for line in self._call(["devices", "-l"]).decode(errors="replace").splitlines():
             words = line.split()
-            if len(words) < 2 or line.startswith("*"):
+            if len(words) < 2 or line.startswith(("*", "List of ")):  # a server that starts says so
                 continue
             named = dict(word.split(":", 1) for word in words[2:] if ":" in word)
             found.append(
