@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -90,8 +90,10 @@ def bench_android(
     command: str,
     progress: Tell | None = None,
     warn: Callable[[str], None],
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Measure every file on every device; records come as they are finished.
+
+    Closed before its end, it stops the programs on the devices and removes what it put there.
 
     Args:
         plan: What to measure.
