@@ -40,7 +40,7 @@ PUBLISHED = (
         model="MobileCLIP2-S4, image encoder",
         device="iPhone 12 Pro Max",
         milliseconds=19.6,
-        source="MobileCLIP2's README (apple/ml-mobileclip), table of checkpoints",
+        source="MobileCLIP2's table of checkpoints; device as its authors name it",
     ),
 )
 
