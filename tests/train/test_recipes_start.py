@@ -97,6 +97,15 @@ def _sft(recipe: Path, out: Path, model: Path) -> None:
     assert (out / "model" / "ralikit-teacher.json").is_file()
 
 
+def _distil(recipe: Path, out: Path) -> None:
+    changes = ["distil.batch=8", "distil.epochs=0.5", "distil.autocast=off", "distil.chains=2"]
+    changes += ["distil.warmup_steps=0", *_SMALL_VIEWS[:2], "distil.crops.size=64"]
+    photos = str(Path("shared") / "biq2021" / "images")
+    words = ("mini", "--photos", photos, "--recipe", str(recipe), "--out", str(out))
+    _run("distil", *words, *_set(changes))
+    assert read_bundle(out / "bundle").info.name == "small"
+
+
 class _StopError(Exception):
     """The first stage is done."""
 
@@ -139,6 +148,8 @@ def test_it_starts(
     monkeypatch.chdir(workplace)
     if "rows" in values:
         _grid(recipe, out)
+    elif "distil" in values:
+        _distil(recipe, out)
     elif "tower" in values:
         _rali(recipe, values, out)
     elif "sft_from" in values:

@@ -95,6 +95,7 @@ def logistic_pearson(x: Floats, y: Floats, counts: Floats) -> Floats:
     spread = counts @ (curves * curves).T / total - mean**2
     power = (counts @ (y * y))[:, None] / total - target**2
     spread = np.where(spread > 1e-6, spread, np.inf)  # curves flat over the photos drawn
+    power = np.where(power > 1e-6, power, 0.0)  # one photo drawn again and again: rounding is left
     best = np.max(np.abs(cross) / np.sqrt(spread), axis=1).astype(np.float64)
     return np.minimum(_divide(best, np.sqrt(power[:, 0].astype(np.float64))), 1.0)
 

@@ -16,10 +16,10 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image
 from support_docs import ROOT, blocks
 
@@ -75,7 +75,10 @@ def cpp(folder: Path) -> float:
     aar = needed(BUILD / "android/tools/ort/Plugins/Android/onnxruntime.aar", "android")
     with zipfile.ZipFile(aar) as archive:
         archive.extractall(folder, [n for n in archive.namelist() if n.startswith("headers/")])
-    capi = Path(onnxruntime.__file__).parent / "capi"
+    package = find_spec("onnxruntime")
+    if package is None or package.origin is None:
+        raise MissingError("Python's onnxruntime")
+    capi = Path(package.origin).parent / "capi"
     library = max(capi.glob("libonnxruntime.so.*"), default=None)
     if library is None:
         raise MissingError("the C library beside Python's onnxruntime")

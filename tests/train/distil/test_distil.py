@@ -124,7 +124,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     info = BundleInfo(
         name="big",
-        tower=TowerSpec(kind="mobilenet_v2", config={"dim": DIM}),
+        tower=TowerSpec(kind="mobilenet_v2", config=lively_tower(DIM).config()),
         preprocess=Preprocess(size=32, shortest_edge=40, anchors=((0.0, 0.0), (1.0, 1.0))),
         temperature=0.3,
         normalize=True,
@@ -137,9 +137,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_bundle(root / "big", info, tower=tower, head=head, extra=licence)
     start = {k: v.numpy() for k, v in lively_tower().state_dict().items() if "projection" not in k}
     write_safetensors(root / "start.safetensors", start)
+    config = json.dumps(lively_tower(DIM).config()).replace(":", " =")  # as TOML has it
     (root / "small.toml").write_text(f"""
 data_root = {str(root)!r}
-tower = {{ kind = "mobilenet_v2", weights = "start.safetensors", config = {{ dim = {DIM} }} }}
+tower = {{ kind = "mobilenet_v2", weights = "start.safetensors", config = {config} }}
 preprocess = {{ shortest_edge = 36, size = 32 }}
 bundle = {{ name = "small", notice = "Made here." }}
 [distil]
