@@ -1,4 +1,4 @@
-"""Resamples that hold one photo alone have no correlation, whatever float32 leaves of its spread."""
+"""Resamples that hold one photo alone have no correlation, whatever float32 leaves of it."""
 
 from __future__ import annotations
 
