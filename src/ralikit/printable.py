@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 
 
@@ -49,6 +50,12 @@ def error_says(error: BaseException, *, most: int = 300, first_line: bool = Fals
     if first_line:
         text = text.partition("\n")[0]
     return shown(" ".join(text.split()), most=most) or type(error).__name__
+
+
+def counted(reasons: Iterable[str]) -> list[str]:
+    """Each reason once, in the order of their first, with how often where it is more than once."""
+    found = Counter(reasons)
+    return [reason if n == 1 else f"{reason} ({n} times)" for reason, n in found.items()]
 
 
 def listed(names: Iterable[object], *, most: int = 8) -> str:

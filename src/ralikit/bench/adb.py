@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import IO
 
 from ralikit.errors import RalikitError, UsageError
@@ -140,8 +140,6 @@ class Adb:
     def _answer(
         self, process: subprocess.Popen[bytes], words: list[str], seconds: float, most: int
     ) -> bytes:
-        from threading import Timer
-
         what = next((w for w in words if w in {"devices", "push", "shell"}), words[0])
         late: list[bool] = []
 

@@ -32,11 +32,18 @@ from ralikit.train.distil.judge import WithTeacher, judge
 from ralikit.train.distil.recipe import DistilRecipe
 from ralikit.train.distil.teacher import Looker, Said, look_in_parts, teacher_key
 from ralikit.train.distil.training import Distillation, Lessons
-from ralikit.train.rali.align import CHECKPOINT, METRICS, freeze_parameters, ridge
+from ralikit.train.rali.align import (
+    CHECKPOINT,
+    METRICS,
+    freeze_parameters,
+    ridge,
+    start_projection,
+)
 from ralikit.train.rali.features import Embedder, over_views
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.run import open_start
 from ralikit.train.rali.scenes import group_scenes
+from ralikit.train.rali.weights import shipped
 from ralikit.train.world import World, open_world
 
 RECIPE = "recipe.json"
@@ -295,12 +302,7 @@ def _trained(run: _Run, lessons: Lessons, *, resume: bool) -> dict[str, NDArray[
         run.tell(f"distilling, loss {figures['loss']:.3f}", step / steps)
 
     training.run(run.out, resume=resume, progress=told)
-    state = training.average.state_dict()
-    tensors = {name: t.cpu().numpy().astype(np.float16) for name, t in state.items()}
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise TrainingError(f"{name} does not fit into float16: a value is too large")
-    return tensors
+    return shipped(training.average)
 
 
 def _init_projection(run: _Run, lessons: Lessons) -> None:
@@ -321,10 +323,7 @@ def _init_projection(run: _Run, lessons: Lessons) -> None:
     projection = run.tower.projection
     if not isinstance(projection, torch.nn.Linear):
         raise UsageError("projection_init 'ridge' needs a tower that ends in a projection")
-    with torch.no_grad():
-        projection.weight.copy_(torch.from_numpy(weights))
-        if projection.bias is not None:
-            projection.bias.copy_(torch.from_numpy(bias))
+    start_projection(projection, weights, bias)
 
 
 def _student(run: _Run, tensors: dict[str, NDArray[Any]]) -> Looker:

@@ -505,3 +505,13 @@ def ridge(
     gram[np.diag_indices_from(gram)] += strength * np.trace(gram) / len(gram)
     weights = np.linalg.solve(gram, a.T @ (y - mean_y)).T
     return weights, mean_y - weights @ mean_x
+
+
+@torch.no_grad()
+def start_projection(
+    projection: torch.nn.Linear, weights: NDArray[Any], intercept: NDArray[Any]
+) -> None:
+    """Let a projection begin at a regression, (D, F) and (D,); without a bias, at its slopes."""
+    projection.weight.copy_(torch.from_numpy(weights))
+    if projection.bias is not None:
+        projection.bias.copy_(torch.from_numpy(intercept))

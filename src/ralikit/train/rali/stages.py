@@ -32,7 +32,7 @@ from ralikit.model.head import Head
 from ralikit.model.towers import load_weights
 from ralikit.model.towers.base import Tower
 from ralikit.train.rali import end_to_end
-from ralikit.train.rali.align import AlignData, Alignment, ridge
+from ralikit.train.rali.align import AlignData, Alignment, ridge, start_projection
 from ralikit.train.rali.features import Embedder, chain_embeddings
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
@@ -117,10 +117,7 @@ def _init_projection(run: Run, texts: NDArray[np.float32]) -> None:
             f"projection_init 'ridge' needs a tower whose projection is {weights.shape[0]} wide; "
             "set the tower's dim, or projection_init to 'keep'"
         )
-    with torch.no_grad():
-        projection.weight.copy_(torch.from_numpy(weights))
-        if projection.bias is not None:
-            projection.bias.copy_(torch.from_numpy(bias))
+    start_projection(projection, weights, bias)
 
 
 def _check_width(run: Run, texts: NDArray[np.float32]) -> None:

@@ -14,8 +14,8 @@ from ralikit.model.bundle import write_safetensors
 from ralikit.model.towers.base import Tower
 
 
-def write_tower(path: Path, tower: Tower) -> None:
-    """Write a tower's weights in float16, whole or not at all.
+def shipped(tower: Tower) -> dict[str, NDArray[Any]]:
+    """A tower's weights in float16, by name.
 
     Raises:
         TrainingError: If a value is too large for float16.
@@ -26,5 +26,15 @@ def write_tower(path: Path, tower: Tower) -> None:
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise TrainingError(f"{name} does not fit into float16: a value is too large")
+    return tensors
+
+
+def write_tower(path: Path, tower: Tower) -> None:
+    """Write a tower's weights in float16, whole or not at all.
+
+    Raises:
+        TrainingError: If a value is too large for float16.
+    """
+    tensors = shipped(tower)
     with publish(path, overwrite=True) as draft:
         write_safetensors(draft, tensors)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.export.gate.checks import Check, float16_check, layers_check, npu_check
+from ralikit.printable import error_says
 from ralikit.runtimes import Runtime
 
 _STANDARD = ("", "ai.onnx")
@@ -40,7 +41,7 @@ def _graph(onnx: Any, model: Any) -> Check:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        return Check("graph", False, " ".join(str(error).split())[:200])
+        return Check("graph", False, error_says(error, most=200))
     opset = next(o.version for o in model.opset_import if o.domain in _STANDARD)
     count = len(model.graph.node)
     return Check("graph", True, f"{count} standard operators, opset {opset}, on the CPU provider")

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 import onnx
 
+from ralikit.printable import counted
+
 
 def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
@@ -41,10 +43,7 @@ _DYNAMIC = frozenset({"DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"})
 
 def npu_findings(model: onnx.ModelProto) -> list[str]:
     """Why QNN would not take the whole graph: one sentence for each reason, naming operators."""
-    found: dict[str, int] = {}
-    for reason in _reasons(model):
-        found[reason] = found.get(reason, 0) + 1
-    return [reason if n == 1 else f"{reason} ({n} times)" for reason, n in found.items()]
+    return counted(_reasons(model))
 
 
 def _reasons(model: onnx.ModelProto) -> Iterator[str]:

@@ -29,6 +29,7 @@ from ralikit.files import publish, size_bytes
 from ralikit.model.bundle import Bundle
 from ralikit.model.facts import SCHEMA
 from ralikit.photo.views import Filter, Preprocess, make_views
+from ralikit.printable import error_says
 from ralikit.probes import probe_photos
 from ralikit.runtimes.digest import declared
 from ralikit.runtimes.onnx import ERRORS
@@ -132,8 +133,8 @@ def differences(model: onnx.ModelProto, preprocess: Preprocess) -> tuple[int, in
     except ParityError:
         raise
     except ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ExportError(f"ONNX Runtime cannot run the preprocessing graph: {reason}") from error
+        said = error_says(error, most=200)
+        raise ExportError(f"ONNX Runtime cannot run the preprocessing graph: {said}") from error
     return len(photos), levels, differing / values
 
 

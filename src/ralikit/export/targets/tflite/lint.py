@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ralikit.export.targets.tflite.graph import Graph
+from ralikit.printable import counted
 from ralikit.runtimes.litert_engine import Placement
 
 GPU_OPERATORS = frozenset(
@@ -121,11 +122,7 @@ def stored_types(graph: Graph) -> dict[str, str]:
 
 def gpu_findings(graph: Graph) -> list[str]:
     """Why a GPU delegate would leave operators to the processor: one sentence for each reason."""
-    found: dict[str, int] = {}
-    for op in graph.operators:
-        for reason in _reasons(graph, op):
-            found[reason] = found.get(reason, 0) + 1
-    return [reason if n == 1 else f"{reason} ({n} times)" for reason, n in found.items()]
+    return counted(reason for op in graph.operators for reason in _reasons(graph, op))
 
 
 def _reasons(graph: Graph, op: Any) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from ralikit.export.targets.tflite.graph import CONVOLUTIONS, Graph
+from ralikit.printable import counted
 
 
 def _names(words: str) -> frozenset[str]:
@@ -60,11 +61,7 @@ _SMALL = ("int8", "int4")
 
 def npu_findings(graph: Graph) -> list[str]:
     """Why an NPU would not take the whole file: one sentence for each reason, naming operators."""
-    found: dict[str, int] = {}
-    for op in graph.operators:
-        for reason in _reasons(graph, op):
-            found[reason] = found.get(reason, 0) + 1
-    return [reason if n == 1 else f"{reason} ({n} times)" for reason, n in found.items()]
+    return counted(reason for op in graph.operators for reason in _reasons(graph, op))
 
 
 def _reasons(graph: Graph, op: Any) -> Iterator[str]:
