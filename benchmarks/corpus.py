@@ -1,29 +1,21 @@
-"""What scoring a corpus costs: against a plain loop, and against decoding alone; and its memory.
+"""What scoring a corpus costs: against a plain loop, and against decoding alone.
 
-    python benchmarks/corpus.py speed --out benchmarks/results/corpus.jsonl
-    python benchmarks/corpus.py memory --pictures 20000 --out benchmarks/results/corpus.jsonl
+    python benchmarks/corpus.py --out benchmarks/results/corpus.jsonl
 
-`speed` takes turns on the same rendered JPEGs of 512 and of 4032 pixels: a loop over
+It takes turns on the same rendered JPEGs of 512 and of 4032 pixels: a loop over
 ``Scorer.score`` (one thread), decoding alone, the corpus's pool with one process and with one a
 core. Only ratios inside one round compare, so medians are taken over the rounds' ratios. A process
 that is started or a model that is opened is not part of any turn. Processor time counts what the
 workers used, whatever else the computer did meanwhile.
-
-`memory` scores generated pictures by `score_corpus` and reads the resident memory of the command
-and of its workers as it goes.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import shlex
 import statistics
 import sys
-import tarfile
-import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,20 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from ralikit.bench import device
+from ralikit.bench.corpus import corpus_record
 from ralikit.bench.photos import rendered_jpeg
-from ralikit.bench.records import Model, Protocol, RanBy, Record, append
-from ralikit.bench.subjects import open_subject
-from ralikit.config import from_mapping
-from ralikit.corpus import CorpusSettings, score_corpus
+from ralikit.bench.records import Record, append
 from ralikit.corpus.items import Item
 from ralikit.corpus.job import identity_of
 from ralikit.corpus.pool import Pool
 from ralikit.corpus.settings import usable_cores
-from ralikit.model.bundle import SCORER
-from ralikit.models import locate
 from ralikit.photo.views import decode_photo, make_views
 from ralikit.scorer import Scorer, load
 
@@ -123,7 +109,14 @@ def speed(model: str | None, size: str, rounds: int, command: str) -> Record:
                 samples.setdefault(name, []).extend(values)
             print(f"{size}: round {index + 1} of {rounds}", file=sys.stderr, flush=True)
     note = f"rendered JPEG of {width} x {height}, {count} a turn; {os.getloadavg()[0]:.1f} load"
-    return record(model, samples, figures_of(samples, count, cores), rounds, command, note)
+    return corpus_record(
+        model,
+        samples=samples,
+        figures={"what": "speed", "size": size, **figures_of(samples, count, cores)},
+        command=command,
+        note=note,
+        rounds=rounds,
+    )
 
 
 def figures_of(samples: dict[str, list[float]], count: int, cores: int) -> dict[str, Any]:
@@ -150,140 +143,16 @@ def figures_of(samples: dict[str, list[float]], count: int, cores: int) -> dict[
     }
 
 
-def resident(process: int) -> int:
-    """Resident memory of a process, bytes; 0 where it is gone."""
-    try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf(
-            "SC_PAGE_SIZE"
-        )
-    except (OSError, IndexError):
-        return 0
-
-
-def children() -> list[int]:
-    """Processes that this one started."""
-    process = os.getpid()
-    return [
-        int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    ]
-
-
-def write_shards(folder: Path, pictures: int, a_shard: int) -> list[str]:
-    """Tar files of generated pictures of many sizes, every 97th broken."""
-    rng, paths = np.random.default_rng(0), []
-    stock = []
-    for i in range(64):
-        size = int(rng.integers(48, 400)), int(rng.integers(48, 400))
-        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-        out = io.BytesIO()
-        coarse.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG" if i % 4 else "PNG")
-        stock.append((out.getvalue(), "jpg" if i % 4 else "png"))
-    for start in range(0, pictures, a_shard):
-        paths.append(str(folder / f"{start:08d}.tar"))
-        with tarfile.open(paths[-1], "w") as archive:
-            for i in range(start, min(start + a_shard, pictures)):
-                data, ending = stock[int(rng.integers(len(stock)))]
-                data = data[: len(data) // 2] if i % 97 == 0 else data
-                header = tarfile.TarInfo(f"{i:08d}.{ending}")
-                header.size = len(data)
-                archive.addfile(header, io.BytesIO(data))
-    return paths
-
-
-def memory(model: str | None, pictures: int, a_shard: int, command: str) -> Record:
-    """One record: resident memory while a corpus is scored."""
-    ours, theirs, done = [], [], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(1.0):
-            ours.append(resident(os.getpid()))
-            theirs.append(max((resident(child) for child in children()), default=0))
-
-    with tempfile.TemporaryDirectory(prefix="ralikit-corpus-") as name:
-        folder = Path(name)
-        paths = write_shards(folder, pictures, a_shard)
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
-            result = score_corpus(
-                CorpusSettings(
-                    source="webdataset", paths=tuple(paths), out=folder / "out", model=model
-                )
-            )
-        finally:
-            done.set()
-            watcher.join()
-    # The first quarter opens the models; flat is: the last one is where the second one was.
-    samples: dict[str, list[float]] = {
-        "command_bytes": [float(v) for v in ours],
-        "largest_worker_bytes": [float(v) for v in theirs],
-    }
-    figures = {
-        "pictures": result.pictures,
-        "errors": result.errors,
-        "seconds": result.seconds,
-        **{f"{name}_{part}": value for name, values in samples.items()
-           for part, value in quarters(values).items()},
-    }  # fmt: skip
-    note = f"generated pictures of 48 to 400 pixels, {a_shard} a shard, every 97th cut off"
-    return record(model, samples, figures, 1, command, note)
-
-
-def quarters(values: list[float]) -> dict[str, float]:
-    """Medians of the second and of the last quarter of a series, and its highest value."""
-    quarter = max(1, len(values) // 4)
-    return {
-        "second_quarter": statistics.median(values[quarter : 2 * quarter] or values),
-        "last_quarter": statistics.median(values[-quarter:]),
-        "highest": max(values),
-    }
-
-
-def record(
-    model: str | None,
-    samples: dict[str, list[float]],
-    figures: dict[str, Any],
-    rounds: int,
-    command: str,
-    note: str,
-) -> Record:
-    """A record of this computer."""
-    path = locate(model)
-    path = path / SCORER if path.is_dir() else path
-    subject = open_subject(path, backend="auto", threads=1)
-    name, _, version = subject.runtime.name.partition(" ")
-    return Record(
-        kind="corpus",
-        run=f"corpus-{device.now()}",
-        time=device.now(),
-        commit=device.commit(),
-        model=from_mapping(Model, subject.model),
-        device=device.host(),
-        runtime=RanBy(name=name, version=version, unit="cpu", threads=1),
-        protocol=Protocol(
-            quick=False, rounds=rounds, warmups=1, cooldown_s=0.0, command=command, note=note
-        ),
-        samples=samples,
-        figures=figures,
-    )
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("speed", "memory"))
     parser.add_argument("--model", help="default: the bundled one")
     parser.add_argument("--out", type=Path, required=True, help="record file (.jsonl)")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--sizes", default=",".join(SIZES))
-    parser.add_argument("--pictures", type=int, default=20_000)
-    parser.add_argument("--shard", type=int, default=1000)
     words = parser.parse_args()
     command = shlex.join(["python", "benchmarks/corpus.py", *sys.argv[1:]])
-    if words.what == "memory":
-        made = [memory(words.model, words.pictures, words.shard, command)]
-    else:
-        made = [speed(words.model, size, words.rounds, command) for size in words.sizes.split(",")]
+    made = [speed(words.model, size, words.rounds, command) for size in words.sizes.split(",")]
     append(words.out, made)
     for one in made:
         print(one.protocol.note)
