@@ -43,7 +43,7 @@ def write_tar(path: Path, members: Iterable[tuple[tarfile.TarInfo, bytes]]) -> P
     return path
 
 
-def settings(source: Source, out: Path, *paths: Path, **more: Any) -> CorpusSettings:
+def settings(source: Source, out: Path | str, *paths: Path | str, **more: Any) -> CorpusSettings:
     """Settings with two processes."""
     words = tuple(str(path) for path in paths)
     return CorpusSettings(source=source, paths=words, out=out, **{"processes": 2, **more})

@@ -9,7 +9,7 @@ import tomllib
 from packaging.requirements import Requirement
 from support_docs import ROOT
 
-LEFT_OUT = {"vllm", "docs"}  # extras of environments of their own
+LEFT_OUT = {"vllm", "docs", "s3"}  # extras of environments of their own
 
 
 def normal(name: str) -> str:

@@ -21,6 +21,7 @@ _ADDS = {
     "teacher": "trains and asks the vision-language teacher",
     "vllm": "describes photos at scale (GPU only)",
     "corpus": "scores tar and Parquet shards into Parquet files",
+    "s3": "reads a corpus from S3 and writes its rows there",
     "ray": "scores a corpus on a Ray cluster",
     "hub": "fetches published weights",
     "tensorboard": "shows training curves",

@@ -191,7 +191,7 @@ def test_shards_are_found_in_one_order(tmp_path: Path) -> None:
         ("webdataset", "none.tar", DataError, "there is no such file or folder"),
         ("webdataset", "empty", UsageError, "no .tar or .tar.gz or .tgz file in"),
         ("parquet", "empty", UsageError, "no .parquet file in"),
-        ("parquet", "s3://bucket/x", UsageError, "is an address: only files are read"),
+        ("parquet", "http://host/x", UsageError, "http:// is none of s3://"),
         ("parquet", "a\0b", DataError, "there is no such file or folder"),
         ("folder", "empty", UsageError, "no photo found"),
     ],

@@ -19,15 +19,16 @@ From = Annotated[
     typer.Option(
         "--from",
         help="Score a corpus into --out: webdataset (.tar, .tar.gz), parquet (a column of "
-        "pictures) or folder.",
-        metavar="webdataset|parquet|folder",
+        "pictures) or folder; paths may be s3://BUCKET/PREFIX, which may also stand here.",
+        metavar="webdataset|parquet|folder|ADDRESS",
         rich_help_panel=_PANEL,
     ),
 ]
 Out = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Folder for the rows, one file a shard; the same command goes on after a stop.",
+        help="Folder for the rows (or s3://BUCKET/PREFIX), one file a shard; the same command goes "
+        "on after a stop.",
         metavar="DIR",
         rich_help_panel=_PANEL,
     ),
@@ -71,7 +72,7 @@ Ray = Annotated[
 
 
 def settings_of(
-    source: str | None, out: Path | None, kind: str | None, **given: object
+    source: str | None, out: str | None, kind: str | None, **given: object
 ) -> CorpusSettings | None:
     """Settings from the words of a command line; None where they ask for no corpus.
 
@@ -79,6 +80,8 @@ def settings_of(
         UsageError: If words for a corpus stand without ``--from``, or the other way round.
     """
     from ralikit.corpus import CorpusSettings
+    from ralikit.corpus.shards import source_at
+    from ralikit.corpus.stores import check_address
     from ralikit.errors import UsageError
 
     options = {"out": out, "format": kind, **{n: given[n] for n in _CORPUS_ONLY}}
@@ -89,6 +92,10 @@ def settings_of(
                     f"--{name} is for a corpus; say --from webdataset, parquet or folder"
                 )
         return None
+    if "://" in source:
+        check_address(source)
+        given["paths"] = (source, *given["paths"])  # type: ignore[misc]
+        source = source_at(source)
     if out is None:
         raise UsageError("--from writes files: name their folder with --out DIR")
     if kind not in (None, "parquet"):
@@ -97,7 +104,8 @@ def settings_of(
         if given[name]:
             raise UsageError(f"--{name} does not go with --from: {_PHOTOS_ONLY[name]}")
     settings = {n: given[n] for n in (*_CORPUS_ONLY, "paths", "model")}
-    return CorpusSettings(source=source, out=out, **settings)  # type: ignore[arg-type]
+    place = out if "://" in out else Path(out)
+    return CorpusSettings(source=source, out=place, **settings)  # type: ignore[arg-type]
 
 
 _CORPUS_ONLY = ("processes", "image", "key", "ray")

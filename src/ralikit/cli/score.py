@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from ralikit.errors import PhotoError
     from ralikit.scorer import Score, Scorer
 
-Photos = Annotated[
-    list[str],
-    typer.Argument(help="Photos, folders (searched to the bottom) or patterns.", metavar="PHOTO"),
-]
+_PHOTOS = typer.Argument(
+    help="Photos, folders (searched to the bottom) or patterns.", metavar="PHOTO"
+)
+Photos = Annotated[list[str], _PHOTOS]
+PhotosOrNone = Annotated[list[str] | None, _PHOTOS]
 Model = Annotated[
     Path | None,
     typer.Option(
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    photos: Photos,
+    photos: PhotosOrNone = None,
     model: Model = None,
     threads: Threads = None,
     as_json: AsJson = False,
@@ -67,7 +68,7 @@ def score(
         source,
         out,
         kind,
-        paths=tuple(photos),
+        paths=tuple(photos or []),
         model=None if model is None else str(model),
         processes=processes,
         image=image,
@@ -80,7 +81,7 @@ def score(
         corpus.score_corpus(settings, as_json=as_json)
         return
     _one_format(as_json, as_csv)
-    found, failures = find(photos)
+    found, failures = find(photos or [])
     scorer = load_scorer(model, threads)
     writer: output.Writer
     if as_json:

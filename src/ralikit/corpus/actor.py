@@ -118,7 +118,7 @@ class ShardScorer:
         items = read_shard(shard, job.settings, base=job.base, left_out=left_out)
         said: dict[str, Any] = {"name": shard.name, "rows": 0, "errors": 0, "failure": ""}
         try:
-            with row_file(job.target(shard), job.provenance_of_shard(shard)) as writer:
+            with row_file(job.output, shard.name, job.provenance_of_shard(shard)) as writer:
                 for item in items:
                     writer.add(self._scorer.score([item]))
                 writer.finish(left_out)

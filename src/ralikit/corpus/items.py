@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ralikit.errors import BundleError, MissingExtraError, PhotoError
+from ralikit.corpus.stores import Store
+from ralikit.errors import BundleError, DataError, MissingExtraError, PhotoError
 from ralikit.photo.decode import PhotoLike
 from ralikit.printable import one_line, printable, shown
 from ralikit.scorer import Score, Scorer
@@ -18,6 +19,14 @@ class Span:
     path: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True)
+class Remote:
+    """An object in a store: whoever scores it fetches it, not whoever finds it."""
+
+    address: str
+    most: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +42,7 @@ class Item:
     """
 
     key: str
-    picture: Path | Span | PhotoLike | None
+    picture: Path | Span | Remote | PhotoLike | None
     share: float = 0.0
     size: int = 0
     error: str | None = None
@@ -86,7 +95,9 @@ def _said(error: Exception) -> str:
     return shown(f"{type(error).__name__}: {one_line(str(error))}", most=200)
 
 
-def _opened(picture: Path | Span | PhotoLike) -> PhotoLike:
+def _opened(picture: Path | Span | Remote | PhotoLike) -> PhotoLike:
+    if isinstance(picture, Remote):
+        return _fetched(picture)
     if not isinstance(picture, Span):
         return picture
     try:
@@ -97,6 +108,16 @@ def _opened(picture: Path | Span | PhotoLike) -> PhotoLike:
         raise PhotoError(f"its archive cannot be read: {error.strerror or error}") from error
     if len(data) < picture.size:
         raise PhotoError("its archive became shorter while it was read")
+    return data
+
+
+def _fetched(picture: Remote) -> bytes:
+    try:
+        data = Store(picture.address).get(most=picture.most + 1)
+    except DataError as error:
+        raise PhotoError(str(error).removeprefix(f"{printable(picture.address)} ")) from error
+    if len(data) > picture.most:
+        raise PhotoError(f"has over {picture.most:,} bytes")
     return data
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ralikit import __version__
+from ralikit.corpus.outputs import Output, output_of
 from ralikit.corpus.parquet import provenance_of
 from ralikit.corpus.settings import CorpusSettings
 from ralikit.corpus.shards import Shard
-from ralikit.drafts import DRAFT, only_writer, sweep
-from ralikit.errors import DataError, RalikitError, UsageError
-from ralikit.files import read_json, sha256_path, to_json, write_text
+from ralikit.errors import DataError, UsageError
+from ralikit.files import sha256_path, to_json
 from ralikit.models import resolve
 from ralikit.printable import shown
 from ralikit.scorer import Scorer
@@ -44,9 +44,10 @@ class Job:
         """What a shard's output says of itself, JSON-ready."""
         return {**self.provenance, "shard": {"input": shard.input, "digest": shard.digest}}
 
-    def target(self, shard: Shard) -> Path:
-        """Where a shard's rows go."""
-        return self.base / self.settings.out / shard.name
+    @property
+    def output(self) -> Output:
+        """Where rows go, a file a shard, of the shard's name."""
+        return output_of(self.settings.out, self.base)
 
 
 def identity_of(scorer: Scorer, model: str | None) -> dict[str, str]:
@@ -94,21 +95,22 @@ def opened_folder(job: Job, shards: tuple[Shard, ...]) -> Iterator[tuple[Shard, 
         DataError: If one of its files is not whole.
         RalikitError: If another process writes there, or it cannot be written.
     """
-    folder = job.base / job.settings.out
-    manifest = folder / MANIFEST
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with only_writer(manifest):
-            sweep(folder)
-            said = _said(job, shards)
-            if manifest.exists():
-                _check_same(folder, read_json(manifest), said)
-            else:
-                _check_empty(folder)
-                write_text(manifest, to_json(said), overwrite=False)
-            yield tuple(shard for shard in shards if not _done(job, shard))
-    except OSError as error:
-        raise RalikitError(f"cannot write {folder}: {error.strerror or error}") from error
+    output = job.output
+    with output.opened(MANIFEST):
+        said, there = _said(job, shards), set(output.names())
+        if MANIFEST in there:
+            _check_same(output, output.read_json(MANIFEST), said)
+        elif there:
+            raise UsageError(
+                f"{output} holds {shown(min(there))} and no {MANIFEST}: it was not made by this "
+                "command; choose a new folder"
+            )
+        else:
+            output.write_text(MANIFEST, to_json(said))
+        for shard in shards:
+            if shard.name in there:
+                _check_done(job, shard)
+        yield tuple(shard for shard in shards if shard.name not in there)
 
 
 def _said(job: Job, shards: tuple[Shard, ...]) -> dict[str, Any]:
@@ -121,36 +123,29 @@ def _said(job: Job, shards: tuple[Shard, ...]) -> dict[str, Any]:
     }
 
 
-def _check_empty(folder: Path) -> None:
-    for entry in folder.iterdir():
-        if not entry.name.startswith(DRAFT):
-            raise UsageError(
-                f"{folder} holds {shown(entry.name)} and no {MANIFEST}: it was not made by this "
-                "command; choose a new folder"
-            )
-
-
-def _check_same(folder: Path, there: Any, ours: dict[str, Any]) -> None:
+def _check_same(output: Output, there: Any, ours: dict[str, Any]) -> None:
     """Refuse a folder that another command began.
 
     Raises:
         UsageError: Saying what differs.
     """
     if not isinstance(there, dict) or there.get("schema") != SCHEMA:
-        raise UsageError(f"{folder / MANIFEST} is of another schema than {SCHEMA}; choose a folder")
+        raise UsageError(
+            f"{output.place(MANIFEST)} is of another schema than {SCHEMA}; choose a folder"
+        )
     if there.get("model") != ours["model"]:
         raise UsageError(
-            f"{folder} holds scores of {_model_in_words(there.get('model'))}, not of "
+            f"{output} holds scores of {_model_in_words(there.get('model'))}, not of "
             f"{_model_in_words(ours['model'])}; choose another folder, or that model"
         )
     if there.get("settings") != ours["settings"]:
         raise UsageError(
-            f"{folder} was begun with {shown(str(there.get('settings')))}, not with "
+            f"{output} was begun with {shown(str(there.get('settings')))}, not with "
             f"{ours['settings']}; choose another folder, or the same options"
         )
     if there.get("shards") != ours["shards"]:
         raise UsageError(
-            f"{folder} holds scores of other inputs{_first_difference(there, ours)}; choose "
+            f"{output} holds scores of other inputs{_first_difference(there, ours)}; choose "
             "another folder, or pass the same paths as before"
         )
 
@@ -173,14 +168,11 @@ def _first_difference(there: dict[str, Any], ours: dict[str, Any]) -> str:
     return f" ({len(ours['shards']):,} shards now, {len(theirs):,} before)"
 
 
-def _done(job: Job, shard: Shard) -> bool:
-    target = job.target(shard)
-    if not target.exists():
-        return False
+def _check_done(job: Job, shard: Shard) -> None:
+    target = job.output.place(shard.name)
     said, _ = provenance_of(target)
     if (
         said.get("model") != job.model
         or said.get("shard") != job.provenance_of_shard(shard)["shard"]
     ):
         raise DataError(f"{target} holds other scores than its folder says; remove it")
-    return True

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ralikit.corpus.items import Item, Row
-from ralikit.drafts import OLD, draft_folder, flush, rename_over
+from ralikit.corpus.outputs import Output
+from ralikit.corpus.stores import is_address, opened
 from ralikit.errors import DataError, RalikitError
 from ralikit.extras import require
 from ralikit.files import parse_json, to_json
@@ -27,11 +28,13 @@ many times the largest value."""
 _GROUP = 8192  # rows of an output's row groups
 
 
-def read_parquet(path: Path, *, image: str | None, key: str | None, most: int) -> Iterator[Item]:
+def read_parquet(
+    path: Path | str, *, image: str | None, key: str | None, most: int
+) -> Iterator[Item]:
     """Every row's picture, in the file's order.
 
     Args:
-        path: The file.
+        path: The file, or its address in an object store.
         image: Column of the pictures' bytes, plain or the ``bytes`` of a structure (as Hugging Face
             stores pictures; its ``path`` is never followed); None: `_image_column`.
         key: Column of the rows' names, texts or whole numbers; None: ``key`` or ``__key__``, else
@@ -45,9 +48,15 @@ def read_parquet(path: Path, *, image: str | None, key: str | None, most: int) -
     pa, pq = _pyarrow()
     where = printable(path)
     try:
-        with pq.ParquetFile(
-            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
-        ) as file:
+        with (
+            opened(path) as (stream, _),
+            pq.ParquetFile(
+                stream if is_address(path) else path,
+                buffer_size=1 << 20,
+                pre_buffer=False,
+                page_checksum_verification=True,
+            ) as file,
+        ):
             schema = file.schema_arrow
             pictures = _image_column(pa, schema, image, where)
             names = _key_column(pa, schema, key, where)
@@ -184,8 +193,13 @@ class RowWriter:
 
 
 @contextmanager
-def row_file(target: Path, provenance: Mapping[str, Any]) -> Iterator[RowWriter]:
-    """A Parquet file that gets its name after the block, if it was finished: whole, on the disk.
+def row_file(output: Output, name: str, provenance: Mapping[str, Any]) -> Iterator[RowWriter]:
+    """A Parquet file that gets its name after the block, if it was finished: whole, or not there.
+
+    Args:
+        output: Where to.
+        name: Its name there.
+        provenance: What it says of itself.
 
     Raises:
         RalikitError: If it cannot be written.
@@ -193,19 +207,20 @@ def row_file(target: Path, provenance: Mapping[str, Any]) -> Iterator[RowWriter]
     _, pq = _pyarrow()
     schema = row_schema()
     try:
-        with draft_folder(target.parent) as workdir:
-            draft = workdir / target.name
+        with output.drafts() as workdir:
+            draft = workdir / name
             with pq.ParquetWriter(draft, schema, compression="zstd", store_schema=False) as writer:
                 rows = RowWriter(writer, schema, provenance)
                 yield rows
             if rows.finished:
-                flush(draft)
-                rename_over(draft, target, aside=workdir / OLD)
+                output.publish(draft)
     except OSError as error:
-        raise RalikitError(f"cannot write {target}: {error.strerror or error}") from error
+        raise RalikitError(
+            f"cannot write {output.place(name)}: {error.strerror or error}"
+        ) from error
 
 
-def provenance_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def provenance_of(path: Path | str) -> tuple[dict[str, Any], dict[str, Any]]:
     """What an output says of itself: its provenance, and its counts.
 
     Raises:
@@ -213,7 +228,8 @@ def provenance_of(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     pa, pq = _pyarrow()
     try:
-        said = pq.read_metadata(path).metadata or {}
+        with opened(path) as (stream, _):
+            said = pq.read_metadata(stream).metadata or {}
         found = parse_json(said[KEY.encode()]), parse_json(said[COUNTS.encode()])
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(

@@ -146,7 +146,7 @@ def _score_here(
         for chunk, rows in pool.in_order(_chunks(job, shards)):
             if writer is None:
                 said = job.provenance_of_shard(chunk.shard)
-                writer = at_hand.enter_context(row_file(job.target(chunk.shard), said))
+                writer = at_hand.enter_context(row_file(job.output, chunk.shard.name, said))
             writer.add(rows)
             tally.add(len(rows), sum(row.error is not None for row in rows))
             if chunk.failure:

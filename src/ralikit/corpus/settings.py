@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from ralikit.corpus.stores import check_address, is_address
 from ralikit.errors import UsageError
 from ralikit.printable import shown
 
@@ -21,8 +22,8 @@ class CorpusSettings:
     Attributes:
         source: ``"webdataset"`` (tar files), ``"parquet"`` (files with a column of pictures) or
             ``"folder"`` (picture files, searched to the bottom).
-        paths: Files, or folders of them.
-        out: Folder for the rows, one Parquet file a shard.
+        paths: Files, or folders of them; or addresses in an object store (`ralikit.corpus.stores`).
+        out: Folder for the rows, one Parquet file a shard; or such an address, as text.
         model: As `ralikit.load` takes it.
         processes: Workers of one thread each; None: one a usable core (on Ray: one a CPU).
         image: Column of a Parquet file with the pictures' bytes; None: ``image``, or the only one
@@ -38,7 +39,7 @@ class CorpusSettings:
 
     source: Source
     paths: tuple[str, ...]
-    out: Path
+    out: Path | str
     model: str | None = None
     processes: int | None = None
     image: str | None = None
@@ -60,12 +61,9 @@ class CorpusSettings:
                 raise UsageError(f"{name} must be at least 1, not {value}")
         if self.source != "parquet" and (self.image is not None or self.key is not None):
             raise UsageError(f"columns are named for parquet alone; {self.source} has none")
-        for path in self.paths:
-            if "://" in path:
-                raise UsageError(
-                    f"{shown(path)} is an address: only files are read here; mount or fetch them, "
-                    "or read them with Ray Data and score them with CorpusScorer (docs/corpus.md)"
-                )
+        for place in (*self.paths, self.out):
+            if is_address(place):
+                check_address(str(place))
 
     @property
     def workers(self) -> int:

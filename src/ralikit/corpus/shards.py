@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from ralikit.corpus.items import Item
+from ralikit.corpus.items import Item, Remote
 from ralikit.corpus.parquet import read_parquet
-from ralikit.corpus.settings import CorpusSettings
+from ralikit.corpus.settings import CorpusSettings, Source
+from ralikit.corpus.stores import Store, is_address
 from ralikit.corpus.tar import SUFFIXES_GZIP, SUFFIXES_PLAIN, read_tar
 from ralikit.errors import DataError, UsageError
 from ralikit.files import sha256_bytes
 from ralikit.photo.find import find_photos
+from ralikit.photo.formats import SUFFIXES
 from ralikit.printable import listed, printable
 
 _SUFFIXES = {"webdataset": (*SUFFIXES_PLAIN, *SUFFIXES_GZIP), "parquet": (".parquet",)}
@@ -53,39 +56,75 @@ def find_shards(settings: CorpusSettings, *, warn: Callable[[str], None]) -> tup
     """
     if settings.source == "folder":
         return _of_pictures(settings, warn)
-    files = [file for path in settings.paths for file in _files(path, settings.source, warn)]
+    suffixes, files = _SUFFIXES[settings.source], dict[str, int]()
+    for path in settings.paths:
+        if is_address(path):
+            files |= _objects(path, suffixes)
+        else:
+            files |= {file: _size(file) for file in _files(path, settings.source, warn)}
     if not files:
-        raise UsageError(
-            f"no {' or '.join(_SUFFIXES[settings.source])} file in {listed(settings.paths)}"
-        )
-    unique = list(dict.fromkeys(files))
+        raise UsageError(f"no {' or '.join(suffixes)} file in {listed(settings.paths)}")
     return tuple(
         Shard(
             name=f"{number:05d}-{_plain(file)}.parquet",
             files=(file,),
             input=printable(file),
-            digest=_digest([file]),
+            digest=_digest({file: size}),
         )
-        for number, file in enumerate(unique)
+        for number, (file, size) in enumerate(files.items())
     )
 
 
+def source_at(address: str) -> Source:
+    """What a corpus in an object store consists of, by its objects' endings.
+
+    Raises:
+        DataError: If nothing is there, or it cannot be listed.
+        UsageError: If there is nothing to score, or of several kinds.
+    """
+    found, kinds = _objects(address, ("",)), {**_SUFFIXES, "folder": tuple(SUFFIXES)}
+    there = [k for k, s in kinds.items() if any(name.lower().endswith(s) for name in found)]
+    if len(there) != 1:
+        said = f"holds {' and '.join(there)}" if there else "holds nothing to score"
+        raise UsageError(f"{printable(address)} {said}; say which: --from KIND {address}")
+    return cast(Source, there[0])
+
+
 def _of_pictures(settings: CorpusSettings, warn: Callable[[str], None]) -> tuple[Shard, ...]:
-    found = find_photos(list(settings.paths), on_error=lambda error: warn(str(error)), on_skip=warn)
-    step = settings.shard_pictures
+    found: dict[str, int] = {}
+    local = [path for path in settings.paths if not is_address(path)]
+    if local:
+        photos = find_photos(local, on_error=lambda error: warn(str(error)), on_skip=warn)
+        found = {file: _size(file) for file in map(os.fspath, photos)}
+    for path in settings.paths:
+        if is_address(path):
+            found |= _objects(path, tuple(SUFFIXES))
+    if not found:
+        raise UsageError(f"no photo in {listed(settings.paths)}")
+    names, step = list(found), settings.shard_pictures
     shards = []
-    for number, start in enumerate(range(0, len(found), step)):
-        files = tuple(os.fspath(path) for path in found[start : start + step])
+    for number, start in enumerate(range(0, len(names), step)):
+        files = tuple(names[start : start + step])
         first, last = printable(files[0]), printable(files[-1])
         shards.append(
             Shard(
                 name=f"{number:05d}.parquet",
                 files=files,
                 input=first if len(files) == 1 else f"{first} to {last}",
-                digest=_digest(files),
+                digest=_digest({file: found[file] for file in files}),
             )
         )
     return tuple(shards)
+
+
+def _objects(address: str, suffixes: tuple[str, ...]) -> dict[str, int]:
+    """Objects of these endings, with their sizes."""
+    found = Store(address).found()
+    if not found:
+        raise DataError(f"{printable(address)}: there is no such object or prefix")
+    if list(found) == [address] and not address.lower().endswith(suffixes):
+        raise UsageError(f"{printable(address)} does not end in {' or '.join(suffixes)}")
+    return {name: size for name, size in found.items() if name.lower().endswith(suffixes)}
 
 
 def _files(path: str, source: str, warn: Callable[[str], None]) -> list[str]:
@@ -134,8 +173,8 @@ def _plain(file: str) -> str:
     return _ODD.sub("_", name[: -len(suffix)]).strip(".")[:_LONGEST] or "shard"
 
 
-def _digest(files: Sequence[str]) -> str:
-    return sha256_bytes("".join(f"{printable(f)}\0{_size(f)}\n" for f in files).encode())
+def _digest(files: Mapping[str, int]) -> str:
+    return sha256_bytes("".join(f"{printable(f)}\0{n}\n" for f, n in files.items()).encode())
 
 
 def _size(file: str) -> int:
@@ -161,10 +200,15 @@ def read_shard(
     """
     if settings.source == "folder":
         return (
-            Item(key=printable(file), picture=base / file, share=(i + 1) / len(shard.files))
+            Item(
+                key=printable(file),
+                picture=Remote(file, settings.picture_bytes) if is_address(file) else base / file,
+                share=(i + 1) / len(shard.files),
+            )
             for i, file in enumerate(shard.files)
         )
-    path = base / shard.files[0]
+    file = shard.files[0]
+    path = file if is_address(file) else base / file
     if settings.source == "webdataset":
         return read_tar(path, most=settings.picture_bytes, left_out=left_out)
     return read_parquet(path, image=settings.image, key=settings.key, most=settings.picture_bytes)

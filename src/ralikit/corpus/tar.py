@@ -13,9 +13,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ralikit.corpus.items import Item, Span
+from ralikit.corpus.stores import is_address, opened
 from ralikit.errors import DataError
 from ralikit.photo.formats import SUFFIXES
 from ralikit.printable import printable, shown
@@ -57,28 +58,30 @@ class _Checked(tarfile.TarInfo):
         return made
 
 
-def read_tar(path: Path, *, most: int, left_out: Counter[str]) -> Iterator[Item]:
+def read_tar(path: Path | str, *, most: int, left_out: Counter[str]) -> Iterator[Item]:
     """Every picture of a tar file, in its order.
 
-    Pictures of a plain tar file come as their places in it, those of a compressed one as bytes.
+    Pictures of a plain tar file come as their places in it, those of a compressed one and of one in
+    an object store as bytes.
 
     Args:
-        path: The file; one that ends in ``.tar.gz`` or ``.tgz`` is unpacked on the way.
+        path: The file, or its address; one that ends in ``.tar.gz`` or ``.tgz`` is unpacked on the
+            way.
         most: Bytes a picture may have.
         left_out: Counts members that are no pictures, by what they are.
 
     Raises:
         DataError: If the file cannot be read to its end.
     """
-    packed = path.name.lower().endswith(SUFFIXES_GZIP)
+    packed, remote = str(path).lower().endswith(SUFFIXES_GZIP), is_address(path)
+    mode = "r|gz" if packed else "r|" if remote else "r:"
+    place = None if packed or remote else str(path)
     try:
-        size = max(1, path.stat().st_size)
-        with path.open("rb") as stream, _archive(stream, packed=packed) as archive:
+        with opened(path) as (stream, size), _archive(stream, mode) as archive:
             for member in _members(archive):
                 key = _key(member, left_out)
                 if key is not None:
-                    place = None if packed else str(path)
-                    share = min(1.0, stream.tell() / size)
+                    share = min(1.0, stream.tell() / max(1, size))
                     yield _item(archive, member, key, place, most=most, share=share)
     except (_DamagedError, *_ERRORS) as error:
         said = getattr(error, "strerror", None) or shown(str(error)) or type(error).__name__
@@ -87,10 +90,8 @@ def read_tar(path: Path, *, most: int, left_out: Counter[str]) -> Iterator[Item]
         ) from error
 
 
-def _archive(stream: IO[bytes], *, packed: bool) -> tarfile.TarFile:
-    if packed:
-        return tarfile.open(fileobj=stream, mode="r|gz", tarinfo=_Checked)
-    return tarfile.open(fileobj=stream, mode="r:", tarinfo=_Checked)
+def _archive(stream: IO[bytes], mode: Any) -> tarfile.TarFile:
+    return tarfile.open(fileobj=stream, mode=mode, tarinfo=_Checked)
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
