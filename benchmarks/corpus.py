@@ -1,6 +1,6 @@
 """What scoring a corpus costs: against a plain loop, and against decoding alone.
 
-    python benchmarks/corpus.py --out benchmarks/results/corpus.jsonl
+    python benchmarks/corpus.py speed --out benchmarks/results/corpus.jsonl
 
 It takes turns on the same rendered JPEGs of 512 and of 4032 pixels: a loop over
 ``Scorer.score`` (one thread), decoding alone, the corpus's pool with one process and with one a
@@ -112,7 +112,7 @@ def speed(model: str | None, size: str, rounds: int, command: str) -> Record:
     return corpus_record(
         model,
         samples=samples,
-        figures={"what": "speed", "size": size, **figures_of(samples, count, cores)},
+        figures=figures_of(samples, count, cores),
         command=command,
         note=note,
         rounds=rounds,
@@ -146,6 +146,7 @@ def figures_of(samples: dict[str, list[float]], count: int, cores: int) -> dict[
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("speed",))  # memory and kills have scripts of their own
     parser.add_argument("--model", help="default: the bundled one")
     parser.add_argument("--out", type=Path, required=True, help="record file (.jsonl)")
     parser.add_argument("--rounds", type=int, default=9)

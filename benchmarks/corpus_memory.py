@@ -4,7 +4,7 @@
     python benchmarks/corpus_memory.py --pictures 100000 --ray local --out …
 
 Generated JPEGs of 64 to 96 pixels, no two alike, in tar shards, every 97th cut off, scored by
-`ralikit score --from webdataset` in processes of its own. The model is made here: a shallow
+`ralikit score --from webdataset` in processes of its own. The model is a shallow
 MobileNetV2 with random weights, so that minutes are enough and reading, decoding and writing are
 most of the work. Processes share pages, so their sum counts some twice.
 """
@@ -28,49 +28,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ralikit.bench.corpus import corpus_record, growth
+from ralikit.bench.corpus import corpus_record, growth, shallow_model
 from ralikit.bench.records import Record, append
 
 EDGES = (64, 96)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 1, 2), (6, 48, 2, 2))
-
-
-def make_model(folder: Path) -> Path:
-    """A bundle that scores without torch: one view of 64 pixels, seven blocks, random weights."""
-    import torch
-    from torch import nn
-
-    from ralikit.export.bundle_scorer import with_scorer
-    from ralikit.model.bundle import BundleInfo, TowerSpec, write_bundle
-    from ralikit.model.head import Head
-    from ralikit.model.towers.mobilenet_v2 import MobileNetV2
-    from ralikit.photo.views import Preprocess
-
-    torch.manual_seed(0)
-    tower = MobileNetV2(dim=8, stages=_STAGES, features=128).eval()
-    for module in tower.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    head = Head(
-        pca_mean=np.zeros(8),
-        pca_components=np.eye(8)[:4],
-        pca_scale=np.ones(8),
-        centroids=np.eye(4),
-        scores=np.linspace(1, 5, 4),
-        temperature=1.0,
-        normalize=True,
-    )
-    info = BundleInfo(
-        name="shallow-random",
-        tower=TowerSpec(kind=tower.kind, config=tower.config(), weights="random"),
-        preprocess=Preprocess(size=64, shortest_edge=64, anchors=((0.5, 0.5),)),
-        temperature=1.0,
-        licence="No one's: random numbers.",
-        notice="Random weights, to measure cost. Its scores mean nothing.",
-    )
-    state = {name: value.half().numpy() for name, value in tower.state_dict().items()}
-    return with_scorer(write_bundle(folder, info, tower=state, head=head)).root
 
 
 def write_shards(folder: Path, pictures: int, a_shard: int) -> None:
@@ -131,7 +93,7 @@ def memory(model: str | None, pictures: int, a_shard: int, ray: str | None, comm
     """One record."""
     with tempfile.TemporaryDirectory(prefix="ralikit-corpus-") as name:
         folder = Path(name)
-        model, out = model or str(make_model(folder / "model")), folder / "out"
+        model, out = model or str(shallow_model(folder / "model")), folder / "out"
         (folder / "in").mkdir()
         write_shards(folder / "in", pictures, a_shard)
         words = [sys.executable, "-m", "ralikit", "score", "--from", "webdataset"]
@@ -139,7 +101,6 @@ def memory(model: str | None, pictures: int, a_shard: int, ray: str | None, comm
         words += ["--ray", ray] if ray else []
         samples, said = watched(words, out)
         figures = {
-            "what": "memory",
             "route": f"Ray, {ray}" if ray else "processes of this computer",
             **{name: said[name] for name in ("shards", "pictures", "errors", "seconds")},
             **{key: growth(values) for key, values in samples.items() if key != "shards"},

@@ -22,7 +22,7 @@ from ralikit.models import resolve
 from ralikit.photo.decode import PhotoLike
 from ralikit.photo.fingerprint import photo_fingerprint
 from ralikit.photo.views import decode_photo, make_views
-from ralikit.runtimes import Runtime, checked_reasons, checked_score, open_runtime
+from ralikit.runtimes import Processor, Runtime, checked_reasons, checked_score, open_runtime
 
 _AHEAD = 2
 """Photos decoded before they are needed: enough to keep inference busy, few enough for memory."""
@@ -280,33 +280,43 @@ def _doubts(width: int, height: int, views: NDArray[np.uint8]) -> tuple[str, ...
     return ()
 
 
-def load(model: str | Path | None = None, *, threads: int | None = None) -> Scorer:
+def load(
+    model: str | Path | None = None,
+    *,
+    threads: int | None = None,
+    processor: Processor = "cpu",
+) -> Scorer:
     """Load a scorer.
 
     Args:
         model: A bundle folder, an exported file, or the name of a model that comes with the
             package, e.g. ``"mini"`` (a path of that name goes first); None: the default one.
         threads: Threads of one inference; None leaves the runtime's default.
+        processor: What computes: ``"cpu"``, or ``"cuda"`` or ``"tensorrt"`` of an ONNX Runtime that
+            has them (.onnx files, and bundles that carry one). A GPU's scores are not the CPU's to
+            the last digit.
 
     Raises:
-        UsageError: If there is no such model, or its kind is unknown.
+        UsageError: If there is no such model, its kind is unknown, or the processor is not there.
         BundleError: If it is incomplete or altered.
         MissingExtraError: If its runtime is not installed.
     """
     found = resolve(model)
     if found.kind == "bundle":
-        return Scorer(_bundle_runtime(read_bundle(found.path), threads))
+        return Scorer(_bundle_runtime(read_bundle(found.path), threads, processor))
     if found.kind == "teacher":
         raise UsageError(f"{found.path} is no bundle: it has no {MANIFEST}")
-    return Scorer(open_runtime(found.path, threads=threads))
+    return Scorer(open_runtime(found.path, threads=threads, processor=processor))
 
 
-def _bundle_runtime(bundle: Bundle, threads: int | None) -> Runtime:
+def _bundle_runtime(bundle: Bundle, threads: int | None, processor: Processor) -> Runtime:
     if bundle.scorer is not None:
-        runtime = open_runtime(bundle.scorer, threads=threads)
+        runtime = open_runtime(bundle.scorer, threads=threads, processor=processor)
         if runtime.facts.model.bundle != bundle.hash:
             raise BundleError(f"{bundle.scorer} was made from another bundle; export it again")
         return runtime
+    if processor != "cpu":
+        raise UsageError(f"{bundle.root} carries no scorer.onnx for {processor}; export one")
     try:
         torch = require("torch", extra="export", job=f"Scoring with {bundle.root}")
     except MissingExtraError as error:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support_corpus import Deadly, contents, member, picture, rows_of, settings, write_tar
+from support_docs import script
 from support_scorer import brightness_bundle, reasoned_file
 
 from ralikit.corpus import score_corpus
@@ -28,6 +27,7 @@ from ralikit.scorer import load
 pa = pytest.importorskip("pyarrow", reason="the extra 'corpus' is not installed")
 pq = pytest.importorskip("pyarrow.parquet")
 
+KILLS = script("benchmarks/corpus_kills.py")
 BROKEN = b"\xff\xd8\xff\xe0 nothing more"
 
 
@@ -208,67 +208,22 @@ def command(paths: list[Path], out: Path, model: str, *words: str) -> list[str]:
     ]  # fmt: skip
 
 
-def children(process: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
-
-
-def gone(process: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return True
-
-
-def killed_until_done(tmp_path: Path, model: str, kills: int, seed: int) -> None:
-    """Kill -9 at random moments, and in the end have what an undisturbed run writes."""
-    shared = {f"{i:03d}": picture(i, (300, 200)) for i in range(25)}
-    paths = [
-        write_tar(tmp_path / f"{s}.tar", (member(f"{s}-{k}.png", d) for k, d in shared.items()))
-        for s in range(8)
-    ]
-    whole, out = tmp_path / "whole", tmp_path / "out"
-    start = time.monotonic()
-    subprocess.run(command(paths, whole, model), check=True, capture_output=True)
-    usual = time.monotonic() - start
-    rng, ended, moments = random.Random(seed), 0, []
-    for _ in range(kills):
-        process = subprocess.Popen(
-            command(paths, out, model), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        moment = rng.uniform(0.2, 1.0) * usual
-        time.sleep(moment)
-        workers = children(process.pid)
-        process.kill()
-        ended += process.wait() == 0
-        moments.append((round(moment, 2), len(list(out.glob("*.parquet")))))
-        deadline = time.monotonic() + 20
-        while not all(map(gone, workers)):
-            assert time.monotonic() < deadline, "its processes outlive it"
-            time.sleep(0.05)
-        for file in out.glob("*.parquet"):  # whole, or not there
-            assert pq.read_table(file).num_rows == 25
-        if ended:  # begin anew, so that every kill finds work
-            ended = 0
-            for file in out.iterdir():
-                file.unlink()
-    print(f"kills (seconds, shards there): {moments}")
-    subprocess.run(command(paths, out, model), check=True, capture_output=True)
-    assert contents(out) == contents(whole)
-    keys = Counter(row["key"] for row in rows_of(out))
-    assert keys == Counter(f"{s}-{k}" for s in range(8) for k in shared)
+def assert_nothing_is_lost(tmp_path: Path, model: str, kills: int, seed: int) -> None:
+    found = KILLS.killed_until_done(tmp_path, model, kills=kills, seed=seed)
+    print(found)
+    assert found["kills"] == kills
+    assert found["midway"] > 0
+    assert (found["rows"], found["lost"], found["doubled"]) == (200, 0, 0)
+    assert found["same_bytes"]
 
 
 def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, model: str) -> None:
-    killed_until_done(tmp_path, model, kills=2, seed=0)
+    assert_nothing_is_lost(tmp_path, model, kills=2, seed=0)
 
 
 @pytest.mark.slow
 def test_kill_9_twenty_times(tmp_path: Path, model: str) -> None:
-    killed_until_done(tmp_path, model, kills=20, seed=1)
+    assert_nothing_is_lost(tmp_path, model, kills=20, seed=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -281,17 +236,19 @@ def test_signals_end_it_tidily(tmp_path: Path, model: str, number: signal.Signal
     words[2] = program + words[2]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while len(children(process.pid)) < 3 and time.monotonic() < deadline:  # two, and the tracker
+    while (
+        len(KILLS.children(process.pid)) < 3 and time.monotonic() < deadline
+    ):  # two, and the tracker
         time.sleep(0.05)
     time.sleep(0.5)
-    workers = children(process.pid)
+    workers = KILLS.children(process.pid)
     process.send_signal(number)
     said = process.communicate(timeout=60)
     word = "interrupted" if number == signal.SIGINT else "stopped by SIGTERM"
     assert (process.returncode, *said) == (128 + number, "", f"ralikit: {word}\n")
     assert sorted(contents(out)) == [MANIFEST]
     time.sleep(0.2)
-    assert all(map(gone, workers))
+    assert all(map(KILLS.gone, workers))
 
 
 def test_two_may_not_write_one_folder(tmp_path: Path, model: str) -> None:

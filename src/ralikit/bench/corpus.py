@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,51 @@ from ralikit.bench import device
 from ralikit.bench.records import Model, Protocol, RanBy, Record
 from ralikit.bench.subjects import open_subject
 from ralikit.config import from_mapping
-from ralikit.model.bundle import SCORER
+from ralikit.model.bundle import SCORER, BundleInfo, TowerSpec, write_bundle
+from ralikit.model.head import Head
 from ralikit.models import locate
+from ralikit.photo.views import Preprocess
 
+_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 1, 2), (6, 48, 2, 2))
 _WARM = 0.25
 """Share of a run that opens models and fills pools: what grows there says nothing."""
+
+
+def shallow_model(folder: Path) -> Path:
+    """Make a bundle that scores in a millisecond: a view of 64 pixels, six blocks, random weights.
+
+    Scoring needs no torch, making it does.
+    """
+    import torch
+    from torch import nn
+
+    from ralikit.export.bundle_scorer import with_scorer
+    from ralikit.model.towers.mobilenet_v2 import MobileNetV2
+
+    torch.manual_seed(0)
+    tower = MobileNetV2(dim=8, stages=_STAGES, features=128).eval()
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    head = Head(
+        pca_mean=np.zeros(8),
+        pca_components=np.eye(8)[:4],
+        pca_scale=np.ones(8),
+        centroids=np.eye(4),
+        scores=np.linspace(1, 5, 4),
+        temperature=1.0,
+        normalize=True,
+    )
+    info = BundleInfo(
+        name="shallow-random",
+        tower=TowerSpec(kind=tower.kind, config=tower.config(), weights="random"),
+        preprocess=Preprocess(size=64, shortest_edge=64, anchors=((0.5, 0.5),)),
+        temperature=1.0,
+        licence="No one's: random numbers.",
+        notice="Random weights, to measure cost. Its scores mean nothing.",
+    )
+    state = {name: value.half().numpy() for name, value in tower.state_dict().items()}
+    return with_scorer(write_bundle(folder, info, tower=state, head=head)).root
 
 
 def corpus_record(
@@ -32,8 +73,8 @@ def corpus_record(
     Args:
         model: As `ralikit.load` takes it.
         samples: Raw values by name.
-        figures: What was made of them; ``figures["what"]`` says which of the report's tables they
-            belong to: ``"speed"``, ``"memory"`` or ``"kills"``.
+        figures: What was made of them: ``pictures_per_s`` and more of speed, ``all_bytes`` and more
+            of memory, ``kills`` and more of kills (docs/records.md).
         command: What repeats it.
         note: What was scored.
         rounds: Interleaved rounds.

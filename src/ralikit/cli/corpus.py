@@ -61,6 +61,14 @@ Key = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="What computes: cpu (default), or ONNX Runtime's cuda or tensorrt.",
+        metavar="cpu|cuda|tensorrt",
+        rich_help_panel=_PANEL,
+    ),
+]
 Ray = Annotated[
     str | None,
     typer.Option(
@@ -104,11 +112,12 @@ def settings_of(
         if given[name]:
             raise UsageError(f"--{name} does not go with --from: {_PHOTOS_ONLY[name]}")
     settings = {n: given[n] for n in (*_CORPUS_ONLY, "paths", "model")}
+    settings["processor"] = settings.pop("device") or "cpu"
     place = out if "://" in out else Path(out)
     return CorpusSettings(source=source, out=place, **settings)  # type: ignore[arg-type]
 
 
-_CORPUS_ONLY = ("processes", "image", "key", "ray")
+_CORPUS_ONLY = ("processes", "image", "key", "device", "ray")
 _PHOTOS_ONLY = {
     "csv": "its rows go into files",
     "threads": "every process has one; set --processes",
@@ -152,5 +161,5 @@ def _print(result: CorpusResult, settings: CorpusSettings) -> None:
         + (f"; {before:,} shards were there already" if before else "")
         + (f"; {missing:,} cannot be read" if missing else "")
     )
-    pattern = shlex.quote(f"{printable(settings.out)}/*.parquet")
+    pattern = shlex.quote(f"{printable(settings.out).rstrip('/')}/*.parquet")
     typer.echo(f"rows: {pattern}")

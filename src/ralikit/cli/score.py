@@ -53,6 +53,7 @@ def score(
     processes: corpus.Processes = None,
     image: corpus.Image = None,
     key: corpus.Key = None,
+    device: corpus.Device = None,
     ray: corpus.Ray = None,
 ) -> None:
     """Score photos: higher is better, on the model's scale (the bundled model's is 1 to 5).
@@ -73,6 +74,7 @@ def score(
         processes=processes,
         image=image,
         key=key,
+        device=device,
         ray=ray,
         csv=as_csv,
         threads=threads,

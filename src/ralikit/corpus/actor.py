@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from ralikit.photo.decode import PhotoLike
+    from ralikit.runtimes import Processor
 
 
 class CorpusScorer:
@@ -31,11 +32,19 @@ class CorpusScorer:
         model: As `ralikit.load` takes it.
         image: Column of a batch with the pictures: files' bytes, or uint8 arrays (H, W, 3).
         key: Column with their names.
+        processor: As `ralikit.load` takes it; actors that ask Ray for a share of a GPU name it.
     """
 
-    def __init__(self, model: str | None = None, *, image: str = "image", key: str = "key") -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        image: str = "image",
+        key: str = "key",
+        processor: Processor = "cpu",
+    ) -> None:
         self.image, self.key = image, key
-        self._scorer = load(model, threads=1)
+        self._scorer = load(model, threads=1, processor=processor)
         self.identity = identity_of(self._scorer, model)
 
     def __call__(self, batch: Any) -> pa.Table:

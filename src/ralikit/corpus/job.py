@@ -75,6 +75,7 @@ def make_job(settings: CorpusSettings, scorer: Scorer) -> Job:
             "schema": SCHEMA,
             "ralikit": __version__,
             "runtime": scorer.runtime.name,
+            "unit": scorer.runtime.unit,
             "model": model,
             "licence": scorer.licence,
             "scale": scale,

@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 from ralikit.corpus.items import Item, Row
 from ralikit.corpus.worker import AHEAD, serve
 from ralikit.errors import BundleError, RalikitError
+from ralikit.runtimes import Processor
 
 _WINDOW = 2
 """Finished and unfinished pieces kept for each that the workers may have: bounds memory."""
@@ -74,10 +75,17 @@ class Pool(Generic[P]):
         model: As `ralikit.load` takes it.
         identity: What the model must be (`ralikit.corpus.job.identity_of`).
         count: How many.
+        processor: What computes.
     """
 
-    def __init__(self, model: str | None, identity: dict[str, str], count: int) -> None:
-        self._model, self._identity = model, identity
+    def __init__(
+        self,
+        model: str | None,
+        identity: dict[str, str],
+        count: int,
+        processor: Processor = "cpu",
+    ) -> None:
+        self._model, self._identity, self._processor = model, identity, processor
         self._count = count
         self._workers: list[_Worker[P]] = []
         self._again: deque[_Part[P]] = deque()
@@ -185,7 +193,9 @@ class Pool(Generic[P]):
     def _started(self) -> _Worker[P]:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self._model), daemon=True)
+        process = context.Process(
+            target=serve, args=(theirs, self._model, self._processor), daemon=True
+        )
         process.start()
         theirs.close()  # so that its end is seen here
         return _Worker(process, ours)

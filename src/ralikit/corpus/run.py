@@ -117,7 +117,7 @@ def score_corpus(
         require(module, extra=extra, job="Scoring a corpus")
     start = time.perf_counter()
     shards = find_shards(settings, warn=warn)
-    job = make_job(settings, load(settings.model, threads=1))
+    job = make_job(settings, load(settings.model, threads=1, processor=settings.processor))
     with opened_folder(job, shards) as missing:
         tally = Tally(len(missing), progress or (lambda _what, _done: None))
         if missing and settings.ray is not None:
@@ -140,7 +140,7 @@ def _score_here(
     job: Job, shards: tuple[Shard, ...], tally: Tally, *, warn: Callable[[str], None]
 ) -> None:
     settings = job.settings
-    pool: Pool[_Chunk] = Pool(settings.model, job.model, settings.workers)
+    pool: Pool[_Chunk] = Pool(settings.model, job.model, settings.workers, settings.processor)
     with ExitStack() as at_hand, pool:
         writer: RowWriter | None = None
         for chunk, rows in pool.in_order(_chunks(job, shards)):

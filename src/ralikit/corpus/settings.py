@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from ralikit.corpus.stores import check_address, is_address
 from ralikit.errors import UsageError
 from ralikit.printable import shown
+from ralikit.runtimes import PROCESSORS, Processor
 
 Source = Literal["webdataset", "parquet", "folder"]
 SOURCES: tuple[str, ...] = get_args(Source)
@@ -31,6 +32,7 @@ class CorpusSettings:
         key: Column with the rows' names; None: ``key`` or ``__key__``, else the row's number.
         shard_pictures: Pictures of a folder that make one shard.
         picture_bytes: A picture's file may have so many bytes; a larger one is a row with an error.
+        processor: What computes, as `ralikit.load` takes it; every process opens the model there.
         ray: Address of a Ray cluster, as ``ray.init`` takes it; None: processes on this computer.
 
     Raises:
@@ -46,6 +48,7 @@ class CorpusSettings:
     key: str | None = None
     shard_pictures: int = 1000
     picture_bytes: int = 1 << 28
+    processor: Processor = "cpu"
     ray: str | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +62,15 @@ class CorpusSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} must be at least 1, not {value}")
+        if self.processor not in PROCESSORS:
+            raise UsageError(
+                f"a corpus is scored on {', '.join(PROCESSORS)}, not {shown(str(self.processor))!r}"
+            )
+        if self.processor != "cpu" and self.ray is not None:
+            raise UsageError(
+                f"--ray scores on CPUs; for {self.processor} on a cluster give CorpusScorer to "
+                "map_batches with num_gpus (docs/corpus.md)"
+            )
         if self.source != "parquet" and (self.image is not None or self.key is not None):
             raise UsageError(f"columns are named for parquet alone; {self.source} has none")
         for place in (*self.paths, self.out):
@@ -77,6 +89,8 @@ class CorpusSettings:
             "image": self.image,
             "key": self.key,
             "picture_bytes": self.picture_bytes,
+            # Folders of the CPU's rows that were begun before there was a choice go on.
+            **({} if self.processor == "cpu" else {"processor": self.processor}),
         }
 
 

@@ -9,11 +9,13 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ralikit.runtimes import Processor
+
 AHEAD = 2
 """Pieces a worker may have: one at work, one that lies ready."""
 
 
-def serve(pipe: Connection, model: str | None) -> None:
+def serve(pipe: Connection, model: str | None, processor: Processor) -> None:
     """Open the model, say which it is, and answer pieces until the pipe closes.
 
     Messages down: lists of `Item`. Up: ``("ready", identity)``, ``("rows", [Row])``,
@@ -25,7 +27,7 @@ def serve(pipe: Connection, model: str | None) -> None:
     try:
         from ralikit.corpus.actor import CorpusScorer
 
-        scorer = CorpusScorer(model)
+        scorer = CorpusScorer(model, processor=processor)
         pipe.send(("ready", scorer.identity))
         pieces: queue.Queue[Any] = queue.Queue(maxsize=AHEAD)
         # Large pieces are taken off the pipe while one is scored, so that their sender never waits.

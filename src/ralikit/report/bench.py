@@ -19,6 +19,7 @@ from ralikit.report.choice import (
     ratio_between,
     ratio_text,
 )
+from ralikit.report.corpus import corpus_section
 from ralikit.report.devices import device_section
 from ralikit.report.page import (
     NOT_MEASURED,
@@ -79,6 +80,7 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
         _parity_section(records, photos),
         _teacher_section(records),
         _reasons_section(records),
+        corpus_section(of_kind(records, "corpus")),
         device_section(records),
     ]
     return [part for part in parts if part is not None]

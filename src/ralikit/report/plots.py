@@ -33,15 +33,16 @@ def lines(
     y_label: str,
     caption: str,
     x_ticks: Sequence[str] | None = None,
+    markers: bool = True,
 ) -> Figure:
-    """Lines with markers, one a series, named at the right or in a legend."""
+    """Lines, with markers or without, one a series, named in a legend."""
     figure, axes = _axes(x_label, y_label)
     for index, (name, (x, y)) in enumerate(series.items()):
         axes.plot(
             x,
             y,
             color=COLOURS[index % len(COLOURS)],
-            marker=_MARKERS[index % len(_MARKERS)],
+            marker=_MARKERS[index % len(_MARKERS)] if markers else "",
             markersize=5,
             linewidth=1.6,
             linestyle=("-", "--")[index // len(COLOURS) % 2],

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ralikit.errors import BundleError, UsageError
 from ralikit.extras import require_installed
 from ralikit.model.facts import Facts
+from ralikit.printable import shown
 
 if TYPE_CHECKING:
     from ralikit.runtimes.mil.ranges import Ranges
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 Views = NDArray[np.uint8]
 Outputs = dict[str, NDArray[np.float32]]
 Many = Callable[[Sequence[Views]], list[float]]
+Processor = Literal["cpu", "cuda", "tensorrt"]
+"""What computes; all but the first are ONNX Runtime's, on an NVIDIA GPU."""
+PROCESSORS: tuple[str, ...] = get_args(Processor)
 
 
 class Observer(Protocol):
@@ -84,7 +88,8 @@ class Backend:
         name: As ``--backend`` takes it.
         format: The files' format, as records name it.
         suffix: What their names end in.
-        module: Has ``open_file(path, *, threads) -> Runtime``.
+        module: Has ``open_file(path, *, threads) -> Runtime``; and ``processor``, where it has more
+            than one.
         stand_in: Another such module, which computes the same files faster, for whoever scores
             hundreds of photos to prove one; "" where `module` is fast enough.
         folder: Whether such an artifact is a folder.
@@ -92,6 +97,7 @@ class Backend:
         needs: Modules that must be installed, looked for before the file is.
         extra: The extra of ralikit that brings them.
         job: What needs them, the start of a sentence.
+        processors: What it can compute on when asked.
     """
 
     name: str
@@ -104,17 +110,26 @@ class Backend:
     needs: tuple[str, ...] = ()
     extra: str = ""
     job: str = ""
+    processors: tuple[str, ...] = ("cpu",)
 
-    def open(self, path: Path, *, threads: int | None = None, to_prove: bool = False) -> Runtime:
+    def open(
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        to_prove: bool = False,
+        processor: Processor = "cpu",
+    ) -> Runtime:
         """Open a file of this backend's suffix.
 
         Args:
             path: The file.
             threads: Threads of the runtime; None leaves its default.
             to_prove: Take the stand-in, where there is one.
+            processor: What shall compute.
 
         Raises:
-            UsageError: If the file has another suffix.
+            UsageError: If the file has another suffix, or nothing here runs it on that processor.
             MissingExtraError: If a library is not installed.
             BundleError: If the file is not one that ralikit wrote.
         """
@@ -125,8 +140,14 @@ class Backend:
         for module in self.needs:
             require_installed(module, extra=self.extra, job=self.job)
         module = self.stand_in if to_prove and self.stand_in else self.module
+        if processor not in self.processors:
+            raise UsageError(
+                f"{self.name} runs {path.name} on {', '.join(self.processors)} alone, not on "
+                f"{shown(str(processor))}: export an .onnx file for a GPU"
+            )
         opener = importlib.import_module(module).open_file
-        return cast(Runtime, opener(path, threads=threads))
+        asked = {} if len(self.processors) == 1 else {"processor": processor}
+        return cast(Runtime, opener(path, threads=threads, **asked))
 
 
 def _waits(path: Path) -> bool:
@@ -138,7 +159,13 @@ def _waits(path: Path) -> bool:
 
 
 BACKENDS: tuple[Backend, ...] = (
-    Backend(name="onnxruntime", format="onnx", suffix=".onnx", module="ralikit.runtimes.onnx"),
+    Backend(
+        name="onnxruntime",
+        format="onnx",
+        suffix=".onnx",
+        module="ralikit.runtimes.onnx",
+        processors=PROCESSORS,
+    ),
     Backend(
         name="litert",
         format="tflite",
@@ -259,7 +286,13 @@ def checked_reasons(
     return flat
 
 
-def open_runtime(path: Path, *, threads: int | None = None, to_prove: bool = False) -> Runtime:
+def open_runtime(
+    path: Path,
+    *,
+    threads: int | None = None,
+    to_prove: bool = False,
+    processor: Processor = "cpu",
+) -> Runtime:
     """Open an exported file with the usual runtime of its suffix.
 
     Args:
@@ -267,9 +300,10 @@ def open_runtime(path: Path, *, threads: int | None = None, to_prove: bool = Fal
         threads: Threads of the runtime; None leaves its default.
         to_prove: For hundreds of photos, take what stands in for a slow runtime; the checks of the
             file's target compare the two.
+        processor: What shall compute.
 
     Raises:
-        UsageError: If the suffix belongs to no runtime.
+        UsageError: If the suffix belongs to no runtime, or to none of that processor.
         MissingExtraError: If the runtime's library is not installed.
         BundleError: If the file is not one that ralikit wrote.
     """
@@ -278,4 +312,4 @@ def open_runtime(path: Path, *, threads: int | None = None, to_prove: bool = Fal
         raise UsageError(
             f"{path} has no runtime: expected {artifacts_in_words()}, or a bundle folder"
         )
-    return backend.open(path, threads=threads, to_prove=to_prove)
+    return backend.open(path, threads=threads, to_prove=to_prove, processor=processor)

@@ -1,8 +1,9 @@
-"""Run an .onnx file with ONNX Runtime on the CPU: the core install's scorer, without torch."""
+"""Run an .onnx file with ONNX Runtime, on the CPU or a GPU: the core's scorer, without torch."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,27 @@ from numpy.typing import NDArray
 from ralikit.errors import BundleError, UsageError
 from ralikit.malloc import large_blocks_mapped, trim
 from ralikit.model.facts import PREPROCESS, Facts, parse_facts
-from ralikit.printable import error_says
-from ralikit.runtimes import Many, Observer, Outputs, Views, check_views, checked_score
+from ralikit.printable import error_says, listed
+from ralikit.runtimes import (
+    Many,
+    Observer,
+    Outputs,
+    Processor,
+    Views,
+    check_views,
+    checked_score,
+)
 from ralikit.runtimes.digest import Digest, checked_meanwhile, refuse_undigested
 from ralikit.runtimes.onnx_file import read_file
 from ralikit.runtimes.onnxruntime_import import ort, state
 
 _LARGE = 50e6  # bytes
+_PROVIDERS: dict[Processor, tuple[str, ...]] = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+"""What a session is offered, the first of which must take it; the others have what that lacks."""
 ERRORS = (
     state.EPFail,
     state.Fail,
@@ -43,16 +58,20 @@ class OnnxRuntime:
     Args:
         path: The file.
         threads: Threads of one inference; None leaves ONNX Runtime's default (one a core).
+        processor: What shall compute; none takes another's place in silence.
 
     Raises:
-        UsageError: If `threads` is below 1.
+        UsageError: If `threads` is below 1, or this installation lacks the processor.
         BundleError: If the file is foreign, damaged, or does not fit its own facts.
     """
 
     observer: Observer | None = None
     many: Many | None = None
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, processor: Processor = "cpu"
+    ) -> None:
+        _refuse_absent(processor)
         if threads is not None and threads < 1:
             raise UsageError(f"threads must be at least 1, not {threads}")
         self.facts, digest = _facts_and_digest(path)
@@ -76,7 +95,8 @@ class OnnxRuntime:
             options.enable_mem_pattern = False
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
         with checked_meanwhile(path, digest):
-            self._session = self._opened(options, large=large)
+            self._session = self._opened(options, _PROVIDERS[processor], large=large)
+        _refuse_fallback(processor, self._session.get_providers())
         self.unit = _unit(self._session.get_providers())
         self._shape = self._checked_shape()
         trim()  # the parsed model, about twice its size; a large photo is decoded next
@@ -109,7 +129,9 @@ class OnnxRuntime:
         except ERRORS as error:
             raise BundleError(f"{self._path} failed: {error_says(error, most=200)}") from error
 
-    def _opened(self, options: ort.SessionOptions, *, large: bool) -> ort.InferenceSession:
+    def _opened(
+        self, options: ort.SessionOptions, providers: Sequence[str], *, large: bool
+    ) -> ort.InferenceSession:
         try:
             # Weights are repacked one by one as a session starts: on the heap, the holes that the
             # originals leave would stay, 0.25 GB for 0.3 GB of weights.
@@ -118,7 +140,7 @@ class OnnxRuntime:
                 return ort.InferenceSession(
                     str(self._path),
                     options,
-                    providers=["CPUExecutionProvider"],
+                    providers=list(providers),
                     enable_fallback=False,
                 )
         except ERRORS as error:
@@ -150,9 +172,11 @@ class OnnxRuntime:
         return shape
 
 
-def open_file(path: Path, *, threads: int | None = None) -> OnnxRuntime:
+def open_file(
+    path: Path, *, threads: int | None = None, processor: Processor = "cpu"
+) -> OnnxRuntime:
     """Open a file, as `ralikit.runtimes.Backend` asks for; errors as in `OnnxRuntime`."""
-    return OnnxRuntime(path, threads=threads)
+    return OnnxRuntime(path, threads=threads, processor=processor)
 
 
 def read_facts(path: Path) -> Facts:
@@ -171,6 +195,25 @@ def _facts_and_digest(path: Path) -> tuple[Facts, Digest | None]:
     facts = parse_facts(file.facts, where=str(path))
     refuse_undigested(facts.written, file.digest, where=path)
     return replace(facts, digested=file.digest is not None), file.digest
+
+
+def _refuse_absent(processor: Processor) -> None:
+    asked, there = _PROVIDERS[processor][0], ort.get_available_providers()
+    if asked not in there:
+        raise UsageError(
+            f"{processor} is {asked}, which onnxruntime {ort.__version__} here lacks (it has "
+            f"{listed(there)}); run: pip uninstall onnxruntime, then: pip install onnxruntime-gpu"
+        )
+
+
+def _refuse_fallback(processor: Processor, took: Sequence[str]) -> None:
+    # ONNX Runtime leaves a provider out that cannot start, and says so in its log alone.
+    asked = _PROVIDERS[processor][0]
+    if took[0] != asked:
+        raise UsageError(
+            f"{processor} is installed and cannot start ({asked}), so {took[0]} would have scored; "
+            "are its libraries and the GPU's driver of versions that fit this onnxruntime?"
+        )
 
 
 def _unit(providers: list[str]) -> str:
