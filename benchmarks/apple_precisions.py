@@ -4,7 +4,7 @@
     python benchmarks/apple_precisions.py score FILES scores.jsonl --meta LABELS.csv --root IMAGES \
         --mos-range 0,1 --split test --dataset biq2021-test
     python benchmarks/apple_precisions.py apple FILES scores.jsonl --meta ... --photos 2
-    python benchmarks/apple_precisions.py record FILES scores.jsonl --meta ... --out RECORDS.jsonl
+    python benchmarks/apple_precisions.py record FILES scores.jsonl --meta ... --out RECORD.json
 
 Apple's runtime takes up to 20 s a photo on a computer's CPU. So `score` puts the photos through
 what `ralikit export` compares on hundreds of photos: for either format the evaluator of the saved
@@ -20,8 +20,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,18 +29,16 @@ import torch
 
 from ralikit.bench import device
 from ralikit.bench.parity import figures
-from ralikit.bench.records import Model, Protocol, RanBy, Record, append
-from ralikit.config import from_mapping
 from ralikit.data.metas import MetaSpec, Sample
 from ralikit.evaluate import load_set
 from ralikit.export import pipeline
 from ralikit.export.gate.gate import open_gate
 from ralikit.export.order import order
-from ralikit.files import sha256_path, size_bytes
+from ralikit.files import publish, sha256_path, size_bytes, to_json
 from ralikit.metrics.agreement import agreement
 from ralikit.models import bundled
 from ralikit.photo.views import load_views
-from ralikit.runtimes import Runtime, open_runtime
+from ralikit.runtimes import Runtime, format_of, open_runtime
 from ralikit.runtimes.torch import TorchRuntime
 
 PRECISIONS = ("fp32", "fp16", "int8-weights", "pal6", "pal4", "int4", "w8a8")
@@ -129,59 +125,48 @@ def score(arguments: argparse.Namespace) -> None:
 
 
 def record(arguments: argparse.Namespace) -> None:
-    """One parity record a file, and one of the reference, over the photos that all have scored."""
+    """A row a file, and one of the reference, over the photos that all have scored."""
     found, paths = read_scores(arguments.scores), files(arguments.files)
     samples = labelled(arguments)
     done, scores = columns(samples, found, [REFERENCE, *(path.name for path in paths)])
     mos = np.array([sample.score for sample in done])
-    run_name, made = f"apple-precisions-{device.now()}", []
+    rows = [{"file": REFERENCE, "runtime": f"torch {torch.__version__}", **opinions(scores, mos)}]
     for path in paths:
         runtime = open_runtime(path, to_prove=True)
-        shown = figures(scores[path.name], scores[REFERENCE], mos) | {"reference": REFERENCE}
-        close = agreement(scores[path.name], mos).srcc
-        exact = agreement(scores[REFERENCE], mos).srcc
-        shown |= {
-            "dataset": arguments.dataset,
-            "subset": f"the first {len(done)} of {len(samples)} by the SHA-256 of their names",
-            "srcc_mos_interval": [close.low, close.high],
-            "reference_srcc_mos": exact.value,
-            "reference_srcc_mos_interval": [exact.low, exact.high],
-            **proof_of(path, found),
-        }
-        name, _, version = runtime.name.rpartition(" on ")
-        facts = runtime.facts
-        model = {
-            "name": facts.model.name,
-            "hash": sha256_path(path),
-            "bundle": facts.model.bundle,
-            "format": path.suffix.removeprefix("."),
-            "precision": facts.precision,
-            "size_bytes": size_bytes(path),
-            "weights": facts.model.weights,
-            "input": list(facts.shape),
-        }
-        made.append(
-            Record(
-                kind="parity",
-                run=run_name,
-                time=device.now(),
-                commit=device.commit(),
-                model=from_mapping(Model, model),
-                device=device.host(),
-                runtime=RanBy(name=name, version=version, unit=runtime.unit, threads=1),
-                protocol=Protocol(
-                    quick=False,
-                    rounds=1,
-                    warmups=0,
-                    cooldown_s=0.0,
-                    command=shlex.join(["python", *sys.argv]),
-                    note=runtime.note,
-                ),
-                figures=shown,
-            )
+        rows.append(
+            {
+                "file": path.name,
+                "target": format_of(path),
+                "precision": runtime.facts.precision,
+                "bytes": size_bytes(path),
+                "sha256": sha256_path(path),
+                "runtime": runtime.name,
+                "tools": runtime.facts.written.get("tools"),
+                **figures(scores[path.name], scores[REFERENCE]),
+                **opinions(scores, mos, path.name),
+                **proof_of(path, found),
+            }
         )
-        print(path.name, size_bytes(path), json.dumps(shown), flush=True)
-    append(arguments.out, made)
+        print(rows[-1], flush=True)
+    written = {
+        "what": "drift from the float32 bundle in torch, and agreement with people's scores",
+        "model": arguments.model,
+        "dataset": arguments.dataset,
+        "photos": len(done),
+        "of": len(samples),
+        "which": "the first by the SHA-256 of their names",
+        "machine": device.host().chip,
+        "commit": device.commit(),
+        "rows": rows,
+    }
+    with publish(arguments.out, overwrite=True) as draft:
+        draft.write_text(to_json(written), encoding="utf-8")
+
+
+def opinions(scores: dict[str, Any], mos: Any, name: str = REFERENCE) -> dict[str, Any]:
+    """SRCC of some scores with people's, and its 95 % interval over photos."""
+    close = agreement(scores[name], mos, resamples=1000, seed=0).srcc
+    return {"srcc_mos": close.value, "srcc_mos_interval": [close.low, close.high]}
 
 
 def proof_of(path: Path, scores: dict[str, Row]) -> dict[str, Any]:
