@@ -40,6 +40,7 @@ def _model(name: str, noise: float, *, bad: str = "") -> EvalModel:
         name=name,
         scores=lambda photos: map(score, photos),
         runtime="none 1.0",
+        unit="gpu",
         model={
             "name": name,
             "hash": "0" * 64,
@@ -103,7 +104,11 @@ def test_a_photo_with_two_scores_refuses_the_figure(labelled: MetaSpec) -> None:
 
 def test_a_constant_scorer_is_named(labelled: MetaSpec) -> None:
     flat = EvalModel(
-        name="flat", scores=lambda photos: (3.0 for _ in photos), model={}, runtime="none"
+        name="flat",
+        scores=lambda photos: (3.0 for _ in photos),
+        model={},
+        runtime="none",
+        unit="cpu",
     )
     with pytest.raises(DataError, match="flat on agiqa3k: all 24 predictions are 3"):
         evaluate([flat], [load_set(labelled)], resamples=2)
@@ -143,7 +148,7 @@ def test_a_bundle_is_evaluated_with_the_scores_it_gives(tmp_path: Path) -> None:
     model = library.open_model(str(bundle.root))
     expected = [1 + load(bundle.root).score(p).value / 25 for p in photos]  # 0..100 -> 1..5
     assert list(model.scores(photos)) == pytest.approx(expected)
-    assert (model.name, model.model["bundle"]) == ("tiny", bundle.hash)
+    assert (model.name, model.model["bundle"], model.unit) == ("tiny", bundle.hash, "cpu")
     with pytest.raises(UsageError, match="is no teacher"):
         library.open_model(str(bundle.root), teacher=library.TeacherOptions(seeds=(0,)))
     with pytest.raises(UsageError, match="there is no model"):
@@ -151,7 +156,9 @@ def test_a_bundle_is_evaluated_with_the_scores_it_gives(tmp_path: Path) -> None:
 
 
 def test_a_scorer_that_leaves_photos_out_is_refused(labelled: MetaSpec) -> None:
-    short = EvalModel(name="short", scores=lambda _photos: iter([1.0]), model={}, runtime="none")
+    short = EvalModel(
+        name="short", scores=lambda _photos: iter([1.0]), model={}, runtime="none", unit="cpu"
+    )
     with pytest.raises(DataError, match="short gave 1 scores for the 24 photos of agiqa3k"):
         evaluate([short], [load_set(labelled)], resamples=2)
 
@@ -270,7 +277,9 @@ def test_the_command_prints_writes_and_records(
     with Image.open(out / "agiqa3k_one.png") as plot:
         assert plot.size == (600, 600)
     assert (out / "agiqa3k_one.csv").read_text().startswith("image,score,mos\n0.png,1.0")
-    figures = [r.figures for r in read([log])]
+    written = read([log])
+    assert {r.runtime.unit for r in written} == {"gpu"}  # what the model says, not a guess
+    figures = [r.figures for r in written]
     assert [f["model"] for f in figures] == ["one", "two"]
     assert figures[1]["srcc_difference"]["tie"] is True
     assert {"plcc_raw", "plcc_logistic"} <= set(figures[0])

@@ -72,6 +72,7 @@ class EvalModel:
             a teacher gives no rating.
         model: What a record says of it (`ralikit.bench.records.Model`, without the input).
         runtime: What runs it, name and version.
+        unit: What computes, as records name it (`ralikit.runtimes.Runtime`).
         note: A caveat a reader must see, or "".
     """
 
@@ -79,6 +80,7 @@ class EvalModel:
     scores: Callable[[Iterable[Path]], Iterator[float]]
     model: dict[str, Any]
     runtime: str
+    unit: str
     note: str = ""
 
 
@@ -328,6 +330,7 @@ def open_model(
             "weights": facts.model.weights,
         },
         runtime=scorer.runtime.name,
+        unit=scorer.runtime.unit,
         note=scorer.runtime.note,
     )
 
@@ -391,5 +394,6 @@ def _open_teacher(name: str, asked: TeacherOptions) -> EvalModel:
             "weights": "trained",
         },
         runtime=f"{asked.engine} {version(asked.engine)}",
+        unit=teacher.unit,
         note=f"a teacher: {how}, photos of at most {asking.max_pixels} pixels",
     )

@@ -30,6 +30,7 @@ class _Engine:
     """Says what stands above; None is an answer without a rating."""
 
     name = "told"
+    unit = "cpu"
 
     def answer(self, questions: list[Any], _prompt: Any) -> list[str]:
         said = [RATINGS[q.name][q.seed] for q in questions]

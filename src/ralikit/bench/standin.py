@@ -106,7 +106,7 @@ def make_standin(
     )
     fitting = built_in("calibration", preprocess, photos)
     others = built_in("gate", preprocess, max(8, photos // 6))
-    dummy = _dummy_head(tower.dim)
+    dummy = blank_head(tower.dim)
     folded = Folded(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()
     views = [*fitting.views, *others.views]
     folded = rewrite(folded)
@@ -223,7 +223,8 @@ def fit_standin(embeddings: np.ndarray[Any, np.dtype[np.float64]]) -> Head:
     return fit_head(embeddings.astype(np.float32), scores, settings)
 
 
-def _dummy_head(dim: int) -> Head:
+def blank_head(dim: int) -> Head:
+    """A read-out for a tower of D = `dim` that nobody reads."""
     return Head(
         pca_mean=np.zeros(dim),
         pca_components=np.eye(dim)[:2],

@@ -215,7 +215,7 @@ def records(results: Sequence[EvalResult], *, command: str) -> list[Record]:
                 commit=commit,
                 model=from_mapping(Model, result.model.model),
                 device=host,
-                runtime=RanBy(name=name, version=version, unit="cpu", threads=0),
+                runtime=RanBy(name=name, version=version, unit=result.model.unit, threads=0),
                 protocol=Protocol(
                     quick=False,
                     rounds=1,

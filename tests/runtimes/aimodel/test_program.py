@@ -118,6 +118,29 @@ def test_a_palette_for_a_group_of_channels() -> None:
     assert program.run(np.ones((1, 2), np.uint8))["score"].tolist() == [[3, 7, 40, 50]]
 
 
+def test_what_a_layer_reads_is_rounded_to_int8_and_back() -> None:
+    made = Made(1, 4)
+    halves, shift = made.constant(np.float32(1.6)), made.constant(np.float32(-100))
+    values = made.op("broadcasting_add", 0, shift, shape=(1, 4))
+    zero, least = made.constant(np.int8(0), "si8"), made.constant(np.float32(0))
+    axis = made.constant(np.int32(0), "si32")
+    codes = made.op("quantize", values, halves, zero, least, axis, shape=(1, 4), dtype="si8")
+    back = made.op("dequantize", codes, halves, zero, least, axis, shape=(1, 4))
+    weight = made.constant(np.eye(4, dtype=np.float32))
+    out = made.op("broadcasting_batch_matmul", back, weight, shape=(1, 4))
+    program = made.program(out)
+    # -100, 0, 2 and 155 in steps of 1.6: -62.5 to the even -62, 0, 1.25 to 1, 96.875 to 97.
+    image = np.array([[0, 100, 102, 255]], np.uint8)
+    np.testing.assert_allclose(program.run(image)["score"], [[-99.2, 0, 1.6, 155.2]], rtol=1e-6)
+    assert [w.input_scale for w in program.weights()] == [pytest.approx(1.6)]
+    made.constants[halves] = Constant(np.float32(0.5), "f32", 4)
+    clipped = made.program(out).run(image)["score"]  # codes end at -128 and 127
+    np.testing.assert_allclose(clipped, [[-64, 0, 2, 63.5]], rtol=1e-6)
+    made.constants[halves] = Constant(np.ones(4, np.float32), "f32", 16)
+    with pytest.raises(BundleError, match="steps for channels of what a layer reads"):
+        made.program(out).run(image)
+
+
 def test_float16_is_rounded_and_its_overflow_seen() -> None:
     made = Made(1)
     half = made.op("broadcasting_mul", 0, made.constant(300.3), shape=(1,), dtype="fp16")

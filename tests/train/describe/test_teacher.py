@@ -32,6 +32,7 @@ class Told:
     """A teacher whose answer is a function of photo and seed; some do not parse."""
 
     name = "told"
+    unit = "cpu"
 
     def __init__(self, *, fails: Sequence[int] = ()) -> None:
         self.fails = fails

@@ -23,6 +23,7 @@ class Rater:
     """Rates by seed."""
 
     name = "rater"
+    unit = "gpu"
 
     def __init__(self, ratings: dict[int, str]) -> None:
         self.ratings = ratings
@@ -78,6 +79,7 @@ class Namer:
     """Rates by the photo's name, and counts what it is asked."""
 
     name = "namer"
+    unit = "cpu"
 
     def __init__(self, ratings: dict[str, str]) -> None:
         self.ratings = ratings
@@ -211,7 +213,7 @@ def test_published_teachers_are_fetched_by_name(
     monkeypatch.setattr(vlm, "local_folder", fetched)
     monkeypatch.setattr(scorer, "open_engine", lambda name, asking, **_: Namer({}))
     model = evaluate.open_model("ByteDance/Q-Insight/score_degradation")
-    assert model.name == "ByteDance/Q-Insight/score_degradation"
+    assert (model.name, model.unit) == ("ByteDance/Q-Insight/score_degradation", "cpu")
     assert "12845056 pixels" in model.note
     evaluate.open_model("hub:someone/teacher")
     assert wanted == ["ByteDance/Q-Insight/score_degradation", "someone/teacher"]

@@ -1,4 +1,4 @@
-"""Precisions that mean the same in several targets."""
+"""What several targets share: precisions that mean the same, and how a list of names is written."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ def int4(*, computed: str) -> Precision:
         asks_tower=True,
         limits=limits.NARROW,
     )
+
+
+def names(words: str) -> frozenset[str]:
+    """Operators' names, written with spaces between them: a vendor's list as one reads it."""
+    return frozenset(words.split())

@@ -58,6 +58,24 @@ def _shift_scale(op: Operation, x: Sequence[Tensor]) -> Tensor:
     return scale * (data - first) + second
 
 
+def _quantize(op: Operation, x: Sequence[Tensor]) -> Tensor:
+    # One step for the whole tensor; codes stay floats here, as all values do.
+    values, scale, zero, least = _of_tensor(x)
+    return torch.clamp(torch.round((values - least) / scale) + zero, -128, 127)
+
+
+def _dequantize(op: Operation, x: Sequence[Tensor]) -> Tensor:
+    codes, scale, zero, least = _of_tensor(x)
+    return scale * (codes - zero) + least
+
+
+def _of_tensor(x: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    values, scale, zero, least, _ = x
+    if any(part.numel() != 1 for part in (scale, zero, least)):
+        raise ValueError("steps for channels of what a layer reads are not known here")
+    return values, scale.reshape(()), zero.reshape(()).float(), least.reshape(())
+
+
 def _spread(values: Tensor, shape: torch.Size) -> Tensor:
     for axis, extent in enumerate(shape):
         if values.shape[axis] != extent:
@@ -78,10 +96,12 @@ KERNELS: dict[str, Kernel] = {
     "cast": lambda op, x: x[0],  # its result is made the declared type
     "concat": lambda op, x: torch.cat(list(x[1:]), int(x[0].flatten()[0])),
     "conv2d": _conv2d,
+    "dequantize": _dequantize,
     "exp": lambda op, x: torch.exp(x[0]),
     "gelu": _gelu,
     "lut_to_dense": _palette,
     "pad": _pad,
+    "quantize": _quantize,
     "reduce_mean": lambda op, x: x[0].mean(_whole(x[1]), keepdim=True),
     "reduce_sum": lambda op, x: x[0].sum(_whole(x[1]), keepdim=True),
     "reshape": lambda op, x: x[0].reshape(op.shape),

@@ -36,11 +36,13 @@ class Weight:
         stored: ``"float32"``, ``"float16"``, ``"int8"``, ``"int4"``, ``"pal6"`` and so on.
         size: Bytes of its codes, scales and tables.
         values: As the program restores it, in the torch layer's own axes.
+        input_scale: Step of the int8 values that it is multiplied with; None: they are floats.
     """
 
     stored: str
     size: int
     values: NDArray[np.floating]
+    input_scale: float | None = None
 
 
 class Program:
@@ -114,8 +116,17 @@ class Program:
             if op.kind == "broadcasting_batch_matmul":
                 restored = restored.mT
             stored, size = self._stored(value, made)
-            found.append(Weight(stored, size, np.array(restored.numpy())))
+            step = self._input_scale(op.operands[0], made)
+            found.append(Weight(stored, size, np.array(restored.numpy()), step))
         return found
+
+    def _input_scale(self, value: int, made: Mapping[int, Operation]) -> float | None:
+        while value in made and made[value].kind in _SAME:
+            value = made[value].operands[0]
+        op = made.get(value)
+        if op is None or op.kind != "dequantize":
+            return None
+        return float(self._fixed[MAIN][op.operands[1]])
 
     def _stored(self, value: int, made: Mapping[int, Operation]) -> tuple[str, int]:
         constants = self._main.constants

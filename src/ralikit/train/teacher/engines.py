@@ -116,6 +116,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """The model, as the user named it."""
 
+    @property
+    def unit(self) -> str:
+        """What computes, as records name it: ``"cpu"``, ``"gpu"``, or who chooses and not says."""
+
     def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         """The completions, in the questions' order, without special tokens."""
 
@@ -176,6 +180,11 @@ class TransformersEngine:
     def name(self) -> str:
         """The model, as the user named it."""
         return self._vlm.name
+
+    @property
+    def unit(self) -> str:
+        """See `Engine`."""
+        return "cpu" if self._vlm.device.type == "cpu" else "gpu"
 
     def answer(self, questions: Sequence[Question], prompt: Prompt) -> list[str]:
         """See `Engine`."""
@@ -238,6 +247,8 @@ class _Draw:
 
 class _VllmEngine:
     """A teacher in vLLM, for millions of photos. Not run here: vLLM needs a GPU."""
+
+    unit = "gpu or cpu: vLLM was built for one and does not say"
 
     def __init__(
         self, name: str, asking: Asking, *, vllm: ModuleType, processor: Any, llm: Any

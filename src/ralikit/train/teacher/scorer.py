@@ -92,6 +92,11 @@ class TeacherScorer:
         """The teacher's name."""
         return self._engine.name
 
+    @property
+    def unit(self) -> str:
+        """What computes its answers, as records name it."""
+        return self._engine.unit
+
     def settings(self) -> dict[str, Any]:
         """What the answers depend on, beside the engine's own settings."""
         return {

@@ -11,11 +11,12 @@ from support_coreai import needs_coreai
 from torch import Tensor
 
 from ralikit.errors import BundleError, ParityError
-from ralikit.export.gate.gate import Gate
+from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.pipeline import Exported, export
 from ralikit.export.targets.coreai.graph import Plain
 from ralikit.export.verify import verify
 from ralikit.model.bundle import Bundle
+from ralikit.models import bundled
 from ralikit.runtimes import open_runtime
 from ralikit.runtimes.aimodel import kernels
 from ralikit.scorer import load
@@ -80,3 +81,13 @@ def test_a_stand_in_that_computes_otherwise_is_refused(
     monkeypatch.setitem(kernels.KERNELS, "softmax", lambda op, x: x[0].softmax(-1) * 1.01)
     found = {check.name: check for check in verify(exported.path).checks}
     assert found["Apple's runtime"].passed is False
+
+
+@pytest.mark.slow
+def test_the_whole_of_mini_in_int8_is_within_two_hundredths_of_float(tmp_path: Path) -> None:
+    """The sibling on the tiny scorer is `test_both_runtimes_score_like_the_graph`."""
+    bundle = bundled("mini")
+    gate = open_gate(bundle, count=24)
+    made = export(bundle, target="coreai", precision="int8-weights", out=tmp_path, gate=gate)
+    assert made.parity.photos == 24
+    assert made.parity.p95_drift <= 0.02

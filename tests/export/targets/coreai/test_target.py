@@ -22,7 +22,7 @@ from ralikit.export.targets.coreai import target as coreai
 from ralikit.export.targets.coreai.graph import prepared
 from ralikit.export.targets.coreml import compress
 from ralikit.export.targets.coreml import target as coreml
-from ralikit.export.targets.coreml.schemes import plan
+from ralikit.export.targets.coreml.schemes import Stored, plan
 from ralikit.files import sha256_path
 from ralikit.model.facts import KEY, parse_facts
 from ralikit.model.folded import Folded, with_outputs
@@ -34,7 +34,15 @@ pytestmark = needs_coreai
 
 Files = Callable[[str], Path]
 # As in Core ML's tests: far below what a swapped channel or a wrong scale does.
-DRIFT = {"fp32": 1e-4, "fp16": 0.01, "int8": 0.02, "pal6": 0.05, "pal4": 0.3, "int4": 0.2}
+DRIFT = {
+    "fp32": 1e-4,
+    "fp16": 0.01,
+    "int8": 0.02,
+    "pal6": 0.05,
+    "pal4": 0.3,
+    "int4": 0.2,
+    "w8a8": 0.1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +89,8 @@ def test_types_are_read_back_and_the_codes_are_core_mls(file: Files, precision: 
     for name, weight in stored.items():
         np.testing.assert_array_equal(named[name].values, weight.values().astype(np.float32))
         assert named[name].size == weight.size
+        assert named[name].input_scale == weight.input_scale
+    assert any(w.input_scale for w in named.values()) == (precision == "w8a8")
 
 
 @pytest.mark.parametrize("precision", ["fp16", "pal4"])
@@ -116,17 +126,18 @@ def test_every_layer_may_have_a_type_of_its_own(tmp_path: Path) -> None:
         coreai.convert(request, path)
 
 
-def test_a_transformers_weights_are_small_too(tmp_path: Path) -> None:
-    request, path = vit_request("clip", "int8"), tmp_path / "x.aimodel"
+@pytest.mark.parametrize(("precision", "drift"), [("int8", 0.05), ("w8a8", 0.2)])
+def test_a_transformers_weights_are_small_too(tmp_path: Path, precision: str, drift: float) -> None:
+    request, path = vit_request("clip", precision), tmp_path / "x.aimodel"
     coreai.convert(request, path)
     found = coreai.layers(path)
-    assert found == coreai.types_of(request.bench, "int8")
+    assert found == coreai.types_of(request.bench, precision)
     assert "int8" in found.values()
     photos = tiny_photos("clip", 3)
     expected = torch_scores(with_outputs(request.folded, ("score",)), photos)
     program = Program.load(open_asset(path))
     found_scores = [float(program.run(views)["score"][0]) for views in photos]
-    assert found_scores == pytest.approx(expected, abs=0.05)
+    assert found_scores == pytest.approx(expected, abs=drift)
 
 
 def test_facts_are_plain_json_and_are_replaced(file: Files, tmp_path: Path) -> None:
@@ -162,6 +173,23 @@ def test_a_planted_weight_is_refused(
     monkeypatch.setattr(coreai, "prepared", wrong)
     with pytest.raises(ExportError, match=r"layer head\.basis: its weight is not in the file"):
         coreai.convert(tiny_request("fp16"), tmp_path / "x.aimodel")
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [(None, "reads floats in the file"), (0.25, r"reads int8 in steps of 0\.25 in the file")],
+)
+def test_other_activations_than_were_chosen_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: float | None, words: str
+) -> None:
+
+    def wrong(folded: Folded, stored: dict[str, Stored], *, half: bool) -> Folded:
+        other = {name: replace(weight, input_scale=step) for name, weight in stored.items()}
+        return prepared(folded, other, half=half)
+
+    monkeypatch.setattr(coreai, "prepared", wrong)
+    with pytest.raises(ExportError, match=words):
+        coreai.convert(tiny_request("w8a8"), tmp_path / "x.aimodel")
 
 
 def test_a_compression_that_did_nothing_is_refused(

@@ -68,6 +68,54 @@ def test_each_rule_by_hand() -> None:
     assert short == ("output patches: its last axis takes 32 bytes, 64 are padded to",)
 
 
+def graph(kind: Any, made: Any, *shape: Any) -> Any:
+    """One operation on a float16 x, by hand."""
+    import coremltools as ct
+    from coremltools.converters.mil.mil import Builder
+
+    @Builder.program(  # type: ignore[untyped-decorator]
+        input_specs=[Builder.TensorSpec(shape=shape, dtype=kind)],
+        opset_version=ct.target.iOS18,
+    )
+    def program(x: Any) -> Any:
+        return made(Builder, x)
+
+    return program.functions["main"]
+
+
+def test_what_keeps_a_program_off_the_engine_by_hand() -> None:
+    from coremltools.converters.mil.mil import get_new_symbol, types
+
+    def found(made: Any, *shape: Any) -> tuple[str, ...]:
+        return lint_block(graph(types.fp16, made, *shape)).findings
+
+    assert found(lambda mb, x: mb.relu(x=x), 1, 4, 16384) == ()
+    (cpu,) = found(lambda mb, x: mb.cumsum(x=x, name="sums"), 1, 4, 64)
+    assert cpu == "sums: cumsum runs on the CPU"
+    (deep,) = found(lambda mb, x: mb.relu(x=x, name="r"), 1, 2, 2, 2, 64)
+    assert deep == "r: rank 5, at most 4 suit"
+    (long,) = found(lambda mb, x: mb.relu(x=x, name="r"), 1, 16385)
+    assert long == "r: an extent of 16385 is over 16384"
+    (open_,) = found(lambda mb, x: mb.relu(x=x, name="r"), get_new_symbol(), 64)
+    assert open_ == "r: its shape is known only at run time"
+
+
+@pytest.mark.parametrize(("blocks", "said"), [(1, 0), (2, 1)])
+def test_scales_for_blocks_of_inputs_are_named_by_hand(blocks: int, said: int) -> None:
+    from coremltools.converters.mil.mil import types
+
+    def layer(mb: Any, x: Any) -> Any:
+        small = types.nptype_from_builtin(types.int4)
+        weight = mb.constexpr_blockwise_shift_scale(
+            data=np.ones((32, 64), small), scale=np.ones((32, blocks), np.float16)
+        )
+        return mb.linear(x=x, weight=weight)
+
+    wishes = lint_block(graph(types.fp16, layer, 1, 64)).wishes
+    assert len(wishes) == said
+    assert all(w.startswith("1 weights have scales for blocks of inputs") for w in wishes)
+
+
 @pytest.mark.slow
 def test_each_rule_is_said_of_the_standard_file_and_kept_by_the_other(tmp_path: Path) -> None:
     plain, types, wanted = made(tmp_path / "a.mlpackage", request("int4"))

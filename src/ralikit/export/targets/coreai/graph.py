@@ -73,6 +73,20 @@ class _Palette(nn.Module):
         return restored
 
 
+def _read_as_int8(layer: Layer, step: float) -> None:
+    """Round what a layer reads to int8 and back, which a device may merge into an integer kernel.
+
+    A hook, not a layer around it: towers ask their layers for weights and widths.
+    """
+    layer.register_buffer("input_step", torch.tensor(step, dtype=torch.float16))
+
+    def through_int8(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
+        codes = torch.ops.coreai.quantize(inputs[0], module.input_step, torch.int8)
+        return (torch.ops.coreai.dequantize(codes, module.input_step),)
+
+    layer.register_forward_pre_hook(through_int8)
+
+
 def prepared(folded: Folded, stored: Mapping[str, Stored], *, half: bool) -> Folded:
     """A copy for the converter.
 
@@ -89,6 +103,8 @@ def prepared(folded: Folded, stored: Mapping[str, Stored], *, half: bool) -> Fol
         layer: Layer = made.get_submodule(name)  # type: ignore[assignment]
         kept = _Integers(weight) if weight.tables is None else _Palette(weight)
         parametrize.register_parametrization(layer, "weight", kept, unsafe=True)
+        if weight.input_scale is not None:
+            _read_as_int8(layer, weight.input_scale)
     made.tower = _Half(made.tower)  # type: ignore[assignment]
     return made
 

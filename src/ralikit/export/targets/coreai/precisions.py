@@ -7,7 +7,7 @@ from dataclasses import replace
 from ralikit.export.targets.coreml import precisions as coreml
 from ralikit.export.targets.target import Precision
 
-_NAMES = ("fp32", "fp16", "int8", "int8-weights", "pal6", "pal4", "int4", "auto")
+_NAMES = ("fp32", "fp16", "int8", "int8-weights", "pal6", "pal4", "int4", "w8a8", "auto")
 _INT8 = (
     "int8 weights (one scale an output channel), float16 activations, as in Core ML; not integer "
     "arithmetic"
@@ -20,4 +20,4 @@ def _same(name: str) -> Precision:
 
 
 PRECISIONS: tuple[Precision, ...] = tuple(_same(name) for name in _NAMES)
-"""Core ML's but for int8 activations, which are experimental there."""
+"""Core ML's but for int4 with a scale for a whole channel, a rule of its neural engine."""

@@ -132,6 +132,10 @@ def _save(request: Request, folded: Folded, stored: Mapping[str, Stored], path: 
         _suffixed(path).rename(path)
 
 
+def _read(step: float | None) -> str:
+    return "floats" if step is None else f"int8 in steps of {step:g}"
+
+
 def _suffixed(path: Path) -> Path:
     # Apple's library writes no other suffix, and drafts may have one.
     return path if path.suffix == ".aimodel" else path.with_name(f"{path.name}.aimodel")
@@ -171,9 +175,15 @@ def _check(request: Request, folded: Folded, stored: Mapping[str, Stored], path:
         if types.get(name) != kind:
             state = f"is stored as {types[name]}" if name in types else "is missing"
             raise ExportError(f"layer {name} {state} in the file; {request.precision} wants {kind}")
+    steps = {name: w.input_scale for name, w in zip(table, found, strict=True) if name}
     for name, weight in stored.items():
         if sizes[name] != weight.size:
             raise ExportError(f"layer {name} takes {sizes[name]} bytes, not {weight.size}")
+        if steps[name] != weight.input_scale:
+            raise ExportError(
+                f"layer {name} reads {_read(steps[name])} in the file, not "
+                f"{_read(weight.input_scale)}"
+            )
     most = _promised_bytes(request, stored)
     there = size_bytes(asset.program)
     if there > 1.02 * most + _SLACK:

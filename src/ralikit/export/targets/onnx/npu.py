@@ -14,16 +14,12 @@ from collections.abc import Iterator
 
 import onnx
 
+from ralikit.export.targets.common import names
 from ralikit.printable import counted
-
-
-def _names(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
 
 SOURCE = "onnxruntime-qnn cee6c0d9, 2026-03-13"
 
-QNN = _names(
+QNN = names(
     "Abs Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Ceil Clip Concat Conv "
     "ConvTranspose Cos CumSum DepthToSpace DequantizeLinear Div Einsum Elu Equal Exp Expand "
     "Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool "
