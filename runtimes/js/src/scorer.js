@@ -9,6 +9,9 @@ import { ModelError, RuntimeLoadError, UsageError, fromPlain } from "./errors.js
 /** Photos in work at once: while one runs through the model, the next is decoded. */
 const AHEAD = 2;
 
+/** More hardly help a small model, and on phones they are the slow cores. */
+const MOST_THREADS = 4;
+
 const OPTIONS = new Set(["ort", "backend", "threads", "worker", "signal", "onProgress"]);
 
 /**
@@ -46,19 +49,21 @@ export class RaliScorer {
     }
     const { signal, onProgress, worker = true } = options;
     signal?.throwIfAborted();
-    const bytes = await readModel(from, signal, onProgress);
-    signal?.throwIfAborted();
     const engine = {
       ort: new URL(options.ort ?? "../../onnxruntime-web/dist/", options.ort ? globalThis.location?.href : import.meta.url).href,
       backend: options.backend,
-      threads: options.threads,
+      threads: options.threads ?? (worker ? usefulThreads() : 1),
     };
     if (!worker) {
-      const local = await Engine.load(bytes, engine);
+      const local = await Engine.load(await readModel(from, signal, onProgress), engine);
       return new RaliScorer({ score: (i, o) => local.score(i, o), close: () => local.close() }, local.model);
     }
     const remote = new Remote();
     try {
+      // The runtime comes while the model does; what goes wrong with it is said as the model is loaded.
+      remote.call({ op: "prepare", options: engine }).catch(() => {});
+      const bytes = await readModel(from, signal, onProgress);
+      signal?.throwIfAborted();
       const buffer = bytes.buffer.byteLength === bytes.length ? bytes.buffer : bytes.slice().buffer;
       const owned = from instanceof ArrayBuffer || from instanceof Uint8Array ? buffer.slice(0) : buffer;
       const model = await remote.call({ op: "load", bytes: owned, options: engine }, [owned], signal);
@@ -131,6 +136,11 @@ export class RaliScorer {
     this.#closed = true;
     await this.#host.close();
   }
+}
+
+/** Threads that a page may have: one alone where it is not cross-origin isolated. */
+function usefulThreads() {
+  return globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
 }
 
 /** A worker with an engine in it. */
@@ -218,7 +228,9 @@ async function readModel(from, signal, onProgress) {
     throw new ModelError(`the model cannot be fetched from ${from}`, { cause: error });
   }
   if (!response.ok || !response.body) throw new ModelError(`the model is not at ${from}: the server answered ${response.status}`);
-  const total = Number(response.headers.get("content-length")) || null;
+  // Of a compressed answer it is the compressed length, and what is counted here is not.
+  const plain = !response.headers.get("content-encoding");
+  const total = (plain && Number(response.headers.get("content-length"))) || null;
   const parts = [];
   let loaded = 0;
   for (const reader = response.body.getReader(); ; ) {

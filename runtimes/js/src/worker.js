@@ -1,5 +1,6 @@
 /** The worker's side: one engine, asked by messages. */
 
+import { prepare } from "./backend.js";
 import { Engine } from "./engine.js";
 import { UsageError, toPlain } from "./errors.js";
 
@@ -10,6 +11,7 @@ const dropped = new Set();
 
 /** @param {any} message */
 async function answer(message) {
+  if (message.op === "prepare") return prepare(message.options);
   if (message.op === "load") {
     engine = await Engine.load(new Uint8Array(message.bytes), message.options);
     return engine.model;
