@@ -4,6 +4,7 @@ import { infer, open } from "./backend.js";
 import { fingerprint } from "./best.js";
 import { openPhoto } from "./decode.js";
 import { checkWhole, sha256 as hash } from "./digest.js";
+import { explain } from "./explain.js";
 import { readFacts } from "./metadata.js";
 import { cutViews } from "./preprocess.js";
 import { namedReasons, reasonValues } from "./reasons.js";
@@ -82,6 +83,21 @@ export class Engine {
         score: value, scale, tieWidth, resolution: tieWidth, width, height, profile: photo.profile, thumbnail,
         timings: { decodeMs: t1 - t0, resizeMs: t2 - t1, inferMs: t3 - t2 },
       };
+    } finally {
+      photo.close();
+    }
+  }
+
+  /**
+   * Where a photo is bad.
+   * @param {import("../index.d.ts").PhotoInput} input
+   * @param {{edge?: number, maxPixels?: number}} options
+   * @param {(progress: {done: number, total: number}) => void | Promise<void>} [onProgress] May stop it by an error.
+   */
+  async explain(input, { edge, maxPixels }, onProgress) {
+    const photo = await openPhoto(input, { maxPixels });
+    try {
+      return await explain(photo.source, this.model.facts, (views) => this.infer(views), { edge, onProgress });
     } finally {
       photo.close();
     }

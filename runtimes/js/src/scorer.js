@@ -18,6 +18,7 @@ const OPTIONS = new Set(["ort", "backend", "threads", "worker", "signal", "onPro
  * Calls into a worker, or into an engine on this thread.
  * @typedef {object} Host
  * @property {(input: PhotoInput, options: object, signal?: AbortSignal) => Promise<Score>} score
+ * @property {(input: PhotoInput, options: object, signal?: AbortSignal, onProgress?: (progress: any) => void) => Promise<any>} explain
  * @property {() => Promise<void>} close
  */
 
@@ -56,7 +57,13 @@ export class RaliScorer {
     };
     if (!worker) {
       const local = await Engine.load(await readModel(from, signal, onProgress), engine);
-      return new RaliScorer({ score: (i, o) => local.score(i, o), close: () => local.close() }, local.model);
+      const host = {
+        score: (/** @type {PhotoInput} */ i, /** @type {object} */ o) => local.score(i, o),
+        explain: (/** @type {PhotoInput} */ i, /** @type {object} */ o, /** @type {AbortSignal | undefined} */ s, /** @type {any} */ tell) =>
+          local.explain(i, o, (progress) => (s?.throwIfAborted(), tell?.(progress))),
+        close: () => local.close(),
+      };
+      return new RaliScorer(host, local.model);
     }
     const remote = new Remote();
     try {
@@ -85,6 +92,19 @@ export class RaliScorer {
     if (this.#closed) throw new UsageError("this scorer is closed; load it again");
     signal?.throwIfAborted();
     return this.#host.score(input, { thumbnail, maxPixels, fingerprint }, signal);
+  }
+
+  /**
+   * Say where a photo is bad: windows of it, each scored alone. As many inferences as windows, about 100.
+   *
+   * @param {PhotoInput} input
+   * @param {import("../index.d.ts").ExplainOptions} [options]
+   * @returns {Promise<import("../index.d.ts").Explanation>}
+   */
+  async explain(input, { signal, onProgress, edge, maxPixels } = {}) {
+    if (this.#closed) throw new UsageError("this scorer is closed; load it again");
+    signal?.throwIfAborted();
+    return this.#host.explain(input, { edge, maxPixels }, signal, onProgress);
   }
 
   /**
@@ -147,13 +167,14 @@ function usefulThreads() {
 class Remote {
   constructor() {
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, tell?: (progress: any) => void}>} */
     this.waiting = new Map();
     this.last = 0;
     /** Why nothing will be answered any more. @type {Error | null} */
     this.dead = null;
     this.worker.onmessage = ({ data }) => {
       const wait = this.waiting.get(data.id);
+      if (data.progress) return wait?.tell?.(data.progress);
       this.waiting.delete(data.id);
       if (data.error) wait?.reject(fromPlain(data.error));
       else wait?.resolve(data.result);
@@ -176,9 +197,10 @@ class Remote {
    * @param {object} message
    * @param {Transferable[]} [transfer]
    * @param {AbortSignal} [signal]
+   * @param {(progress: any) => void} [tell]
    * @returns {Promise<any>}
    */
-  call(message, transfer = [], signal) {
+  call(message, transfer = [], signal, tell) {
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       if (this.dead) return reject(this.dead);
@@ -192,6 +214,7 @@ class Remote {
       this.waiting.set(id, {
         resolve: (value) => (settle(), resolve(value)),
         reject: (error) => (settle(), reject(error)),
+        tell,
       });
       signal?.addEventListener("abort", cancel, { once: true });
       this.worker.postMessage({ ...message, id }, transfer);
@@ -199,10 +222,20 @@ class Remote {
   }
 
   /** @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] */
-  async score(input, options, signal) {
+  score(input, options, signal) {
+    return this.#ask("score", input, options, signal);
+  }
+
+  /** @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] @param {(progress: any) => void} [tell] */
+  explain(input, options, signal, tell) {
+    return this.#ask("explain", input, options, signal, tell);
+  }
+
+  /** @param {string} op @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] @param {(progress: any) => void} [tell] */
+  async #ask(op, input, options, signal, tell) {
     // A bitmap is copied for the worker: transferring the caller's own would empty it.
     const copy = typeof ImageBitmap !== "undefined" && input instanceof ImageBitmap ? await createImageBitmap(input) : null;
-    return this.call({ op: "score", input: copy ?? input, options }, copy ? [copy] : [], signal);
+    return this.call({ op, input: copy ?? input, options }, copy ? [copy] : [], signal, tell);
   }
 
   async close() {

@@ -9,6 +9,11 @@ let engine = null;
 /** Photos the other side no longer waits for. @type {Set<number>} */
 const dropped = new Set();
 
+/** @param {number} id */
+function refuseDropped(id) {
+  if (dropped.has(id)) throw new DOMException("cancelled", "AbortError");
+}
+
 /** @param {any} message */
 async function answer(message) {
   if (message.op === "prepare") return prepare(message.options);
@@ -17,9 +22,14 @@ async function answer(message) {
     return engine.model;
   }
   if (!engine) throw new UsageError("no model is loaded");
-  if (message.op === "score") {
-    if (dropped.has(message.id)) throw new DOMException("cancelled", "AbortError");
-    return engine.score(message.input, message.options);
+  refuseDropped(message.id);
+  if (message.op === "score") return engine.score(message.input, message.options);
+  if (message.op === "explain") {
+    return engine.explain(message.input, message.options, async (progress) => {
+      self.postMessage({ id: message.id, progress });
+      await new Promise((soon) => setTimeout(soon)); // lets a message in that it is no longer waited for
+      refuseDropped(message.id);
+    });
   }
   throw new UsageError(`unknown message ${message.op}`);
 }
