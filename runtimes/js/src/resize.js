@@ -13,8 +13,10 @@ const HALF = 1 << (PRECISION_BITS - 1);
 /** Bytes of source rows read at a time; bounds memory for large photos. */
 const STRIP_BYTES = 8 << 20;
 
-/** @type {Record<import("../index.d.ts").Filter, {support: number, weight: (x: number) => number}>} */
+/** What a model may ask for, and the mean of whole areas. @typedef {import("../index.d.ts").Filter | "box"} AnyFilter */
+/** @type {Record<AnyFilter, {support: number, weight: (x: number) => number}>} */
 const FILTERS = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { support: 2, weight: bicubic },
   lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
@@ -49,7 +51,7 @@ function sinc(x) {
 /**
  * @param {number} from Source length, pixels.
  * @param {number} to Length of the whole result, pixels.
- * @param {import("../index.d.ts").Filter} filter
+ * @param {AnyFilter} filter
  * @param {number} start First wanted pixel of the result.
  * @param {number} length Number of wanted pixels.
  * @returns {Taps}
@@ -89,7 +91,7 @@ export function taps(from, to, filter, start = 0, length = to) {
  * Resize and keep one rectangle of the result.
  *
  * @param {import("../index.d.ts").PixelSource} source
- * @param {{width: number, height: number, filter?: import("../index.d.ts").Filter}} to Whole result.
+ * @param {{width: number, height: number, filter?: AnyFilter}} to Whole result.
  * @param {{left: number, top: number, width: number, height: number}} [part] Kept rectangle.
  * @returns {import("../index.d.ts").Pixels} RGB, 3 bytes a pixel.
  */

@@ -9,12 +9,16 @@ import { ModelError, RuntimeLoadError, UsageError, fromPlain } from "./errors.js
 /** Photos in work at once: while one runs through the model, the next is decoded. */
 const AHEAD = 2;
 
+/** More hardly help a small model, and on phones they are the slow cores. */
+const MOST_THREADS = 4;
+
 const OPTIONS = new Set(["ort", "backend", "threads", "worker", "signal", "onProgress"]);
 
 /**
  * Calls into a worker, or into an engine on this thread.
  * @typedef {object} Host
  * @property {(input: PhotoInput, options: object, signal?: AbortSignal) => Promise<Score>} score
+ * @property {(input: PhotoInput, options: object, signal?: AbortSignal, onProgress?: (progress: any) => void) => Promise<any>} explain
  * @property {() => Promise<void>} close
  */
 
@@ -46,19 +50,27 @@ export class RaliScorer {
     }
     const { signal, onProgress, worker = true } = options;
     signal?.throwIfAborted();
-    const bytes = await readModel(from, signal, onProgress);
-    signal?.throwIfAborted();
     const engine = {
       ort: new URL(options.ort ?? "../../onnxruntime-web/dist/", options.ort ? globalThis.location?.href : import.meta.url).href,
       backend: options.backend,
-      threads: options.threads,
+      threads: options.threads ?? (worker ? usefulThreads() : 1),
     };
     if (!worker) {
-      const local = await Engine.load(bytes, engine);
-      return new RaliScorer({ score: (i, o) => local.score(i, o), close: () => local.close() }, local.model);
+      const local = await Engine.load(await readModel(from, signal, onProgress), engine);
+      const host = {
+        score: (/** @type {PhotoInput} */ i, /** @type {object} */ o) => local.score(i, o),
+        explain: (/** @type {PhotoInput} */ i, /** @type {object} */ o, /** @type {AbortSignal | undefined} */ s, /** @type {any} */ tell) =>
+          local.explain(i, o, (progress) => (s?.throwIfAborted(), tell?.(progress))),
+        close: () => local.close(),
+      };
+      return new RaliScorer(host, local.model);
     }
     const remote = new Remote();
     try {
+      // The runtime comes while the model does; what goes wrong with it is said as the model is loaded.
+      remote.call({ op: "prepare", options: engine }).catch(() => {});
+      const bytes = await readModel(from, signal, onProgress);
+      signal?.throwIfAborted();
       const buffer = bytes.buffer.byteLength === bytes.length ? bytes.buffer : bytes.slice().buffer;
       const owned = from instanceof ArrayBuffer || from instanceof Uint8Array ? buffer.slice(0) : buffer;
       const model = await remote.call({ op: "load", bytes: owned, options: engine }, [owned], signal);
@@ -80,6 +92,19 @@ export class RaliScorer {
     if (this.#closed) throw new UsageError("this scorer is closed; load it again");
     signal?.throwIfAborted();
     return this.#host.score(input, { thumbnail, maxPixels, fingerprint }, signal);
+  }
+
+  /**
+   * Say where a photo is bad: windows of it, each scored alone. As many inferences as windows, about 100.
+   *
+   * @param {PhotoInput} input
+   * @param {import("../index.d.ts").ExplainOptions} [options]
+   * @returns {Promise<import("../index.d.ts").Explanation>}
+   */
+  async explain(input, { signal, onProgress, edge, maxPixels } = {}) {
+    if (this.#closed) throw new UsageError("this scorer is closed; load it again");
+    signal?.throwIfAborted();
+    return this.#host.explain(input, { edge, maxPixels }, signal, onProgress);
   }
 
   /**
@@ -133,17 +158,23 @@ export class RaliScorer {
   }
 }
 
+/** Threads that a page may have: one alone where it is not cross-origin isolated. */
+function usefulThreads() {
+  return globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+}
+
 /** A worker with an engine in it. */
 class Remote {
   constructor() {
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+    /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void, tell?: (progress: any) => void}>} */
     this.waiting = new Map();
     this.last = 0;
     /** Why nothing will be answered any more. @type {Error | null} */
     this.dead = null;
     this.worker.onmessage = ({ data }) => {
       const wait = this.waiting.get(data.id);
+      if (data.progress) return wait?.tell?.(data.progress);
       this.waiting.delete(data.id);
       if (data.error) wait?.reject(fromPlain(data.error));
       else wait?.resolve(data.result);
@@ -166,9 +197,10 @@ class Remote {
    * @param {object} message
    * @param {Transferable[]} [transfer]
    * @param {AbortSignal} [signal]
+   * @param {(progress: any) => void} [tell]
    * @returns {Promise<any>}
    */
-  call(message, transfer = [], signal) {
+  call(message, transfer = [], signal, tell) {
     const id = ++this.last;
     return new Promise((resolve, reject) => {
       if (this.dead) return reject(this.dead);
@@ -182,6 +214,7 @@ class Remote {
       this.waiting.set(id, {
         resolve: (value) => (settle(), resolve(value)),
         reject: (error) => (settle(), reject(error)),
+        tell,
       });
       signal?.addEventListener("abort", cancel, { once: true });
       this.worker.postMessage({ ...message, id }, transfer);
@@ -189,10 +222,20 @@ class Remote {
   }
 
   /** @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] */
-  async score(input, options, signal) {
+  score(input, options, signal) {
+    return this.#ask("score", input, options, signal);
+  }
+
+  /** @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] @param {(progress: any) => void} [tell] */
+  explain(input, options, signal, tell) {
+    return this.#ask("explain", input, options, signal, tell);
+  }
+
+  /** @param {string} op @param {PhotoInput} input @param {object} options @param {AbortSignal} [signal] @param {(progress: any) => void} [tell] */
+  async #ask(op, input, options, signal, tell) {
     // A bitmap is copied for the worker: transferring the caller's own would empty it.
     const copy = typeof ImageBitmap !== "undefined" && input instanceof ImageBitmap ? await createImageBitmap(input) : null;
-    return this.call({ op: "score", input: copy ?? input, options }, copy ? [copy] : [], signal);
+    return this.call({ op, input: copy ?? input, options }, copy ? [copy] : [], signal, tell);
   }
 
   async close() {
@@ -218,7 +261,9 @@ async function readModel(from, signal, onProgress) {
     throw new ModelError(`the model cannot be fetched from ${from}`, { cause: error });
   }
   if (!response.ok || !response.body) throw new ModelError(`the model is not at ${from}: the server answered ${response.status}`);
-  const total = Number(response.headers.get("content-length")) || null;
+  // Of a compressed answer it is the compressed length, and what is counted here is not.
+  const plain = !response.headers.get("content-encoding");
+  const total = (plain && Number(response.headers.get("content-length"))) || null;
   const parts = [];
   let loaded = 0;
   for (const reader = response.body.getReader(); ; ) {

@@ -1,5 +1,6 @@
 /** The worker's side: one engine, asked by messages. */
 
+import { prepare } from "./backend.js";
 import { Engine } from "./engine.js";
 import { UsageError, toPlain } from "./errors.js";
 
@@ -8,16 +9,27 @@ let engine = null;
 /** Photos the other side no longer waits for. @type {Set<number>} */
 const dropped = new Set();
 
+/** @param {number} id */
+function refuseDropped(id) {
+  if (dropped.has(id)) throw new DOMException("cancelled", "AbortError");
+}
+
 /** @param {any} message */
 async function answer(message) {
+  if (message.op === "prepare") return prepare(message.options);
   if (message.op === "load") {
     engine = await Engine.load(new Uint8Array(message.bytes), message.options);
     return engine.model;
   }
   if (!engine) throw new UsageError("no model is loaded");
-  if (message.op === "score") {
-    if (dropped.has(message.id)) throw new DOMException("cancelled", "AbortError");
-    return engine.score(message.input, message.options);
+  refuseDropped(message.id);
+  if (message.op === "score") return engine.score(message.input, message.options);
+  if (message.op === "explain") {
+    return engine.explain(message.input, message.options, async (progress) => {
+      self.postMessage({ id: message.id, progress });
+      await new Promise((soon) => setTimeout(soon)); // lets a message in that it is no longer waited for
+      refuseDropped(message.id);
+    });
   }
   throw new UsageError(`unknown message ${message.op}`);
 }

@@ -230,3 +230,29 @@ test("errors keep their type and their words on the way out of the worker", with
   assert.equal(found.thumbnail, "image/jpeg");
   problems.length = 0; // the 404s above are meant
 });
+
+test("WebGPU, on Chromium's software adapter: checked against the processor, then used", async (t) => {
+  const own = await chromium(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+  try {
+    const tab = await own.newPage();
+    await tab.goto(server.url);
+    const found = await tab.evaluate(async () => {
+      if (!(await navigator.gpu?.requestAdapter())) return null;
+      const { RaliScorer } = await import("/js/src/index.js");
+      const blob = await (await fetch("/golden/images/photo.png")).blob();
+      const scored = async (backend) => {
+        const scorer = await RaliScorer.load("/models/tiny.onnx", { ort: "/ort/", backend });
+        const { score, reasonValues } = await scorer.score(blob);
+        await scorer.close();
+        return { score, reasons: Object.values(reasonValues), backend: scorer.model.backend, note: scorer.model.note };
+      };
+      return { gpu: await scored("auto"), cpu: await scored("wasm") };
+    });
+    if (!found) return t.skip("this Chromium has no software adapter for WebGPU");
+    assert.equal(found.gpu.note, "");
+    assert.equal(found.gpu.backend, "webgpu");
+    for (const [a, b] of [[found.gpu.score, found.cpu.score], [found.gpu.reasons[1], found.cpu.reasons[1]]]) assert.ok(Math.abs(a - b) < 1e-4);
+  } finally {
+    await own.close();
+  }
+});

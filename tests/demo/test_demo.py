@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -21,7 +22,7 @@ from ralikit.cli import app
 from ralikit.errors import BundleError, RalikitError, UsageError
 from ralikit.files import sha256_path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FACTS = {
     "schema": 1,
     "precision": "int8",
@@ -64,7 +65,10 @@ def site(tmp_path: Path, ort: Path) -> Path:
 def test_the_service_worker_keeps_every_file(site: Path) -> None:
     kept = json.loads((site / "precache.json").read_text())
     files = {p.relative_to(site).as_posix() for p in site.rglob("*") if p.is_file()}
-    assert set(kept["files"]) == files - {"index.html", "sw.js", "precache.json"} | {"./"}
+    files -= {"index.html", "sw.js", "precache.json"} | {f for f in files if f.endswith(".gz")}
+    on_demand = {f for f in files if "webgpu" in f or "asyncify" in f}
+    assert len(on_demand) == 3, "nobody waits for WebGPU's files who does not ask for it"
+    assert set(kept["files"]) == files - on_demand | {"./"}
     assert f'"{kept["version"]}"' in (site / "sw.js").read_text()
     assert json.loads((site / "demo.json").read_text())["model"]["name"] == "tiny-int8"
 
@@ -122,6 +126,25 @@ def test_served_on_this_computer_alone_with_its_headers(site: Path) -> None:
             assert refused.value.code == 404
         with pytest.raises(RalikitError, match=f"port {port}"), demo.serving(site, port):
             pass
+        server.shutdown()
+
+
+def test_what_shrinks_is_sent_compressed_to_those_who_take_it(site: Path) -> None:
+    whole = (site / "app.js").read_bytes()
+    assert gzip.decompress((site / "app.js.gz").read_bytes()) == whole
+    assert not (site / "samples" / "cat.jpg.gz").exists()
+    with demo.serving(site, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        link = f"http://127.0.0.1:{server.server_port}/app.js"
+        for accepted, encoding in (("gzip, br", "gzip"), ("identity", None)):
+            request = urllib.request.Request(link, headers={"Accept-Encoding": accepted})
+            with urllib.request.urlopen(request) as got:  # noqa: S310
+                body = got.read()
+                assert got.headers["Content-Encoding"] == encoding
+                assert got.headers["Content-Type"] == "text/javascript"
+                assert got.headers["Vary"] == "Accept-Encoding"
+                assert len(body) == int(got.headers["Content-Length"])
+                assert (gzip.decompress(body) if encoding else body) == whole
         server.shutdown()
 
 
@@ -193,6 +216,16 @@ def test_without_npm_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(RalikitError, match=r"npm, which fetches it, is not installed.*--ort DIR"):
         demo.find_ort()
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_of_fewer_files_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RALIKIT_CACHE", str(tmp_path))
+    (tmp_path / f"onnxruntime-web-{demo.ORT_VERSION}").mkdir()
+    monkeypatch.setattr("ralikit.demo.shutil.which", lambda _: None)
+    with pytest.raises(RalikitError, match="npm, which fetches it"):
+        demo.find_ort()
 
 
 def test_an_altered_cache_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

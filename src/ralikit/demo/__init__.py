@@ -1,27 +1,26 @@
 """The web demo: one static folder that scores photos in a browser, built from a model and served.
 
-The page and the JavaScript runtime come with the package. ONNX Runtime Web (14 MB) does not: it is
-fetched once, from its npm package of an exact version, and checked against known hashes.
+The page and the JavaScript runtime come with the package. ONNX Runtime Web (14 MB, and 27 for
+WebGPU) does not: it is fetched once, from its npm package of an exact version, and checked against
+known hashes.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
+from ralikit.demo.serve import HEADERS, serving
 from ralikit.errors import BundleError, RalikitError, UsageError
 from ralikit.files import publish, sha256_path, to_json
+
+__all__ = ["HEADERS", "ORT_FILES", "ORT_VERSION", "build", "cache_folder", "find_ort", "model_file"]
+__all__ += ["serving", "sources"]
 
 ORT_VERSION = "1.30.0"
 ORT_FILES = {
@@ -32,31 +31,24 @@ ORT_FILES = {
     "ort-wasm-simd-threaded.wasm": (
         "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2"
     ),
+    "ort.webgpu.min.mjs": "3dffff71811bc13a3a3d9591c57ca5ee5735b8f5f3eaf789510b02bb040ae3a0",
+    "ort-wasm-simd-threaded.asyncify.mjs": (
+        "3d1c85995364bb643302fc6fd877a0c3ba5ae72401815e0f24828a53d9191e28"
+    ),
+    "ort-wasm-simd-threaded.asyncify.wasm": (
+        "39f9f0894d478800487ed9f7dbe92618498db320cf55c8e3d89adff8dce658da"
+    ),
 }
 """What the page needs of onnxruntime-web, and the SHA-256 of each file in that version."""
 
-_INSTALLED = Path(__file__).parent / "web"
-_CHECKOUT = Path(__file__).parents[2]
+_ON_DEMAND = re.compile(r"ort/.*(webgpu|asyncify)")
+"""What is fetched only where a person asks for the graphics chip; nobody else waits for it."""
+_SQUEEZED = {".wasm", ".mjs", ".js", ".onnx", ".css", ".html"}
+"""Suffixes of what the build also writes compressed, as `NAME.gz`, where that saves a tenth."""
+
+_INSTALLED = Path(__file__).parents[1] / "web"
+_CHECKOUT = Path(__file__).parents[3]
 _VERSION_LINE = 'const VERSION = "development";'
-
-# What a browser on this computer calls it; the port may be another, behind a tunnel.
-_OWN_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
-
-# A page that may talk to its own server alone; the same policy stands in index.html for other
-# hosts. Isolation lets a browser use threads and tell how much memory the page takes.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
-        "style-src 'self'; img-src 'self' blob:; connect-src 'self'; manifest-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 
 
 def sources() -> tuple[Path, Path]:
@@ -126,7 +118,7 @@ def find_ort(given: Path | None = None) -> Path:
             )
         return given
     kept = cache_folder() / f"onnxruntime-web-{ORT_VERSION}"
-    if not kept.is_dir():
+    if not all((kept / name).is_file() for name in ORT_FILES):  # an earlier ralikit kept fewer
         _fetch_ort(kept)
     _check_ort(kept)
     return kept
@@ -195,7 +187,8 @@ def build(out: Path, *, model: Path, ort: Path, overwrite: bool = False) -> None
             shutil.copyfile(ort / file, draft / "ort" / file)
         (draft / "model").mkdir()
         shutil.copyfile(model, draft / "model" / "model.onnx")
-        shown = {"model": {"file": "model/model.onnx", "name": name}}
+        size = model.stat().st_size
+        shown = {"model": {"file": "model/model.onnx", "name": name, "bytes": size}}
         (draft / "demo.json").write_text(to_json(shown), encoding="utf-8")
         _seal(draft)
 
@@ -209,76 +202,20 @@ def _seal(root: Path) -> None:
         raise RalikitError("the page's sw.js has no version line; install ralikit again")
     worker.write_text(text.replace(_VERSION_LINE, f'const VERSION = "{version}";'), "utf-8")
     files = [p.relative_to(root).as_posix() for p in sorted(root.rglob("*")) if p.is_file()]
-    kept = ["./", *(f for f in files if f not in {"sw.js", "index.html"})]
+    own = {"sw.js", "index.html"}
+    kept = ["./", *(f for f in files if f not in own and not _ON_DEMAND.match(f))]
     (root / "precache.json").write_text(
         to_json({"version": version, "files": kept}), encoding="utf-8"
     )
+    for name in files:
+        _squeeze(root / name)
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    """Static files with the page's headers; quiet."""
-
-    # Served by the system's table otherwise, which may lack these or hold wrong ones.
-    extensions_map = {  # noqa: RUF012 (the base class declares it so)
-        **SimpleHTTPRequestHandler.extensions_map,
-        ".js": "text/javascript",
-        ".mjs": "text/javascript",
-        ".wasm": "application/wasm",
-        ".webmanifest": "application/manifest+json",
-        ".svg": "image/svg+xml",
-        ".json": "application/json",
-        ".onnx": "application/octet-stream",
-    }
-
-    def end_headers(self) -> None:
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def parse_request(self) -> bool:
-        if not super().parse_request():
-            return False
-        # A foreign name that was made to lead here (DNS rebinding) is another site's page.
-        if _OWN_NAME.fullmatch(self.headers.get("Host", "")):
-            return True
-        self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "this page is served to localhost alone")
-        return False
-
-    def send_head(self) -> Any:
-        try:
-            return super().send_head()
-        except ValueError:  # a null byte in the path
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return None
-
-    def list_directory(self, path: Any) -> None:
-        self.send_error(404)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base's name)
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    """Quiet about browsers that go away in the middle of an answer."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
-
-
-@contextmanager
-def serving(folder: Path, port: int) -> Iterator[ThreadingHTTPServer]:
-    """A server on this computer alone (127.0.0.1); port 0 takes a free one.
-
-    Raises:
-        RalikitError: If the port is taken.
-    """
-    try:
-        server = _Server(("127.0.0.1", port), partial(_Handler, directory=str(folder)))
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RalikitError(f"cannot listen on port {port}: {reason}; choose another") from error
-    with server:
-        yield server
+def _squeeze(file: Path) -> None:
+    """Write a file compressed beside itself, always the same bytes, where that is worth it."""
+    if file.suffix not in _SQUEEZED:
+        return
+    whole = file.read_bytes()
+    small = gzip.compress(whole, compresslevel=6, mtime=0)
+    if len(small) < 0.9 * len(whole):
+        file.with_name(f"{file.name}.gz").write_bytes(small)
