@@ -32,6 +32,7 @@ GROUND = (
     "quiet",
     "lines",
     "telemetry",
+    "typed",
 )
 """Modules that everything stands on; together they are the room `ground`."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ralikit.errors import RalikitError
 from ralikit.models import DEFAULT, bundled_names
+from ralikit.typed import typed
 
 _ADDS = {
     "heic": "reads HEIC photos",
@@ -110,7 +111,7 @@ def requirements() -> tuple[list[str], list[Extra]]:
             name=name,
             adds=_ADDS.get(name, ""),
             installed={library: _version(library) for library in libraries(name)},
-            command=f"pip install 'ralikit[{name}]'",
+            command=f"{typed('pip')} install 'ralikit[{name}]'",
         )
         for name in dict.fromkeys([*_ADDS, *direct, *nested])
         if name in direct or name in nested

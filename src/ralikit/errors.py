@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ralikit.printable import one_line
+from ralikit.typed import typed
 
 __all__ = [
     "BundleError",
@@ -63,9 +64,14 @@ class MissingExtraError(RalikitError):
     """A library of an extra is not installed."""
 
     def __init__(self, package: str, extra: str, job: str) -> None:
-        """Name the missing package, the extra that brings it and the job that needs it."""
+        """Name the missing package, the extra that brings it and the job that needs it.
+
+        Several stand with commas, packages and extras alike.
+        """
+        verb = "are" if "," in package else "is"
         super().__init__(
-            f"{job} needs {package}, which is not installed; run: pip install 'ralikit[{extra}]'"
+            f"{job} needs {package}, which {verb} not installed; run: {typed('pip')} install "
+            f"'ralikit[{extra}]'"
         )
         self.package = package
         self.extra = extra

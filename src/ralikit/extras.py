@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+from collections.abc import Iterable
 from types import ModuleType
 
 from ralikit.errors import MissingExtraError
@@ -44,6 +45,22 @@ def require_installed(module: str, *, extra: str, job: str) -> None:
     """
     if importlib.util.find_spec(module) is None:
         raise MissingExtraError(module, extra, job)
+
+
+def require_all(needs: Iterable[tuple[str, str]], *, job: str) -> None:
+    """`require_installed` for several at once: who lacks three is told of three.
+
+    Args:
+        needs: Import names, each with the extra that brings it.
+        job: What the caller wanted, as the start of a sentence.
+
+    Raises:
+        MissingExtraError: If any is not installed; it names all of them.
+    """
+    missing = {m: extra for m, extra in needs if importlib.util.find_spec(m) is None}
+    if missing:
+        extras = ",".join(dict.fromkeys(missing.values()))
+        raise MissingExtraError(", ".join(missing), extras, job)
 
 
 def keep_off_stderr(library: str) -> None:

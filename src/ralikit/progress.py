@@ -49,6 +49,11 @@ def counter(stage: str, of: int) -> Callable[[], None]:
     return count
 
 
+def share_of(listener: Tell, stage: str, of: int) -> Callable[[int], None]:
+    """A function to be called with how many of a stage's pieces are done."""
+    return lambda done: listener(stage, done / max(of, 1))
+
+
 def named(listener: Tell | None, name: str) -> Tell | None:
     """A listener that hears `name` before every stage; None stays None."""
     if listener is None:
@@ -88,7 +93,7 @@ class Lines:
         """
         with self._lock:
             now = self._clock()
-            if what.partition(",")[0] != self._what.partition(",")[0] or done < self._done:
+            if is_another(self._what, what) or done < self._done:
                 self._begun = self._moved = now
             elif done > self._done:
                 self._moved = now
@@ -107,16 +112,22 @@ class Lines:
 
     def _line(self, now: float) -> str:
         if not 0 < self._done < 1:
-            return f"{self._what}: {_span(now - self._begun)} so far"
+            return f"{self._what}: {span(now - self._begun)} so far"
         # Guessed from when the share last moved: one that stands still would have ever more left.
         still = now - self._moved
         left = (self._moved - self._begun) * (1 - self._done) / self._done - still
         if left < -1:
-            return f"{self._what}: {self._done:.0%}, for {_span(still)} now"
-        return f"{self._what}: {self._done:.0%}, about {_span(max(left, 0))} left"
+            return f"{self._what}: {self._done:.0%}, for {span(still)} now"
+        return f"{self._what}: {self._done:.0%}, about {span(max(left, 0))} left"
 
 
-def _span(seconds: float) -> str:
+def is_another(stage: str, what: str) -> bool:
+    """Whether `what` names another stage; what stands behind a comma may change within one."""
+    return what.partition(",")[0] != stage.partition(",")[0]
+
+
+def span(seconds: float) -> str:
+    """A time as people say it: "12 s", "3 min", "1.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from ralikit import __version__, doctor
 from ralikit.cli import app
+from ralikit.typed import typed
 
 
 def test_the_version() -> None:
@@ -26,7 +27,7 @@ def test_every_extra_is_explained_and_has_its_command() -> None:
     )
     for extra in extras:
         assert extra.adds, f"{extra.name} is not explained"
-        assert extra.command == f"pip install 'ralikit[{extra.name}]'"
+        assert extra.command == f"{typed('pip')} install 'ralikit[{extra.name}]'"
     # An extra that includes another lists its libraries too.
     assert "torch" in by_name["coreml"].installed
 

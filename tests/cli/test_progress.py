@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
+import time
+
 import pytest
 
 from ralikit import progress as told
@@ -17,6 +21,19 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def wait_for(self, text: str) -> None:
+        deadline = time.monotonic() + 10
+        while text not in self.getvalue():
+            assert time.monotonic() < deadline, f"{text!r} never came: {self.getvalue()!r}"
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -122,3 +139,27 @@ def test_off_a_terminal_every_display_writes_lines(
     streams = capsys.readouterr()
     assert streams.out == ""
     assert ": 25%, about " in streams.err
+
+
+def test_a_bar_appears_once_work_has_taken_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.progress() as tell:
+        tell("loading", 0.0)
+        terminal.wait_for("loading")
+        terminal.wait_for("so far")
+        tell("photos [1]", 0.5)
+        terminal.wait_for("photos [1]")
+    assert terminal.getvalue().endswith("\x1b[2K")  # and nothing of it is left
+
+
+def test_what_is_done_in_a_moment_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.track("photos", 3) as show:
+        show(3)
+    assert terminal.getvalue() == ""

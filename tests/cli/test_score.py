@@ -222,11 +222,19 @@ def test_long_work_shows_progress_on_a_terminal_and_results_survive_it(
 ) -> None:
     for index in range(12):
         Image.new("L", (9, 9), 20 * index).save(tmp_path / f"{index:02}.png")
-    ralikit = Path(sys.executable).with_name("ralikit")
+    # Each photo takes so long that the bar's first second is over before the last.
+    slow = (
+        "import time; from ralikit import cli, scorer; score = scorer.Scorer.score_many\n"
+        "def slowly(*a, **k):\n  for s in score(*a, **k): time.sleep(0.2); yield s\n"
+        "scorer.Scorer.score_many = slowly; cli.main()"
+    )
+    (tmp_path / "slow.py").write_text(slow)
     redirected = tmp_path / "out.csv"
-    line = f"'{ralikit}' score '{tmp_path}' --csv --model '{model}' > '{redirected}'"
+    ralikit = f"'{sys.executable}' '{tmp_path / 'slow.py'}'"
+    line = f"{ralikit} score '{tmp_path}' --csv --model '{model}' > '{redirected}'"
     shown = on_a_terminal(["sh", "-c", line], TERM="xterm")
     assert "photos" in shown
+    assert "left" in shown
     assert len(redirected.read_text().splitlines()) == 13
 
 

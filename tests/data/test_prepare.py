@@ -21,6 +21,7 @@ from ralikit.data.prepare import prepare
 from ralikit.data.published import SETS, PublishedSet, published_set
 from ralikit.data.xlsx import read_xlsx
 from ralikit.errors import DataError, RalikitError, UsageError
+from ralikit.typed import typed
 
 COUNT = 6
 
@@ -344,7 +345,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AGIQA-3K: MIT, (c) 2023 lcysyzxdxc." in told.output
     assert "6 photos, linked to" in told.output
     meta = tmp_path / "data" / "AGIQA3K" / "metas" / "agiqa3k.json"
-    assert f"next: ralikit data check {meta} --root {tmp_path / 'data'}" in told.output
+    assert f"next: {typed('ralikit')} data check {meta} --root {tmp_path / 'data'}" in told.output
     checked = CliRunner().invoke(
         app, ["data", "check", str(meta), "--root", str(tmp_path / "data")]
     )

@@ -24,6 +24,7 @@ from ralikit.model.bundle import Bundle, BundleInfo, TowerSpec, read_bundle, wri
 from ralikit.model.head import Head
 from ralikit.model.towers import build_tower, load_tower
 from ralikit.photo.views import Preprocess
+from ralikit.typed import typed
 
 _CONFIG = {"size": 28, "patch": 7, "width": 24, "depth": 2, "heads": 4, "hidden": 40, "dim": 10}
 _PREPROCESS = Preprocess(size=28, shortest_edge=32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
@@ -215,7 +216,7 @@ def test_the_command(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0, (told.output, told.exception)
     assert "without a text tower" in told.output
-    assert f"next: ralikit import rali {out} BUNDLE" in told.output
+    assert f"next: {typed('ralikit')} import rali {out} BUNDLE" in told.output
     back = CliRunner().invoke(app, ["import", "rali", str(out), str(tmp_path / "back")])
     assert back.exit_code == 0, (back.output, back.exception)
     assert read_bundle(tmp_path / "back").info.tower.kind == "clip"

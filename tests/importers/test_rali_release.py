@@ -29,6 +29,7 @@ from ralikit.model.bundle import read_bundle
 from ralikit.model.folded import fold
 from ralikit.model.towers import load_tower
 from ralikit.scorer import load
+from ralikit.typed import typed
 
 _MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])
 _STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])
@@ -249,7 +250,7 @@ def test_the_command(tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     told = CliRunner().invoke(app, ["import", "rali", str(tmp_path), str(out), "--name", "mine"])
     assert told.exit_code == 0, told.output
-    assert f"next: ralikit score PHOTO --model {out}" in told.stdout
+    assert f"next: {typed('ralikit')} score PHOTO --model {out}" in told.stdout
     assert read_bundle(out).info.name == "mine"
     again = CliRunner().invoke(app, ["import", "rali", str(tmp_path), str(out)])
     assert isinstance(again.exception, UsageError)

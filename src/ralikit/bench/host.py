@@ -26,6 +26,7 @@ from ralikit.bench.records import Memory, Model, Protocol, RanBy, Record
 from ralikit.bench.subjects import split_backend
 from ralikit.config import from_mapping
 from ralikit.errors import RalikitError, UsageError
+from ralikit.models import resolve
 from ralikit.progress import Tell
 
 FINAL_SECONDS = 60.0
@@ -128,9 +129,12 @@ def bench_host(
         One latency record a file, thread count and batch.
 
     Raises:
+        UsageError: If there is no such model.
         RalikitError: If a model cannot be loaded or its process dies.
     """
     tell = progress or (lambda _what, _done: None)
+    for words in plan.files:  # before any process is started
+        resolve(split_backend(str(words))[1])
     with only_bench(warn):
         turns = list(itertools.product(plan.threads, plan.batches))
         for number, (threads, batch) in enumerate(turns):
@@ -269,6 +273,9 @@ class WorkerProcess:
             code = self._process.wait(timeout=10)
             raise RalikitError(f"the measuring process died (exit {code}): {self._last_words()}")
         answer = json.loads(line)
+        if "refused" in answer:
+            kind = UsageError if answer["exit_code"] == UsageError.exit_code else RalikitError
+            raise kind(answer["refused"])
         if "error" in answer:
             raise RalikitError(f"{arguments.get('path', action)}: {answer['error']}")
         return answer["ok"]

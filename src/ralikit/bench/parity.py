@@ -64,6 +64,7 @@ def bench_parity(
     scores: list[NDArray[np.float64]] = []
     loaded: list[tuple[Model, RanBy, str]] = []
     for number, path in enumerate(paths):
+        tell(f"loading {path.name}", number / len(paths))
         subject = open_subject(path, backend="auto", threads=plan.threads)
         values = np.empty(len(plan.photos))
         shape: tuple[int, ...] = ()

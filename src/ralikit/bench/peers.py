@@ -110,6 +110,8 @@ def write_peer(bundle: Bundle, path: Path, *, tell: Tell | None = None) -> None:
         drift = abs(folded_scores(peer, gate.photos.views) - gate.reference).max()
         if not drift <= FOLD:
             raise ParityError(f"the module of transformers gives scores {drift:.5f} off")
+        if tell is not None:
+            tell("converting", 0.0)
         model = onnx.to_model(peer, (preprocess.views, preprocess.size, preprocess.size, 3))
         draft.write_bytes(model.SerializeToString())
         facts = facts_of(bundle)

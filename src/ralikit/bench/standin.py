@@ -26,7 +26,7 @@ from ralikit.model.towers import build_tower
 from ralikit.model.towers.base import Tower
 from ralikit.model.towers.block import blocks_of
 from ralikit.photo.views import Preprocess
-from ralikit.progress import Tell
+from ralikit.progress import Tell, telling
 from ralikit.train.rali.fit import fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 
@@ -94,6 +94,8 @@ def make_standin(
     if outliers not in OUTLIERS:
         raise UsageError(f"outliers are one of {', '.join(OUTLIERS)}, not {outliers!r}")
     tower_kind, config, mean, std = KINDS[kind]
+    if tell is not None:
+        tell("making random weights", 0.0)
     tower = random_tower(tower_kind, config, seed=seed)
     plant(tower, outliers)
     size = tower.config()["size"]
@@ -104,8 +106,9 @@ def make_standin(
         mean=mean,
         std=std,
     )
-    fitting = built_in("calibration", preprocess, photos)
-    others = built_in("gate", preprocess, max(8, photos // 6))
+    with telling(tell):
+        fitting = built_in("calibration", preprocess, photos)
+        others = built_in("gate", preprocess, max(8, photos // 6))
     dummy = blank_head(tower.dim)
     folded = Folded(tower, dummy, mean=mean, std=std, view_pool="embedding").eval()
     views = [*fitting.views, *others.views]
@@ -116,6 +119,8 @@ def make_standin(
             embeddings[index] = folded.tower(pixels_of(folded, view)).mean(0).double().numpy()
             if tell is not None:
                 tell("embedding photos", (index + 1) / len(views))
+    if tell is not None:
+        tell("fitting the basis, writing the bundle", 0.0)
     head = fit_standin(embeddings[:photos])
     span = float(np.ptp(head.score(embeddings[photos:])))
     if span < _SPAN:

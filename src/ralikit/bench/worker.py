@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ralikit.errors import RalikitError
+
 Action = Callable[..., Any]
 
 
@@ -27,6 +29,8 @@ def serve(actions: dict[str, Action]) -> None:
         action = actions[command.pop("do")]
         try:
             answer = {"ok": action(**command)}
+        except RalikitError as error:
+            answer = {"refused": str(error), "exit_code": error.exit_code}
         except Exception as error:  # noqa: BLE001 (whatever a runtime throws is the answer)
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")

@@ -49,7 +49,7 @@ def attention(
     Photos whose answer has no reasoning and rating are told and left out; exit 1 if none is left.
     """
     from ralikit.analyze.attention import attention_shares, plot_shares
-    from ralikit.cli.progress import track
+    from ralikit.cli.progress import progress
     from ralikit.config import to_mapping
     from ralikit.errors import PhotoError
     from ralikit.files import to_json
@@ -60,15 +60,16 @@ def attention(
     paths = [p for photo in photos for p in (list_photos(photo) if photo.is_dir() else [photo])]
     asked = get_prompt(prompt or taught_prompt(model) or "score")
     pixels = max_pixels or taught_pixels(model)
-    vlm = load_vlm(model, device=device, max_pixels=pixels, attention="eager")
     shares = []
-    with track("photos", total=len(paths)) as advance:
-        for done, path in enumerate(paths, start=1):
+    with progress() as tell:
+        tell("loading the teacher", 0.0)
+        vlm = load_vlm(model, device=device, max_pixels=pixels, attention="eager")
+        for done, path in enumerate(paths):
+            tell("photos", done / len(paths))
             try:
                 shares += attention_shares(vlm, [path], asked, max_tokens=max_tokens)
             except PhotoError as error:
                 typer.echo(f"ralikit: {error}", err=True)
-            advance(done)
     if not shares:
         raise PhotoError(f"none of the {len(paths)} photos has an answer that can be looked into")
     if out is not None:

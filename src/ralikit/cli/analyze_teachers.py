@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ralikit.progress import share_of
+from ralikit.typed import typed
+
 
 def register(app: typer.Typer) -> None:
     """Add `spread` and `swap` to the analyses."""
@@ -34,7 +37,7 @@ def spread(
     Photos with fewer than two ratings are counted and left out; exit 1 if none is left.
     """
     from ralikit.analyze.spread import plot_spreads, rating_spreads
-    from ralikit.cli.progress import track
+    from ralikit.cli.progress import progress
     from ralikit.errors import PhotoError
     from ralikit.files import to_json
     from ralikit.train.teacher.engines import Asking, open_engine
@@ -51,10 +54,12 @@ def spread(
             max_pixels=taught_pixels(name),
             batch=answers,
         )
-        engine = open_engine(name, asking, device=device)
         asked = get_prompt(prompt or taught_prompt(name) or "score")
-        with track(f"photos by {name}", total=len(paths)) as advance:
-            each = rating_spreads(engine, paths, asked, count=answers, progress=advance)
+        with progress() as tell:
+            tell(f"loading {name}", 0.0)
+            engine = open_engine(name, asking, device=device)
+            shown = share_of(tell, f"photos by {name}", len(paths))
+            each = rating_spreads(engine, paths, asked, count=answers, progress=shown)
         if len(each) < len(paths):
             left = len(paths) - len(each)
             typer.echo(f"ralikit: {name}: {left} of {len(paths)} photos left out", err=True)
@@ -85,6 +90,10 @@ def swap(
     Both are loaded in float32 at a time: 66 GB of memory for two of 7 billion parameters.
     """
     from ralikit.analyze.teacher_parts import swap_parts
+    from ralikit.cli.progress import progress
 
-    made = swap_parts(visual, language, out)
-    typer.echo(f"teacher: {made}\nnext:    ralikit eval {made} --meta LABELS --root PHOTOS")
+    with progress() as tell:
+        tell("loading both teachers, writing the joined one", 0.0)
+        made = swap_parts(visual, language, out)
+    typer.echo(f"teacher: {made}")
+    typer.echo(f"next:    {typed('ralikit')} eval {made} --meta LABELS --root PHOTOS")

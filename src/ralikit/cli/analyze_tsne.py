@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ralikit.errors import DataError, UsageError
+from ralikit.progress import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,37 +54,48 @@ def tsne(
     One triplet file draws its texts. Two, with --model and two --root, draw both sets by image
     features and by text features, and tell how well they mix.
     """
-    from ralikit.analyze import tsne as library
-
     if len(triplets) == 1 and model is None:
-        texts = _texts(triplets[0], _choose(triplets[0], count, seed), encoder)
-        agreement = library.draw_scores(texts, out, title="quality texts", seed=seed)
-        typer.echo(
-            f"{out}: {len(texts.scores)} texts; SRCC of a score with its neighbours' "
-            f"{agreement:.3f}"
-        )
+        typer.echo(_draw_scores(triplets[0], out, encoder=encoder, count=count, seed=seed))
         return
     if len(triplets) != 2 or model is None or root is None or len(root) != 2:
         raise UsageError("pass one triplet file, or two with --model MODEL and two --root DIR")
-    from ralikit.cli.progress import track
+    from ralikit.analyze import tsne as library
+    from ralikit.cli.progress import progress
 
-    embed = _embedder(model, device)
     chosen = [_choose(path, count, seed) for path in triplets]
     visual: list[Cloud] = []
-    for path, folder, kept in zip(triplets, root, chosen, strict=True):
-        photos = [folder / t.image for t in kept]
-        missing = [p for p in photos if not p.is_file()]
-        if missing:
-            raise DataError(f"{len(missing)} of {len(photos)} images are missing: {missing[0]}")
-        with track(f"photos of {path.stem}", total=len(photos)) as advance:
-            features = embed(photos, advance)
-        visual.append(
-            library.Cloud(name=_name(path, kept), features=features, scores=_scores(kept))
-        )
-    text = [_texts(path, kept, encoder) for path, kept in zip(triplets, chosen, strict=True)]
-    found = library.draw_domains(visual, text, out, seed=seed)
+    with progress() as tell:
+        tell("loading the model", 0.0)
+        embed = _embedder(model, device)
+        for path, folder, kept in zip(triplets, root, chosen, strict=True):
+            photos = [folder / t.image for t in kept]
+            missing = [p for p in photos if not p.is_file()]
+            if missing:
+                raise DataError(f"{len(missing)} of {len(photos)} images are missing: {missing[0]}")
+            features = embed(photos, share_of(tell, f"photos of {path.stem}", len(photos)))
+            visual.append(
+                library.Cloud(name=_name(path, kept), features=features, scores=_scores(kept))
+            )
+        tell("embedding texts", 0.0)
+        text = [_texts(path, kept, encoder) for path, kept in zip(triplets, chosen, strict=True)]
+        tell("laying out points", 0.0)
+        found = library.draw_domains(visual, text, out, seed=seed)
     told = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
     typer.echo(f"{out}: mixing of the two sets (0 apart, 1 as one): {told}")
+
+
+def _draw_scores(path: Path, out: Path, *, encoder: str, count: int, seed: int) -> str:
+    """Draw one file's texts by score; what is to be said of the picture."""
+    from ralikit.analyze.tsne import draw_scores
+    from ralikit.cli.progress import progress
+
+    with progress() as tell:
+        tell("embedding texts", 0.0)
+        texts = _texts(path, _choose(path, count, seed), encoder)
+        tell("laying out points", 0.0)
+        agreement = draw_scores(texts, out, title="quality texts", seed=seed)
+    many = len(texts.scores)
+    return f"{out}: {many} texts; SRCC of a score with its neighbours' {agreement:.3f}"
 
 
 def _embedder(model: str, device: str | None) -> Embed:

@@ -13,6 +13,7 @@ import typer
 
 from ralikit.cli import bench_devices
 from ralikit.cli.progress import progress
+from ralikit.typed import typed
 
 if TYPE_CHECKING:
     from ralikit.bench.records import Record
@@ -72,7 +73,7 @@ def host(
         )
         for record in bench_host(plan, command=command_line(), progress=tell, warn=warn):
             keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+    typer.echo(f"records: {out}\nnext: {typed('ralikit')} report {shlex.quote(str(out))}")
 
 
 @_bench.command()
@@ -107,7 +108,7 @@ def standin(
     where = shlex.quote(str(out))
     typer.echo(
         f"{out}: {bundle.info.name}, random weights\n"
-        f"next: ralikit export {where} --target onnx --precision int8"
+        f"next: {typed('ralikit')} export {where} --target onnx --precision int8"
     )
 
 
@@ -126,7 +127,7 @@ def peer(
 
     with progress() as tell:
         write_peer(open_bundle(bundle), out, tell=tell)
-    typer.echo(f"{out}\nnext: ralikit bench host {shlex.quote(str(out))} FILE...")
+    typer.echo(f"{out}\nnext: {typed('ralikit')} bench host {shlex.quote(str(out))} FILE...")
 
 
 @_bench.command()
@@ -150,7 +151,7 @@ def parity(
     with progress() as tell:
         for record in bench_parity(plan, command=command_line(), progress=tell):
             keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+    typer.echo(f"records: {out}\nnext: {typed('ralikit')} report {shlex.quote(str(out))}")
 
 
 @_bench.command()
@@ -193,7 +194,7 @@ def reasons(
     with progress() as tell:
         for record in bench_reasons(plan, command=command_line(), progress=tell):
             keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+    typer.echo(f"records: {out}\nnext: {typed('ralikit')} report {shlex.quote(str(out))}")
 
 
 @_bench.command()
@@ -222,7 +223,7 @@ def teacher(
         )
         for record in bench_teacher(plan, command=command_line(), progress=tell, warn=warn):
             keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+    typer.echo(f"records: {out}\nnext: {typed('ralikit')} report {shlex.quote(str(out))}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

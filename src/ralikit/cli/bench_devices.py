@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ralikit.cli.progress import progress
+from ralikit.typed import typed
 
 _Out = Annotated[Path, typer.Option(help="Record file (.jsonl); records are added at its end.")]
 _Mode = Annotated[
@@ -60,4 +61,4 @@ def android(
             plan, adb=bridge, command=command_line(), progress=tell, warn=warn
         ):
             keep_record(out, record)
-    typer.echo(f"records: {out}\nnext: ralikit report {shlex.quote(str(out))}")
+    typer.echo(f"records: {out}\nnext: {typed('ralikit')} report {shlex.quote(str(out))}")

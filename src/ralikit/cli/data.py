@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 if TYPE_CHECKING:
     from ralikit.data.check import DataReport
 
@@ -106,7 +108,7 @@ def prepare(
     for taken, count in made.metas.items():
         typer.echo(f"{taken}: {count} photos, all there")
     typer.echo("checksums are not known here: `ralikit data check` opens every photo")
-    typer.echo(f"next: ralikit data check {made.meta} --root {data}")
+    typer.echo(f"next: {typed('ralikit')} data check {made.meta} --root {data}")
 
 
 def _lines(report: DataReport) -> list[str]:

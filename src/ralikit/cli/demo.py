@@ -52,6 +52,7 @@ def web(
     import tempfile
 
     from ralikit import demo as page
+    from ralikit.cli.progress import progress
     from ralikit.errors import UsageError
 
     if out is None and not serve:
@@ -59,7 +60,11 @@ def web(
     file = page.model_file(model)
     with tempfile.TemporaryDirectory(prefix="ralikit-demo-") as temporary:
         folder = out or Path(temporary) / "page"
-        page.build(folder, model=file, ort=page.find_ort(ort), overwrite=overwrite)
+        with progress() as tell:
+            tell("fetching ONNX Runtime Web through npm", 0.0)
+            found = page.find_ort(ort)
+            tell("building the page", 0.0)
+            page.build(folder, model=file, ort=found, overwrite=overwrite)
         if out is not None:
             typer.echo(f"built {out}: serve this folder from any static host")
         if not serve:

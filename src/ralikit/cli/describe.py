@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ralikit.errors import UsageError
+from ralikit.progress import share_of
 
 if TYPE_CHECKING:
     from ralikit.data.metas import Sample
@@ -94,7 +95,7 @@ def describe(
     """
     if rules == (model is not None):
         raise UsageError("describe takes either a teacher (folder or hub name) or --rules")
-    from ralikit.cli.progress import track
+    from ralikit.cli.progress import progress, track
 
     index, count = _shard(shard)
     samples = _samples(meta, root, mos_range, split, dataset, image_column, mos_column)
@@ -132,9 +133,18 @@ def describe(
             batch=batch or (512 if engine == "vllm" else 16),
         ),
     )
-    loaded = open_engine(model, settings.asking, kind=engine, device=device)
-    with track("photos", total=len(samples[index::count])) as advance:
-        report = ask(samples, loaded, out, settings, shard=(index, count), progress=advance)
+    own = len(samples[index::count])
+    with progress() as tell:
+        tell("loading the teacher", 0.0)
+        loaded = open_engine(model, settings.asking, kind=engine, device=device)
+        report = ask(
+            samples,
+            loaded,
+            out,
+            settings,
+            shard=(index, count),
+            progress=share_of(tell, "photos", own),
+        )
     _tell(report, out, as_json=as_json)
     if report.unreadable:
         raise typer.Exit(1)

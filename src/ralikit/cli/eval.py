@@ -105,7 +105,7 @@ def evaluate(
     beside the papers' rows; several models are compared by paired bootstrap.
     """
     from ralikit import evaluate as library
-    from ralikit.cli.progress import track
+    from ralikit.cli.progress import progress
     from ralikit.files import refuse_existing, to_json
     from ralikit.report import accuracy
 
@@ -123,16 +123,18 @@ def evaluate(
         batch=batch,
         answers=answers,
     )
-    opened = [library.open_model(n, threads=threads, teacher=teacher) for n in models]
-    photos = sum(len(data.samples) for data in sets) * len(opened)
-    finished: dict[str, int] = {}
-    with track("photos", total=photos) as advance:
-
-        def tell(label: str, done: int, total: int) -> None:
-            finished[label] = done
-            advance(sum(finished.values()))
-
-        results = library.evaluate(opened, sets, resamples=resamples, seed=seed, progress=tell)
+    with progress() as tell:
+        opened = []
+        for name in models:
+            tell(f"loading {name}", 0.0)
+            opened.append(library.open_model(name, threads=threads, teacher=teacher))
+        results = library.evaluate(
+            opened,
+            sets,
+            resamples=resamples,
+            seed=seed,
+            progress=lambda label, done, total: tell(label, done / total),
+        )
     command = shlex.join(["ralikit", *sys.argv[1:]])
     if out is not None:
         accuracy.write(

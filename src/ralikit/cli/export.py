@@ -12,6 +12,7 @@ import typer
 from ralikit.cli.presets import apply_preset, precision_for
 from ralikit.export.targets import TARGETS, everyday, names
 from ralikit.export.targets.target import AUTO
+from ralikit.typed import typed
 
 if TYPE_CHECKING:
     from ralikit.export.pipeline import Exported
@@ -216,17 +217,21 @@ def verify(
 
     Exit code 1 where anything fails.
     """
+    from ralikit.cli.progress import progress
     from ralikit.errors import UsageError
     from ralikit.export.verify import verify as run
+    from ralikit.progress import telling
 
     if (bundle is None) != (photos is None):
         raise UsageError("--bundle and --photos go together: a model to compare with, and on what")
-    result = run(
-        file,
-        bundle=None if bundle is None else _opened(bundle),
-        photos=() if photos is None else _photos_below(photos),
-        threads=threads,
-    )
+    compared = () if photos is None else _photos_below(photos)
+    with progress() as tell, telling(tell):
+        result = run(
+            file,
+            bundle=None if bundle is None else _opened(bundle),
+            photos=compared,
+            threads=threads,
+        )
     if as_json:
         _print_json(_verify_json(result))
     else:
@@ -248,7 +253,7 @@ def _all_here() -> tuple[str, ...]:
     for left_out in (t for t in TARGETS if t not in here):
         print_error(
             f"all without {left_out.name}: {left_out.job} needs {left_out.modules[-1]}; install it "
-            f"with: pip install 'ralikit[{left_out.extra}]'"
+            f"with: {typed('pip')} install 'ralikit[{left_out.extra}]'"
         )
     return tuple(t.name for t in here)
 
@@ -271,8 +276,8 @@ def _print_exported(item: Exported) -> None:
         f"  {parity.photos} photos against the float32 reference: largest difference "
         f"{parity.max_drift:.6f}, 95th percentile {parity.p95_drift:.6f}{rank}\n"
         f"  manifest: {item.manifest}\n"
-        f"  score with it: ralikit score PHOTO --model {item.path}\n"
-        f"  check it anywhere: ralikit verify {item.path}"
+        f"  score with it: {typed('ralikit')} score PHOTO --model {item.path}\n"
+        f"  check it anywhere: {typed('ralikit')} verify {item.path}"
     )
 
 

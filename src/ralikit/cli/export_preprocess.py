@@ -26,6 +26,7 @@ def export_preprocess(
 
     It takes the upright sRGB pixels of one photo and gives what the scorer's file takes.
     """
+    from ralikit.cli.progress import progress
     from ralikit.config import to_mapping
     from ralikit.extras import require
     from ralikit.files import to_json
@@ -34,7 +35,9 @@ def export_preprocess(
     require("onnx", extra="export", job="Export to ONNX")
     from ralikit.export.targets.onnx.preprocess import export_preprocess as run
 
-    done = run(open_bundle(bundle), out, overwrite=overwrite)
+    with progress() as tell:
+        tell("converting, comparing pixels", 0.0)
+        done = run(open_bundle(bundle), out, overwrite=overwrite)
     if as_json:
         sys.stdout.write(to_json(to_mapping(done)))
         return

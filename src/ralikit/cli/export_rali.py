@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 
 def register(app: typer.Typer) -> None:
     """Add `export-rali` to the command line."""
@@ -26,12 +28,15 @@ def export_rali(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """Write a bundle in the layout of the authors' RALI release; the scores stay the same."""
+    from ralikit.cli.progress import progress
     from ralikit.files import size_bytes
     from ralikit.importers.rali_layout import export_rali as write
     from ralikit.models import open_bundle
 
-    opened = open_bundle(bundle)
-    write(opened, out, clip=clip, overwrite=overwrite)
+    with progress() as tell:
+        tell("writing the authors' layout", 0.0)
+        opened = open_bundle(bundle)
+        write(opened, out, clip=clip, overwrite=overwrite)
     typer.echo(f"{out}: {size_bytes(out) / 1e6:.0f} MB")
     if clip is None:
         typer.echo(
@@ -40,4 +45,4 @@ def export_rali(
         )
     if opened.info.reasons is not None:
         typer.echo("the bank of reasons has no place in this layout and is left out")
-    typer.echo(f"next: ralikit import rali {out} BUNDLE")
+    typer.echo(f"next: {typed('ralikit')} import rali {out} BUNDLE")

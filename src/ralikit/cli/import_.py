@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ralikit.errors import UsageError
+from ralikit.typed import typed
 
 _import = typer.Typer(no_args_is_help=True)
 
@@ -40,6 +41,7 @@ def rali(
 
     Nothing in its files is run: ckpt.pt is read as tensors, pca.pkl as numbers.
     """
+    from ralikit.cli.progress import progress
     from ralikit.files import refuse_existing, size_bytes
     from ralikit.importers.rali import fetch_release, import_rali
 
@@ -48,15 +50,20 @@ def rali(
             raise UsageError("pass either CHECKPOINTS OUT or --from-hub OUT")
         # Before gigabytes are fetched for nothing.
         refuse_existing(from_hub, overwrite=overwrite)
-        checkpoints, out = fetch_release(), from_hub
-    if checkpoints is None or out is None:
+        out = from_hub
+    elif checkpoints is None or out is None:
         raise UsageError("pass the release's folder and the bundle to write: CHECKPOINTS OUT")
     try:
         low, high = (float(part) for part in scale.split(","))
     except ValueError as error:
         raise UsageError(f"--scale takes LOW,HIGH such as 1,5, not {scale!r}") from error
-    bundle = import_rali(
-        checkpoints, out, scale=(low, high), half=half, name=name, overwrite=overwrite
-    )
+    with progress() as tell:
+        if checkpoints is None:
+            tell("fetching the release", 0.0)
+            checkpoints = fetch_release()
+        tell("reading the release, writing the bundle", 0.0)
+        bundle = import_rali(
+            checkpoints, out, scale=(low, high), half=half, name=name, overwrite=overwrite
+        )
     typer.echo(f"{out}: {size_bytes(out) / 1e6:.0f} MB, bundle {bundle.hash[:12]}")
-    typer.echo(f"next: ralikit score PHOTO --model {out}")
+    typer.echo(f"next: {typed('ralikit')} score PHOTO --model {out}")

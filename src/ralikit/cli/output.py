@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ralikit.scorer import Score, Scorer
 
 _BAR = 20  # cells of a full bar
-_LONG_WORK = 8  # photos from which a progress bar is worth its line
 
 
 class Failure(NamedTuple):
@@ -175,13 +174,7 @@ def only_our_lines() -> Iterator[None]:
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[], None]]:
-    """How far long work is, on stderr; yields what to call after each photo.
-
-    No bar on a terminal where there is little to do.
-    """
-    if sys.stderr.isatty() and total < _LONG_WORK:
-        yield lambda: None
-        return
+    """How far long work is, on stderr; yields what to call after each photo."""
     from ralikit.cli.progress import track
 
     done = 0

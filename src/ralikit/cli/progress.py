@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
-from ralikit.progress import lines_on_stderr
+from ralikit.progress import is_another, lines_on_stderr, share_of, span
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from ralikit.progress import Tell
+
+PATIENCE = 1.0
+"""Seconds before a bar is shown: what is done sooner needs none."""
 
 
 @contextmanager
@@ -26,19 +30,9 @@ def track(label: str, total: int) -> Iterator[Callable[[int], None]]:
     Yields:
         A function to call with the number done so far.
     """
-    if not sys.stderr.isatty():
-        with lines_on_stderr() as lines:
-            yield lambda done: lines.tell(label, done / max(total, 1))
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # Results on stdout go above the bar if they share its terminal, and past it if they do not.
-    with Progress(
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+    with progress() as tell:
+        tell(label, 0.0)
+        yield share_of(tell, label, total)
 
 
 @contextmanager
@@ -52,30 +46,81 @@ def progress() -> Iterator[Tell]:
         with lines_on_stderr() as lines:
             yield lines.tell
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    bar = _Bar()
+    timer = Timer(PATIENCE, bar.show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield bar.tell
+    finally:
+        timer.cancel()
+        bar.end()
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    # Results on stdout go above the bar if they share its terminal, and past it if they do not.
-    with Progress(
-        *columns,
+
+class _Bar:
+    """A bar that appears once the work has taken a moment, and is gone when it ends."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()  # told by those who work, shown by the timer
+        self._what, self._done, self._ended = "starting", 0.0, False
+        self._shown: Progress | None = None
+
+    def tell(self, what: str, done: float) -> None:
+        """Note the stage and the share of it that is done."""
+        with self._lock:
+            # What is left is told of the stage at hand: one's speed says nothing of the next one's.
+            anew = is_another(self._what, what) or done < self._done
+            self._what, self._done = what, done
+            if self._shown is not None:
+                if anew:
+                    self._shown.reset(self._shown.task_ids[0])
+                self._update(self._shown)
+
+    def show(self) -> None:
+        """Draw the bar from now on, unless the work has ended."""
+        shown = _drawn()
+        with self._lock:
+            if self._ended:
+                return
+            self._update(shown)
+            shown.start()
+            self._shown = shown
+
+    def end(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            self._ended = True
+            if self._shown is not None:
+                self._shown.stop()
+
+    def _update(self, shown: Progress) -> None:
+        # A stage of which nothing is known yet moves all the same: a bar at 0 % looks dead.
+        total = 1.0 if self._done > 0 else None
+        task = shown.task_ids[0]
+        shown.update(task, description=self._what, completed=self._done, total=total)
+
+
+def _drawn() -> Progress:
+    """A bar with its stage and what is left of it, or how long it has taken where none can say."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            left = task.time_remaining
+            if left is None or not task.total:
+                return Text(f"{span(task.elapsed or 0)} so far")
+            return Text(f"about {span(left)} left")
+
+    shown = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        Left(),
         console=Console(stderr=True),
         transient=True,
+        # Results on stdout go above the bar if they share its terminal, past it if they do not.
         redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield _stages(bar, task)
-
-
-def _stages(bar: Progress, task: TaskID) -> Tell:
-    # What is left is told of the stage at hand: one stage's speed says nothing of the next one's.
-    before = 0.0
-
-    def tell(what: str, done: float) -> None:
-        nonlocal before
-        if done < before:
-            bar.reset(task)
-        before = done
-        bar.update(task, description=what, completed=done)
-
-    return tell
+    )
+    shown.add_task("", total=None)
+    return shown

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 
 def register(app: typer.Typer) -> None:
     """Add `quickstart` to the command line."""
@@ -26,7 +28,8 @@ def quickstart(
     from ralikit.quickstart import quickstart as run
 
     start = time.monotonic()
+    typer.echo("five steps, seven to ten minutes on two cores; nothing is downloaded or sent")
     with progress() as tell:
-        report = run(out, bundled(), tell=tell)
+        report = run(out, bundled(), tell=tell, say=typer.echo)
     typer.echo(f"done in {time.monotonic() - start:.0f} s\nreport: {report.resolve()}")
-    typer.echo("next: ralikit score YOUR_PHOTO.jpg")
+    typer.echo(f"next: {typed('ralikit')} score YOUR_PHOTO.jpg")

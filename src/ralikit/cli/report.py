@@ -28,13 +28,16 @@ def report(
 ) -> None:
     """Write a report from records: size, latency, memory, parity, and Q-Insight beside RALI."""
     from ralikit.bench.records import read
+    from ralikit.cli.progress import progress
     from ralikit.errors import UsageError
     from ralikit.files import write_text
     from ralikit.report import bench, page
     from ralikit.report.compare import matched, regressions
 
-    new = read(records)
-    parts = bench.sections(new, photos)
+    with progress() as tell:
+        tell("reading records, drawing plots", 0.0)
+        new = read(records)
+        parts = bench.sections(new, photos)
     lead = f"Made from {len(new)} records; nothing here was typed in by hand."
     worse = []
     if against:

@@ -156,9 +156,12 @@ def find(words: list[str]) -> tuple[list[Path], list[Failure]]:
 
 
 def load_scorer(model: Path | None, threads: int | None) -> Scorer:
+    from ralikit.cli.progress import progress
     from ralikit.scorer import load
 
-    return load(model, threads=threads)
+    with progress() as tell:
+        tell("loading the model", 0.0)
+        return load(model, threads=threads)
 
 
 def score_all(

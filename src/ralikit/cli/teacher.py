@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 Recipe = Annotated[Path, typer.Option(help="The recipe, a TOML file; see the folder train/.")]
 Changes = Annotated[
     list[str] | None,
@@ -54,7 +56,8 @@ def teacher(
         typer.echo(f"teacher: {model}")
         typer.echo(f"metrics: {out / 'metrics.jsonl'}")
         typer.echo(
-            f"next:    ralikit describe {model} --meta LABELS --root PHOTOS --out texts.jsonl"
+            f"next:    {typed('ralikit')} describe {model} --meta LABELS --root PHOTOS "
+            "--out texts.jsonl"
         )
 
 
@@ -77,7 +80,7 @@ def ract(
     with nullcontext() if launch else _watched():
         model = run_ract(settings, out, launch=shlex.split(launch), say=typer.echo)
     typer.echo(f"teacher: {model}")
-    typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
+    typer.echo(f"next:    {typed('ralikit')} eval {model} --meta LABELS --root PHOTOS")
 
 
 def sft(
@@ -104,7 +107,7 @@ def sft(
     leave()
     if _first():
         typer.echo(f"teacher: {model}")
-        typer.echo(f"next:    ralikit eval {model} --meta LABELS --root PHOTOS")
+        typer.echo(f"next:    {typed('ralikit')} eval {model} --meta LABELS --root PHOTOS")
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 if TYPE_CHECKING:
     from ralikit.model.bundle import Bundle
     from ralikit.train.distil.judge import WithTeacher
@@ -59,8 +61,8 @@ def distil(
     print_agreement(made.agreement)
     typer.echo(
         f"bundle: {made.bundle.root}\n"
-        f"next: ralikit export {made.bundle.root} --target onnx, or with people's scores: ralikit "
-        f"eval {made.bundle.root} --meta FILE --root DIR"
+        f"next: {typed('ralikit')} export {made.bundle.root} --target onnx, or with people's "
+        f"scores: {typed('ralikit')} eval {made.bundle.root} --meta FILE --root DIR"
     )
 
 

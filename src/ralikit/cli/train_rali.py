@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 if TYPE_CHECKING:
     from ralikit.train.rali.recipe import RaliRecipe
     from ralikit.train.rali.run import Run
@@ -42,7 +44,8 @@ def align(recipe: Recipe, out: Out = None, changes: Set = None, resume: Resume =
 
     run = _run(recipe, out, changes, work, fits=None)
     if run.world.first:
-        typer.echo(f"tower: {run.out / stages.TOWER}\nnext: ralikit train fit --recipe {recipe}")
+        typer.echo(f"tower: {run.out / stages.TOWER}")
+        typer.echo(f"next: {typed('ralikit')} train fit --recipe {recipe}")
 
 
 def fit(recipe: Recipe, out: Out = None, changes: Set = None) -> None:
@@ -125,4 +128,4 @@ def _end(run: Run) -> None:
     figures = run.out / VALIDATION
     if figures.is_file():
         typer.echo(f"on the photos kept out: {figures.read_text(encoding='utf-8').strip()}")
-    typer.echo(f"bundle: {bundle}\nnext: ralikit eval {bundle} --meta FILE --root DIR")
+    typer.echo(f"bundle: {bundle}\nnext: {typed('ralikit')} eval {bundle} --meta FILE --root DIR")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.typed import typed
+
 if TYPE_CHECKING:
     from ralikit.train.rali.reasons import FittedBank, GoodPhoto
     from ralikit.train.rali.reasons_settings import ReasonsSettings
@@ -74,7 +76,7 @@ def reasons(
             tell=tell,
         )
     print_routes(fitted)
-    typer.echo(f"bundle: {opened.root}\nnext: ralikit score PHOTO --model {opened.root}")
+    typer.echo(f"bundle: {opened.root}\nnext: {typed('ralikit')} score PHOTO --model {opened.root}")
 
 
 def print_routes(fitted: FittedBank) -> None:

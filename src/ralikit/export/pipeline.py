@@ -170,7 +170,8 @@ def exported(asked: Order, gate: Gate | None, tell: Tell | None) -> Exported:
         ready = gate or gate_for(asked.bundle, asked.options, tell=tell)
         return prove(convert(asked, ready, path, tell=tell), ready, tell=tell)
 
-    return publish(asked, make)
+    with telling(tell):
+        return publish(asked, make)
 
 
 @one_thread()

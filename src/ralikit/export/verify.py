@@ -19,6 +19,7 @@ from ralikit.files import sha256_path
 from ralikit.model.facts import Facts, GoldenScore
 from ralikit.photo.views import load_views, make_views
 from ralikit.probes import probe_photos
+from ralikit.progress import tell
 from ralikit.runtimes import Outputs, Runtime, checked_score, open_runtime
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def verify(
         photos: Photos to compare on.
         threads: Threads of the runtime.
 
+    How far it is, it tells whoever listens (`ralikit.progress.telling`).
+
     Raises:
         UsageError: If there is no such file, or only one of bundle and photos is given.
         BundleError: If it cannot be opened at all.
@@ -85,6 +88,7 @@ def verify(
         raise UsageError(f"there is no file {file}")
     if (bundle is None) != (not photos):
         raise UsageError("comparing further needs both a bundle and photos")
+    tell("reading the file", 0.0)
     checks = [_hash_check(file)]
     runtime = open_runtime(file, threads=threads, to_prove=True)
     facts = runtime.facts
@@ -171,9 +175,10 @@ def _golden_outputs(runtime: Runtime) -> tuple[list[tuple[GoldenScore, Outputs]]
     """What the file gives on the golden photos that it names, and how many it names otherwise."""
     named = {golden.name: golden for golden in runtime.facts.golden or ()}
     given = []
-    for photo in probe_photos():  # a large tower's file names fewer
+    for index, photo in enumerate(probe_photos()):  # a large tower's file names fewer
         golden = named.get(photo.name)
         if golden is not None and golden.sha256 == photo.sha256:
+            tell("scoring golden photos", index / len(probe_photos()))
             views = make_views(photo.pixels, runtime.facts.preprocess)
             given.append((golden, runtime.outputs(views)))
     return given, len(named) - len(given)
@@ -239,4 +244,5 @@ def _against(bundle: Bundle, runtime: Runtime, photos: Sequence[Path], *, where:
 
     views = [load_views(path, bundle.info.preprocess) for path in photos]
     names = [path.name for path in photos]
-    return compared(runtime, bundle, names, views, *unfolded(bundle, views))
+    reference = unfolded(bundle, views, tell=tell)
+    return compared(runtime, bundle, names, views, *reference, tell=tell)

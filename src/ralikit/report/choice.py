@@ -26,8 +26,20 @@ def label(record: Record) -> str:
         "torch": "torch",
     }.get(model.format, "")
     runtime = record.runtime.name
+    if not times_a_runtime(record):
+        return f"{model.name} {model.format} {model.precision}, evaluated off-device"
     suffix = "" if usual and usual in runtime else f" in {runtime}"
     return f"{model.name} {model.format} {model.precision}{suffix}"
+
+
+def times_a_runtime(record: Record) -> bool:
+    """Whether what ran the file is what runs it in an app; ralikit's evaluators are not."""
+    return record.runtime.name != "ralikit's"
+
+
+def run_by(record: Record) -> str:
+    """What ran a file, in words."""
+    return record.runtime.name if times_a_runtime(record) else "ralikit's evaluator"
 
 
 def of_kind(records: Sequence[Record], kind: str) -> list[Record]:

@@ -25,6 +25,7 @@ from ralikit.train.distil.judge import judge
 from ralikit.train.distil.losses import missed_variance, order_loss
 from ralikit.train.distil.teacher import Said
 from ralikit.train.rali.photo_store import open_store
+from ralikit.typed import typed
 
 runner = CliRunner()
 DIM = 6
@@ -177,7 +178,7 @@ def test_a_run_ends_in_an_ordinary_bundle(made: Path, whole: tuple[Path, str]) -
     out, said = whole
     small, big = read_bundle(out / "bundle"), read_bundle(made / "big")
     assert "SRCC of scores" in said
-    assert "next: ralikit export" in said
+    assert f"next: {typed('ralikit')} export" in said
     assert np.array_equal(small.head().centroids, big.head().centroids)
     assert small.info.preprocess.size == 32
     assert small.info.preprocess.views == 1

@@ -20,6 +20,7 @@ from ralikit.metrics.agreement import srcc
 from ralikit.model.bundle import read_bundle, read_safetensors, write_safetensors
 from ralikit.runtimes.torch import TorchRuntime
 from ralikit.train.rali import run as runs
+from ralikit.typed import typed
 
 runner = CliRunner()
 
@@ -76,7 +77,7 @@ def _train(recipe: Path, out: Path, *words: str) -> str:
 
 def test_a_run_ends_in_a_bundle_that_orders_its_photos(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "one"
-    assert "next: ralikit eval" in _train(recipe, out)
+    assert f"next: {typed('ralikit')} eval" in _train(recipe, out)
     bundle = read_bundle(out / "bundle")
     assert bundle.info.provenance["trained_on"] == 48
     assert bundle.info.tower.weights == "trained"

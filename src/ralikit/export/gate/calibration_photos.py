@@ -22,6 +22,7 @@ from ralikit.files import sha256_bytes, sha256_path
 from ralikit.photo.degrade import CLASSES, SEVERITIES, Degradation, degrade
 from ralikit.photo.find import find_photos
 from ralikit.photo.views import Preprocess, load_views, make_views
+from ralikit.progress import tell
 from ralikit.runtimes import Views
 
 Pixels = NDArray[np.uint8]
@@ -98,6 +99,7 @@ def built_in(part: str, preprocess: Preprocess, count: int) -> PhotoSet:
     """
     names, views = [], []
     for index in range(count):
+        tell("preparing photos", index / count)
         name, pixels = _made(part, index)
         names.append(name)
         views.append(make_views(pixels, preprocess))
@@ -128,6 +130,7 @@ def from_folder(
     for path in found:
         if len(views) == gate + calibration:
             break
+        tell("preparing photos", len(views) / (gate + calibration))
         try:
             views.append(load_views(path, preprocess))
             names.append(path.relative_to(root).as_posix())

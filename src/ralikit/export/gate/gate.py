@@ -41,7 +41,7 @@ from ralikit.model.folded import Folded, fold, with_outputs
 from ralikit.model.rewrite import rewrite
 from ralikit.photo.views import make_views
 from ralikit.probes import Probe, probe_photos
-from ralikit.progress import Tell
+from ralikit.progress import Tell, telling
 from ralikit.runtimes import Runtime, Views
 
 LazyPhotos = Callable[[], PhotoSet]
@@ -169,9 +169,8 @@ def open_gate(
     if calibration_count is None:
         own = CALIBRATION if calibration is None else ENOUGH
         calibration_count = CALIBRATION_LARGE if few else own
-    if tell is not None:
-        tell("preparing photos", 0.0)
-    photos, lazy, warning = _photo_sets(bundle, calibration, count, calibration_count)
+    with telling(tell):
+        photos, lazy, warning = _photo_sets(bundle, calibration, count, calibration_count)
     golden = probe_photos()
     if few:  # one degraded photo of each picture
         golden = golden[1::3]

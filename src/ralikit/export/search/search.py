@@ -130,8 +130,7 @@ def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | No
 
     def make(path: Path) -> Proven:
         ready = gate or gate_for(asked.bundle, asked.options, tell=tell)
-        with telling(tell):
-            layers = layer_options(ready, asked.target.load(), tell=tell)
+        layers = layer_options(ready, asked.target.load(), tell=tell)
         points = frontier(layers, prefer=budgets.prefer)
         if asked.target.plans_whole and ready.folded.tower.arithmetic == "static":
             # The smallest file loses less that way than any mix of its size.
@@ -141,7 +140,8 @@ def _searched(asked: Order, budgets: Budgets, gate: Gate | None, tell: Tell | No
         found.append((search, best, layers))
         return search.proven(best, layers)
 
-    exported = publish(asked, make)
+    with telling(tell):
+        exported = publish(asked, make)
     ((search, best, layers),) = found
     return AutoExported(
         exported=exported,
