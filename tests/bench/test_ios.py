@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from support_xcode import FakeXcode
+from typer.testing import CliRunner
 
 from ralikit.bench.apple import Xcode, bundle_in, devices_in
 from ralikit.bench.calls import DeviceError
 from ralikit.bench.ios import IosPlan, bench_ios
 from ralikit.bench.modes import MODES
 from ralikit.bench.records import Record, seal, unseal
+from ralikit.cli import app as cli
 from ralikit.errors import UsageError
 
 FIRST, SECOND = "00008130-000A11112222001E", "00008110-000B33334444001E"
@@ -172,6 +174,19 @@ def test_words_that_do_not_fit(xcode: FakeXcode, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(xcode.root / "bin"))
     with pytest.raises(UsageError, match="xcodebuild is not here: ralikit bench ios needs a Mac"):
         Xcode()
+
+
+def test_the_commands_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    for words, said in (
+        (["ios"], "xcrun is not here: ralikit bench ios needs a Mac with Xcode 16"),
+        (["android"], "say exported files, or --app with an installed app, one of the two"),
+        (["android", "a.onnx", "--app", "b"], "one of the two"),
+        (["android", "a.onnx"], "--program is missing: runtimes/c/README.md"),
+    ):
+        refused = CliRunner().invoke(cli, ["bench", *words]).exception
+        assert isinstance(refused, UsageError)
+        assert said in str(refused)
 
 
 @pytest.mark.parametrize("listed", [None, [], {}, {"result": {}}, {"result": {"devices": {}}}])

@@ -90,9 +90,15 @@ class Xcode:
         self._devicectl(words, seconds=120)
 
     def test(
-        self, project: Path, scheme: str, udid: str, settings: Mapping[str, str],
-        variables: Mapping[str, str], *, seconds: float,
-    ) -> None:  # fmt: skip
+        self,
+        project: Path,
+        scheme: str,
+        *,
+        udid: str,
+        settings: Mapping[str, str],
+        variables: Mapping[str, str],
+        seconds: float,
+    ) -> None:
         """Build a scheme's app and test, install both on a device and run the test there.
 
         Args:

@@ -21,7 +21,7 @@ from ralikit.errors import UsageError
 from ralikit.progress import Tell
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Fleet:
     """What the threads of one run share.
 
@@ -40,7 +40,7 @@ class Fleet:
     found: SimpleQueue[Record | DeviceError] = field(default_factory=SimpleQueue)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Seat:
     """One device's place in a run; `name` is what people and records may read of it."""
 
@@ -123,10 +123,11 @@ def on_every(
         command = command.replace(each.serial, "SERIAL")
     run = f"android-{here.now()}-{uuid.uuid4().hex[:6]}"
     fleet = Fleet(adb=adb, command=command, run=run, progress=progress)
-    threads = [
-        Thread(target=_worked, args=(work, Seat(fleet, each.serial, f"{each.model} ({number})")))
+    seats = [
+        Seat(fleet=fleet, serial=each.serial, name=f"{each.model} ({number})")
         for number, each in enumerate(chosen, 1)
     ]
+    threads = [Thread(target=_worked, args=(work, seat)) for seat in seats]
     failed = 0
     try:
         for thread in threads:

@@ -168,7 +168,14 @@ def _run(plan: IosPlan, xcode: Xcode, each: Iphone, bundle: str, run: str, comma
         **({"DEVELOPMENT_TEAM": plan.team} if plan.team else {}),
     }
     project = plan.project / f"{_TARGET}.xcodeproj"
-    xcode.test(project, SCHEME, each.udid, settings, order, seconds=_LONGEST_S)
+    xcode.test(
+        project,
+        SCHEME,
+        udid=each.udid,
+        settings=settings,
+        variables=order,
+        seconds=_LONGEST_S,
+    )
 
 
 def _records(xcode: Xcode, each: Iphone, bundle: str, run: str) -> list[Record]:
