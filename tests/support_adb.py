@@ -15,7 +15,8 @@ case $3 in
 push) cp "$4" "$(echo "$5" | sed "s#/data/local/tmp#$home/tmp#g")" ;;
 shell)
     echo "$4" >>"$home/log"
-    PATH="$home/bin:$PATH" sh -c "$(echo "$4" | sed "s#/data/local/tmp#$home/tmp#g")"
+    PATH="$home/bin:$PATH" sh -c "$(echo "$4" | sed \
+        "s#/data/local/tmp#$home/tmp#g; s#/sdcard/Android/data/[a-z.]*/files#$home/app#g")"
     code=$?
     [ -e "$home/gone" ] && gone
     exit $code ;;
@@ -37,6 +38,7 @@ battery) printf '  USB powered: true\\n  level: %s\\n' "$(cat {home}/level)" ;;
 esac
 """
 MEASURED = {
+    "runtime": "onnxruntime",
     "version": "1.31.1",
     "machine": "aarch64",
     "load_s": 0.1,
@@ -76,6 +78,20 @@ class FakePhones:
         with (self.root / "devices").open("a") as stream:
             stream.write(f"{serial} {state} usb:1-1 product:up model:Up_1 device:up\n")
         return home
+
+    def demo(self, home: Path, then: str) -> None:
+        """An installed demo app: `then` is shell that runs as it is started.
+
+        It may use $RUN, the run's name, and $HERE, the device's folder: the app's files lie in
+        its ``app``.
+        """
+        (home / "app").mkdir()
+        _program(
+            home / "bin/am",
+            f"#!/bin/sh\nHERE={home}\n[ $1 = start ] || {{ rm -f $HERE/alive; exit 0; }}\n"
+            f"echo $* >$HERE/started; touch $HERE/alive; for RUN; do :; done\n{then}\n",
+        )
+        _program(home / "bin/pidof", f"#!/bin/sh\n[ -e {home}/alive ] && echo 42\n")
 
     def program(self, writes: object = MEASURED, *, then: str = "") -> Path:
         """A stand-in for `ralibench` that writes this, then runs a line of shell."""

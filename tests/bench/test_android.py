@@ -16,13 +16,14 @@ from support_adb import MEASURED, FakePhones
 
 import ralikit.models
 from ralikit.bench import android
-from ralikit.bench.adb import Adb, DeviceError
+from ralikit.bench.adb import Adb
 from ralikit.bench.android import AndroidPlan, bench_android
+from ralikit.bench.calls import DeviceError
 from ralikit.bench.measured import read_measured
 from ralikit.bench.modes import MODES, mode_named
 from ralikit.bench.records import Model, Record, seal, unseal
 from ralikit.errors import UsageError
-from ralikit.files import to_json
+from ralikit.files import sha256_bytes, to_json
 
 MINI = Path(ralikit.models.__file__).parent / "mini/scorer.onnx"
 
@@ -163,6 +164,35 @@ def test_a_hot_or_empty_device_is_not_measured(
 
 
 @pytest.mark.usefixtures("quickly")
+def test_a_tflite_file_goes_with_litert_and_its_accelerators(phones: FakePhones) -> None:
+    home = phones.attach("SECRET9")
+    libraries = tuple(phones.root / name for name in ("libLiteRt.so", "libLiteRtGpu.so"))
+    for number, library in enumerate(libraries):
+        library.write_bytes(b"%d" % number)
+    (phones.root / "a.tflite").write_bytes(b"model")
+    phones.program(
+        MEASURED | {"runtime": "litert", "version": "unknown", "nodes": {"xnnpack": 81, "cpu": 1}},
+        then='cp "$LD_LIBRARY_PATH"/libLiteRtGpu.so "$(dirname "$1")/../../seen"',
+    )
+    what = plan(phones, files=(phones.root / "a.tflite",), litert=libraries, library=None)
+    records, warnings, ended = measure(phones, replace(what, provider="gpu"))
+    assert (warnings, ended) == ([], "")
+    assert (records[0].runtime.name, records[0].runtime.unit) == ("litert", "xnnpack+cpu")
+    assert records[0].figures["asked_for"] == "gpu"
+    assert records[0].figures["library_sha256"] == sha256_bytes(b"0")
+    assert (home / "seen").read_bytes() == b"1"
+    assert not [line for line in (home / "log").read_text().splitlines() if "onnxruntime" in line]
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_device_is_asked_for_its_properties_once(phones: FakePhones) -> None:
+    home = phones.attach("SECRET9")
+    phones.program()
+    measure(phones, plan(phones))
+    assert (home / "log").read_text().count("getprop") == 1
+
+
+@pytest.mark.usefixtures("quickly")
 def test_another_processor_is_emulated(phones: FakePhones) -> None:
     phones.attach("SECRET9", machine="x86_64")
     phones.program()
@@ -184,8 +214,19 @@ def test_words_that_do_not_fit(phones: FakePhones) -> None:
         mode_named("slow")
     with pytest.raises(UsageError, match="platform tools"):
         Adb(phones.root / "none")
-    for changes in ({"provider": "gpu"}, {"files": (Path("a.tflite"),)}, {"program": Path("no")}):
-        with pytest.raises(UsageError):
+    odd = phones.root / "lib litert.so"
+    odd.write_bytes(b"library")
+    phones.program()
+    tflite = (Path("a.tflite"),)
+    for changes, said in (
+        ({"provider": "gpu"}, r"a\.onnx is one of cpu, xnnpack, nnapi, not 'gpu'"),
+        ({"files": tflite}, r"a\.tflite needs --litert with libLiteRt\.so for the device"),
+        ({"files": tflite, "provider": "nnapi"}, "is one of cpu, gpu, npu, not 'nnapi'"),
+        ({"files": tflite, "litert": (odd, odd)}, "rename it to letters, digits"),
+        ({"files": (Path("a.mlpackage"),)}, r"runs \.onnx and \.tflite files, not a\.mlpackage"),
+        ({"program": Path("no")}, "--program no is not there"),
+    ):
+        with pytest.raises(UsageError, match=said):
             list(
                 bench_android(plan(phones, **changes), adb=Adb(phones.adb), command="", warn=print)
             )
@@ -227,28 +268,68 @@ def test_a_flood_from_the_device_is_cut(phones: FakePhones) -> None:
         Adb(phones.adb).shell("SECRET9", ["sleep", "20"], seconds=0.2)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif("RALIKIT_ORT_HEADERS" not in os.environ, reason="no ONNX Runtime headers")
-def test_the_c_program_measures_mini_and_scores_as_python(phones: FakePhones) -> None:
-    package = find_spec("onnxruntime")
-    assert package is not None
-    assert package.origin is not None
-
-    capi = Path(package.origin).parent / "capi"
-    source = Path(__file__).parents[2] / "runtimes/c/ralibench.c"
-    program = phones.root / "ralibench"
+@pytest.fixture(scope="module")
+def ralibench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C program, built for this machine."""
+    if "RALIKIT_ORT_HEADERS" not in os.environ:
+        pytest.skip("RALIKIT_ORT_HEADERS names no folder with onnxruntime_c_api.h")
+    sources = sorted((Path(__file__).parents[2] / "runtimes/c").glob("*.c"))
+    program = tmp_path_factory.mktemp("ralibench") / "ralibench"
     headers = os.environ["RALIKIT_ORT_HEADERS"]
+    strict = ["-O2", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-I", headers, source, "-o", program, "-ldl"],
+        ["gcc", *strict, "-I", headers, *sources, "-o", program, "-ldl"],
         check=True,
     )
+    return program
+
+
+def library_of(package: str, pattern: str) -> Path:
+    """A library out of a Python package's folder."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        pytest.skip(f"{package} is not installed")
+    return next(Path(found.origin).parent.glob(pattern))
+
+
+def measure_here(phones: FakePhones, what: AndroidPlan) -> Record:
+    """The one record of a device that is this machine."""
     phones.attach("SECRET9", machine="x86_64")
     pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(phones.root / "photo.png")
-    what = plan(phones, library=next(capi.glob("libonnxruntime.so.*")), files=(MINI,))
     records, warnings, _ = measure(phones, what)
     assert warnings == []
     assert records[0].figures["score"] == pytest.approx(records[0].figures["host_score"], abs=1e-5)
     assert len(records[0].samples["inference_s"]) >= 16
-    assert records[0].runtime.unit == "cpu"
     assert records[0].device.emulated
+    return records[0]
+
+
+@pytest.mark.slow
+def test_the_c_program_measures_mini_and_scores_as_python(
+    phones: FakePhones, ralibench: Path
+) -> None:
+    library = library_of("onnxruntime", "capi/libonnxruntime.so.*")
+    what = plan(phones, program=ralibench, library=library, files=(MINI,))
+    record = measure_here(phones, what)
+    assert (record.runtime.name, record.runtime.unit) == ("onnxruntime", "cpu")
+
+
+@pytest.mark.slow
+def test_the_c_program_measures_a_tflite_file_and_says_who_ran_it(
+    phones: FakePhones, ralibench: Path, tmp_path: Path
+) -> None:
+    from support_tflite import tiny_facts, tiny_file
+
+    from ralikit.export.targets.tflite.target import write_facts
+
+    library = library_of("ai_edge_litert", "libLiteRt.so")
+    file = tmp_path / "tiny.tflite"
+    file.write_bytes(tiny_file("fp32"))
+    write_facts(file, tiny_facts())
+    what = plan(phones, program=ralibench, litert=(library,), files=(file,), provider="gpu")
+    record = measure_here(phones, what)
+    assert record.runtime.name == "litert"
+    # There is no accelerator here: what was asked for is not what ran.
+    assert record.runtime.unit.startswith("xnnpack")
+    assert "gpu" not in record.runtime.unit

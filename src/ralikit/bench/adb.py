@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock, Timer
-from typing import IO
 
-from ralikit.errors import RalikitError, UsageError
-from ralikit.printable import shown
+from ralikit.bench.calls import Calls
+from ralikit.errors import UsageError
 
 _MOST = 1 << 20
 _SECONDS = 30.0
-_WORD = re.compile(r"[A-Za-z0-9_./=:-]+\Z")
-
-
-class DeviceError(RalikitError):
-    """A device went away, refused a command, or sent what no device should."""
+PLAIN = re.compile(r"[A-Za-z0-9_./=:-]+\Z")
+"""A word that no device's shell reads anything into."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +44,7 @@ class Adb:
                 "or say --adb PATH"
             )
         self._program = found
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._halted = False
-        self._lock = Lock()
+        self._calls = Calls()
 
     def devices(self) -> list[Attached]:
         """What is attached, whatever its state."""
@@ -79,7 +68,7 @@ class Adb:
             DeviceError: If it fails, takes longer than `seconds` or prints more than `most` bytes.
         """
         for word in words:
-            if not _WORD.match(word):
+            if not PLAIN.match(word):
                 raise UsageError(f"{word!r} is no plain word for a device's shell")
         return self.script(serial, " ".join(words), seconds=seconds, most=most)
 
@@ -100,10 +89,7 @@ class Adb:
 
     def stop(self) -> None:
         """End every call in progress and refuse those to come, but for `clean`."""
-        with self._lock:
-            self._halted = True
-            for process in self._running:
-                _kill(process)
+        self._calls.stop()
 
     def _call(
         self,
@@ -113,64 +99,12 @@ class Adb:
         most: int = _MOST,
         last: bool = False,
     ) -> bytes:
-        with self._lock:  # a call is either refused or known to `stop`
-            if self._halted and not last:
-                raise DeviceError("stopped")
-            process = subprocess.Popen(  # noqa: S603 (no shell here)
-                [self._program, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is ours to pass on: clean-up still needs adb
-                env={**os.environ, "ADB_TRACE": ""},
-            )
-            if not last:
-                self._running.add(process)
-        try:
-            return self._answer(process, words, seconds, most)
-        finally:
-            with self._lock:
-                self._running.discard(process)
-            if process.poll() is None:
-                _kill(process)
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
-
-    def _answer(
-        self, process: subprocess.Popen[bytes], words: list[str], seconds: float, most: int
-    ) -> bytes:
-        what = next((w for w in words if w in {"devices", "push", "shell"}), words[0])
-        late: list[bool] = []
-
-        def expire() -> None:
-            late.append(True)
-            _kill(process)
-
-        timer = Timer(seconds, expire)
-        timer.start()
-        try:
-            stream: IO[bytes] | None = process.stdout
-            out = stream.read(most + 1) if stream is not None else b""
-            if len(out) > most:
-                _kill(process)
-                raise DeviceError(f"adb {what}: more than {most:,} bytes came from the device")
-            code = process.wait()
-        finally:
-            timer.cancel()
-        if late:
-            raise DeviceError(f"adb {what}: no end after {seconds:g} s")
-        if code != 0:
-            said = out.decode(errors="replace").strip().splitlines()
-            last = shown(said[-1]) if said else f"exit {code}"
-            raise DeviceError(f"adb {what}: {last}")
-        return out
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a call and what it started: a child that lived on would hold the pipe open."""
-    if not hasattr(os, "killpg"):
-        process.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        verb = next((w for w in words if w in {"devices", "push", "shell"}), words[0])
+        return self._calls.call(
+            [self._program, *words],
+            what=f"adb {verb}",
+            seconds=seconds,
+            most=most,
+            environment={"ADB_TRACE": ""},
+            last=last,
+        )

@@ -1,33 +1,48 @@
 """`ralikit bench android`: exported files on attached phones, through adb.
 
-Each device has a thread and a folder of its own under /data/local/tmp, which goes again whatever
-happens. A model's record is handed on as it is finished, so a device that is unplugged takes
-nothing with it that was measured before.
+Each device has a folder of its own under /data/local/tmp, which goes again whatever happens.
 """
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from typing import Any
 
 from ralikit.bench import device as here
-from ralikit.bench.adb import Adb, Attached, DeviceError
+from ralikit.bench.adb import PLAIN, Adb
+from ralikit.bench.calls import DeviceError
+from ralikit.bench.fleet import Seat, chosen_of, on_every
 from ralikit.bench.measured import MOST_BYTES, Measured, read_measured
 from ralikit.bench.modes import Mode
 from ralikit.bench.phone import Condition, condition, phone
 from ralikit.bench.records import Device, Memory, Model, Protocol, RanBy, Record, State
 from ralikit.errors import UsageError
+from ralikit.files import sha256_path
 from ralikit.progress import Tell
 
-PROVIDERS = ("cpu", "xnnpack", "nnapi")
 _LONGEST_S = 7200.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runtime:
+    """What runs a kind of file: its library's name on the device, and what it can be asked for."""
+
+    library: str
+    option: str
+    providers: tuple[str, ...]
+
+
+RUNTIMES = {
+    ".onnx": _Runtime(
+        library="libonnxruntime.so", option="--library", providers=("cpu", "xnnpack", "nnapi")
+    ),
+    ".tflite": _Runtime(library="libLiteRt.so", option="--litert", providers=("cpu", "gpu", "npu")),
+}
+"""By suffix; runtimes/c runs them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +50,14 @@ class AndroidPlan:
     """What to measure and how.
 
     Attributes:
-        files: Exported `.onnx` files.
+        files: Exported `.onnx` and `.tflite` files.
         program: `ralibench` for the device (runtimes/c).
-        library: `libonnxruntime.so` for the device.
+        library: `libonnxruntime.so` for the device, for `.onnx` files.
+        litert: `libLiteRt.so` for the device, for `.tflite` files; its accelerators' libraries
+            behind it.
         photo: Photo whose views are scored.
         mode: How long.
-        provider: One of `PROVIDERS`: what is asked for; the record says what ran.
+        provider: One of the runtime's: what is asked for; the record says what ran.
         threads: Threads of the runtime.
         serials: The devices; empty: every one that is attached.
         coolest_wait_s: Longest wait for a warm device, seconds.
@@ -49,14 +66,21 @@ class AndroidPlan:
 
     files: tuple[Path, ...]
     program: Path
-    library: Path
     photo: Path
     mode: Mode
+    library: Path | None = None
+    litert: tuple[Path, ...] = ()
     provider: str = "cpu"
     threads: int = 1
     serials: tuple[str, ...] = ()
     coolest_wait_s: float = 600.0
     pause_s: float = 10.0
+
+    def libraries(self, suffix: str) -> tuple[Path, ...]:
+        """What runs files of that suffix, the runtime first; empty where none was named."""
+        if suffix == ".tflite":
+            return self.litert
+        return (self.library,) if self.library else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,20 +91,6 @@ class _Subject:
     model: Model
     views: Path
     score: float
-
-
-@dataclass
-class _Job:
-    """What the threads of one run share."""
-
-    adb: Adb
-    plan: AndroidPlan
-    subjects: Sequence[_Subject]
-    command: str
-    run: str
-    tell: Tell | None
-    stopped: Event = field(default_factory=Event)
-    found: SimpleQueue[Record | DeviceError] = field(default_factory=SimpleQueue)
 
 
 def bench_android(
@@ -107,69 +117,35 @@ def bench_android(
         DeviceError: At the end, if a device did not finish.
     """
     _check(plan)
-    chosen = _chosen(adb.devices(), plan.serials)
+    chosen = chosen_of(adb.devices(), plan.serials)
     with TemporaryDirectory(prefix="ralikit-") as folder:
         subjects = [_subject(path, plan.photo, Path(folder)) for path in plan.files]
-        job = _Job(
-            adb=adb,
-            plan=plan,
-            subjects=subjects,
-            command=_without(command, [d.serial for d in chosen]),
-            run=f"android-{here.now()}-{uuid.uuid4().hex[:6]}",
-            tell=progress,
-        )
-        threads = [
-            Thread(target=_measure_device, args=(job, each, f"{each.model} ({number})"))
-            for number, each in enumerate(chosen, 1)
-        ]
-        failed = 0
-        try:
-            for thread in threads:
-                thread.start()
-            for item in _as_they_come(job, threads):
-                if isinstance(item, Record):
-                    yield item
-                else:
-                    failed += 1
-                    warn(str(item))
-        finally:
-            job.stopped.set()
-            adb.stop()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join()
-    if failed:
-        raise DeviceError(
-            f"{failed} of {len(chosen)} device(s) did not finish; what was measured before is kept"
-        )
+
+        def work(seat: Seat) -> None:
+            _measure_device(seat, plan, subjects)
+
+        yield from on_every(chosen, work, adb=adb, command=command, progress=progress, warn=warn)
 
 
 def _check(plan: AndroidPlan) -> None:
-    if plan.provider not in PROVIDERS:
-        raise UsageError(f"--provider is one of {', '.join(PROVIDERS)}, not {plan.provider!r}")
+    named = [(plan.program, "--program")]
     for path in plan.files:
-        if path.suffix != ".onnx":
-            raise UsageError(f"bench android runs .onnx files through ONNX Runtime, not {path}")
-    for path, name in ((plan.program, "--program"), (plan.library, "--library")):
+        runtime = RUNTIMES.get(path.suffix)
+        if runtime is None:
+            raise UsageError(f"bench android runs .onnx and .tflite files, not {path}")
+        if plan.provider not in runtime.providers:
+            known = ", ".join(runtime.providers)
+            raise UsageError(f"--provider of {path} is one of {known}, not {plan.provider!r}")
+        libraries = plan.libraries(path.suffix)
+        if not libraries:
+            raise UsageError(f"{path} needs {runtime.option} with {runtime.library} for the device")
+        named += [(library, runtime.option) for library in libraries]
+    for path, name in named:
         if not path.is_file():
             raise UsageError(f"{name} {path} is not there: runtimes/c/README.md says how to get it")
-
-
-def _chosen(found: Sequence[Attached], serials: Sequence[str]) -> list[Attached]:
-    """The devices to measure, all of them ready."""
-    missing = set(serials) - {d.serial for d in found}
-    if missing:
-        raise UsageError(f"no device {', '.join(sorted(missing))} is attached: see adb devices")
-    wanted = [d for d in found if not serials or d.serial in serials]
-    ready = [d for d in wanted if d.state == "device"]
-    if not ready or (serials and len(ready) < len(wanted)):
-        states = ", ".join(f"{d.model} is {d.state}" for d in wanted)
-        raise UsageError(
-            "no Android device is ready"
-            + (f" ({states})" if states else "")
-            + ": plug one in, switch USB debugging on and allow this computer on its screen"
-        )
-    return ready
+    for path in plan.litert[1:]:  # what lies beside the runtime keeps its name
+        if not PLAIN.match(path.name):
+            raise UsageError(f"--litert {path}: rename it to letters, digits, dots, - and _ alone")
 
 
 def _subject(path: Path, photo: Path, folder: Path) -> _Subject:
@@ -188,121 +164,87 @@ def _subject(path: Path, photo: Path, folder: Path) -> _Subject:
     )
 
 
-def _without(command: str, serials: Sequence[str]) -> str:
-    for serial in serials:
-        command = command.replace(serial, "SERIAL")
-    return command
-
-
-def _as_they_come(job: _Job, threads: Sequence[Thread]) -> Iterator[Record | DeviceError]:
-    while True:
-        alive = any(thread.is_alive() for thread in threads)
-        try:
-            yield job.found.get(timeout=0.05 if alive else 0)
-        except Empty:
-            if not alive:
-                return
-
-
-def _measure_device(job: _Job, attached: Attached, name: str) -> None:
-    serial, folder = attached.serial, f"/data/local/tmp/ralikit-{uuid.uuid4().hex[:12]}"
+def _measure_device(seat: Seat, plan: AndroidPlan, subjects: Sequence[_Subject]) -> None:
+    folder = f"/data/local/tmp/ralikit-{uuid.uuid4().hex[:12]}"
     try:
-        try:
-            _measure_all(job, serial, name, folder)
-        finally:
-            _clean(job.adb, serial, folder)
-    except Exception as error:  # noqa: BLE001 - a thread's last words: nothing is lost silently
-        said = str(error).replace(serial, "it")
-        job.found.put(DeviceError(f"{name}: {said or type(error).__name__}"))
+        _measure_all(seat, plan, subjects, folder)
+    finally:
+        _clean(seat, folder)
 
 
-def _clean(adb: Adb, serial: str, folder: str) -> None:
+def _clean(seat: Seat, folder: str) -> None:
     """End what may still run there, and remove the folder; a device that is gone has neither."""
     script = f"kill $(cat {folder}/pid) 2>/dev/null; rm -rf {folder}"
     try:
-        adb.clean(serial, script)
+        seat.adb.clean(seat.serial, script)
     except DeviceError as error:
         raise DeviceError(f"{error}; if {folder} is still there, remove it") from error
 
 
-def _measure_all(job: _Job, serial: str, name: str, folder: str) -> None:
-    adb, plan = job.adb, job.plan
+def _measure_all(seat: Seat, plan: AndroidPlan, subjects: Sequence[_Subject], folder: str) -> None:
+    adb, serial = seat.adb, seat.serial
     told = phone(adb, serial)
     adb.shell(serial, ["mkdir", folder])
-    for path, to in ((plan.program, "ralibench"), (plan.library, "libonnxruntime.so")):
-        _tell(job, f"{name}: push {to}", 0.0)
-        adb.push(serial, path, f"{folder}/{to}")
+    pushed = {"ralibench": plan.program}
+    for suffix in sorted({path.suffix for path in plan.files}):
+        first, *others = plan.libraries(suffix)
+        pushed |= {RUNTIMES[suffix].library: first} | {path.name: path for path in others}
+    for name, path in pushed.items():
+        seat.tell(f"push {name}", 0.0)
+        adb.push(serial, path, f"{folder}/{name}")
     adb.shell(serial, ["chmod", "755", f"{folder}/ralibench"])
-    for done, subject in enumerate(job.subjects):
-        _tell(job, f"{name}: {subject.path.name}", done / len(job.subjects))
-        before = _cool(job, serial, name)
-        measured = _measure(job, serial, folder, subject)
+    for done, subject in enumerate(subjects):
+        seat.tell(subject.path.name, done / len(subjects))
+        before = seat.cool(longest_s=plan.coolest_wait_s, pause_s=plan.pause_s)
+        measured = _measure(seat, plan, subject, folder)
         after = condition(adb, serial)
-        job.found.put(_record(job, told, subject, measured, before, after))
+        seat.hand_on(_record(seat, plan, subject, told, measured, before, after))
 
 
-def _tell(job: _Job, what: str, done: float) -> None:
-    if job.stopped.is_set():
-        raise DeviceError("stopped")
-    if job.tell is not None:
-        job.tell(what, done)
-
-
-def _cool(job: _Job, serial: str, name: str) -> Condition:
-    """Wait until the device is not throttled; then its state."""
-    until = time.monotonic() + job.plan.coolest_wait_s
-    while True:
-        now = condition(job.adb, serial)
-        if now.weak:
-            raise DeviceError(f"its {now.power} is too low for a fair figure: charge it to 20 %")
-        if not now.hot:
-            return now
-        if time.monotonic() >= until:
-            raise DeviceError(f"still {now.thermal} after {job.plan.coolest_wait_s:g} s: cool it")
-        _tell(job, f"{name}: cooling down, thermal status {now.thermal}", 0.0)
-        job.stopped.wait(job.plan.pause_s)
-
-
-def _measure(job: _Job, serial: str, folder: str, subject: _Subject) -> Measured:
-    adb, plan, mode = job.adb, job.plan, job.plan.mode
-    adb.push(serial, subject.path, f"{folder}/model.onnx")
+def _measure(seat: Seat, plan: AndroidPlan, subject: _Subject, folder: str) -> Measured:
+    adb, serial, mode = seat.adb, seat.serial, plan.mode
+    suffix = subject.path.suffix
+    adb.push(serial, subject.path, f"{folder}/model{suffix}")
     adb.push(serial, subject.views, f"{folder}/views")
+    names = (RUNTIMES[suffix].library, f"model{suffix}", "views", "out.json")
     words = [
-        *(f"{folder}/{name}" for name in ("libonnxruntime.so", "model.onnx", "views", "out.json")),
+        *(f"{folder}/{name}" for name in names),
         *(plan.provider, str(plan.threads), str(mode.warmups)),
         *(str(mode.queries), f"{mode.seconds:g}"),
     ]
-    script = f"echo $$ > {folder}/pid; exec {folder}/ralibench {' '.join(words)}"
-    adb.script(serial, script, seconds=_LONGEST_S)
+    # LiteRT looks for its accelerators' libraries where the system does.
+    run = f"export LD_LIBRARY_PATH={folder}; exec {folder}/ralibench {' '.join(words)}"
+    adb.script(serial, f"echo $$ > {folder}/pid; {run}", seconds=_LONGEST_S)
     text = adb.shell(serial, ["cat", f"{folder}/out.json"], most=MOST_BYTES)
     return read_measured(text, queries=mode.queries)
 
 
 def _record(
-    job: _Job,
-    told: Device,
+    seat: Seat,
+    plan: AndroidPlan,
     subject: _Subject,
+    told: Device,
     measured: Measured,
     before: Condition,
     after: Condition,
 ) -> Record:
-    plan = job.plan
     figures: dict[str, Any] = {
         "score": measured.score,
         "host_score": subject.score,
         "asked_for": plan.provider,
         "mode": plan.mode.name,
+        "library_sha256": sha256_path(plan.libraries(subject.path.suffix)[0]),
         **{f"nodes_{name}": count for name, count in measured.nodes.items()},
     }
     return Record(
         kind="latency",
-        run=job.run,
+        run=seat.fleet.run,
         time=here.now(),
         commit=here.commit(),
         model=subject.model,
         device=told,
         runtime=RanBy(
-            name="onnxruntime",
+            name=measured.runtime,
             version=measured.version,
             unit=measured.unit,
             threads=plan.threads,
@@ -312,7 +254,7 @@ def _record(
             rounds=1,
             warmups=plan.mode.warmups,
             cooldown_s=0.0,
-            command=job.command,
+            command=seat.fleet.command,
             note="emulated: numerics, never speed" if told.emulated else "",
         ),
         samples={"inference_s": measured.inference_s},

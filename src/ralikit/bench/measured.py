@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ralikit.bench.adb import DeviceError
+from ralikit.bench.calls import DeviceError
 from ralikit.files import parse_json
 
 MOST_BYTES = 4 << 20
@@ -15,6 +15,7 @@ _MOST_SAMPLES = 100_000
 _MOST_SECONDS = 36_000.0
 _NAME = re.compile(r"[A-Za-z0-9_.+-]{1,64}\Z")
 _KEYS = {
+    "runtime",
     "version",
     "machine",
     "load_s",
@@ -32,12 +33,14 @@ class Measured:
     """One model on one device, seconds and bytes.
 
     Attributes:
-        version: ONNX Runtime's.
+        runtime: What ran it: ``"onnxruntime"`` or ``"litert"``.
+        version: The runtime's, or ``"unknown"`` where it does not tell.
         machine: What `uname` calls the processor, e.g. ``"aarch64"``.
-        nodes: Kernels that one inference ran, by execution provider.
+        nodes: Kernels that one inference ran, by execution provider or delegate.
         score: Of the views that were pushed.
     """
 
+    runtime: str
     version: str
     machine: str
     load_s: float
@@ -77,6 +80,7 @@ def read_measured(text: str, *, queries: int) -> Measured:
     if not isinstance(samples, list) or not queries <= len(samples) <= _MOST_SAMPLES:
         raise DeviceError(f"inference_s has fewer than {queries} or more than {_MOST_SAMPLES:,}")
     return Measured(
+        runtime=_name(values, "runtime"),
         version=_name(values, "version"),
         machine=_name(values, "machine"),
         load_s=_number(values["load_s"], "load_s", 0.0, _MOST_SECONDS),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ralikit.bench.adb import Adb, DeviceError
+from ralikit.bench.adb import Adb
+from ralikit.bench.calls import DeviceError
 from ralikit.bench.records import Device
 from ralikit.printable import shown
 
@@ -43,7 +44,7 @@ def phone(adb: Adb, serial: str) -> Device:
 
     A machine whose own `uname` is not ARM64, or that calls itself an emulator, is emulated.
     """
-    said = {name: _asked(adb, serial, ["getprop", name]) for name in _PROPERTIES}
+    said = _properties(adb, serial)
     name = _joined(said, "ro.product.manufacturer", "ro.product.model") or "unknown"
     chip = _joined(said, "ro.soc.manufacturer", "ro.soc.model") or said["ro.hardware"]
     machine = _asked(adb, serial, ["uname", "-m"])
@@ -84,6 +85,17 @@ def condition(adb: Adb, serial: str) -> Condition:
         power=power,
         weak=level is not None and int(level[1]) < _WEAK,
     )
+
+
+def _properties(adb: Adb, serial: str) -> dict[str, str]:
+    """The properties that are asked for, in one call; "" where the device lacks one."""
+    script = f"for name in {' '.join(_PROPERTIES)}; do echo $name=$(getprop $name); done"
+    try:
+        lines = adb.script(serial, script).splitlines()
+    except DeviceError:
+        lines = []
+    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {name: shown(pairs.get(name, "").strip(), most=64) for name in _PROPERTIES}
 
 
 def _joined(said: dict[str, str], *names: str) -> str:

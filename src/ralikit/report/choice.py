@@ -12,6 +12,7 @@ FILL_HOST = "ralikit bench host FILE... --out records.jsonl"
 FILL_PARITY = "ralikit bench parity REFERENCE FILE... --photos DIR --out records.jsonl"
 FILL_TEACHER = "ralikit bench teacher --size 7b --batches 1,2,4,8,16 --out records.jsonl"
 FILL_ANDROID = "ralikit bench android FILE... --program ralibench --library libonnxruntime.so"
+FILL_IOS = "ralikit bench ios --project ios_demo"
 FILL_DEVICE = "the benchmark view of the phone app, then ralikit report its records"
 
 

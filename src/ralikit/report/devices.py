@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ralikit.bench.records import Record
 from ralikit.bench.stats import summarise
-from ralikit.report.choice import FILL_ANDROID, FILL_DEVICE, label, of_kind
+from ralikit.report.choice import FILL_ANDROID, FILL_DEVICE, FILL_IOS, label, of_kind
 from ralikit.report.page import NOT_MEASURED, Section, Table, megabytes, milliseconds
 
-FILL_DEVICES = f"{FILL_ANDROID}; or {FILL_DEVICE}"
+FILL_DEVICES = f"{FILL_ANDROID}; {FILL_IOS}; or {FILL_DEVICE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,18 @@ PUBLISHED = (
         device="iPhone 15 Pro",
         milliseconds=0.20,
         source="Core ML Tools guide, quantization performance",
+    ),
+    Published(
+        model="NIMA, aesthetic and technical: both, MobileNet, float16",
+        device="Pixel 8a",
+        milliseconds=173,
+        source="model card of litert-community/NIMA-LiteRT: ~173 ms for both models, on the GPU",
+    ),
+    Published(
+        model="ViT-B/16, w8a8, TFLite on the NPU",
+        device="Samsung Galaxy S25",
+        milliseconds=3.389,
+        source="Qualcomm AI Hub Models, models/vit/perf.yaml (QAIRT 2.41)",
     ),
     Published(
         model="MobileCLIP2-S4, image encoder",

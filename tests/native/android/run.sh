@@ -57,6 +57,7 @@ tests/native/artifacts.sh "$models" fp32 fp16 int8 int8-weights reasons
 step "Library" "$here/library.sh" "$tools" "$models" "$work/library"
 [ -f "$work/library/ralikit-android.jar" ] || { echo "the library does not compile: no app"; echo "$passed passed, $((failed + 1)) failed"; exit 1; }
 step "ARM64 under emulation" "$here/arm64.sh" "$models" "$work/arm64"
+step "The benchmark program under emulation" "$here/ralibench.sh" "$tools" "$work/ralibench"
 one "App" "$here/app.sh" "$tools" "$work/library" "$models/mini-int8.onnx" "$work/app"
 step "App logic" "$here/logic.sh" "$tools" "$work/library" "$work/app"
 one "Record: read as ralikit report reads it" "$python" "$here/record.py" "$work/app/record.jsonl"
