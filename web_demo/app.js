@@ -11,13 +11,15 @@ import { samples } from "./samples.js";
 import { ScoreScale } from "./scale.js";
 import { marks, words as sceneWords } from "./scenes.js";
 import { Selection, saveCopies } from "./selection.js";
+import { Store } from "./store.js";
 import { Viewer, compare, facts } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
 const BINS = 32;
 const ORT = new URL("ort/", document.baseURI).href;
 
-const library = new Library();
+const store = new Store();
+const library = new Library(store);
 let scale = new ScoreScale({ minimum: 1, maximum: 5, meaning: "" });
 let ranked = new Map();
 let scenes = new Map();
@@ -30,23 +32,29 @@ function state(is, words) {
   $("state-text").textContent = words;
 }
 
-/** @param {string | Blob} from */
-async function loadModel(from, label) {
+/** What runs now, to be loaded again on another backend. @type {[string | Blob, string, number]} */
+let loaded;
+
+/** @param {string | Blob} from @param {string} label @param {number} bytes Its length. */
+async function loadModel(from, label, bytes) {
   $("model-error").hidden = true;
   state("loading", `Loading ${label}`);
   const previous = library.scorer;
   try {
     const scorer = await RaliScorer.load(from, {
       ort: ORT,
-      onProgress: ({ loaded, total }) => total && state("loading", loaded < total ? `Loading ${label}, ${Math.round((100 * loaded) / total)} %` : `Starting ${label}`),
+      backend: $("backend").value,
+      onProgress: ({ loaded }) => state("loading", loaded < bytes ? `Loading ${label}, ${Math.floor((100 * loaded) / bytes)} %` : `Starting ${label}`),
     });
     scale = new ScoreScale(scorer.model.facts.scale);
     describe(scorer.model);
+    $("model-note").textContent = scorer.model.note && `${scorer.model.note}.`;
     offerReasons(scorer.model.facts.reasons);
     setThreshold();
     await library.use(scorer);
     await previous?.close();
-    state("ready", `${scorer.model.facts.name} · on this device`);
+    loaded = [from, label, bytes];
+    state("ready", `${scorer.model.facts.name} · on this device${scorer.model.backend === "webgpu" ? ", WebGPU" : ""}`);
     $("own-model").hidden = typeof from === "string";
   } catch (error) {
     $("model-error").textContent = `${label}: ${error.message}`;
@@ -66,8 +74,7 @@ function describe(model) {
     ["Score", `${f.scale.minimum} to ${f.scale.maximum}: ${f.scale.meaning}`],
     ["Tells apart", f.tieWidth === null ? "not measured" : `scores at least ${f.tieWidth} apart`],
     ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
-    ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread`}, ${model.runtime}`],
-    ...(model.note ? [["Note", model.note]] : []),
+    ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread${model.threads > 1 ? "s" : ""}`}, ${model.runtime}`],
     ["Loaded in", `${Math.round(model.loadMs)} ms, first run ${Math.round(model.firstMs)} ms`],
     ["Weights", f.weights === "random" ? "RANDOM: scores mean nothing" : f.weights],
     ["Licence", f.licence || "not stated"],
@@ -95,7 +102,10 @@ const gallery = new Gallery($("gallery"), $("more"), {
   open: (id) => viewer.open(id),
   choose: (id, on) => selection.set(id, on),
 });
-const viewer = new Viewer(() => ({ order: gallery.order, ranks: ranked, scale, scenes: sceneTexts }));
+const viewer = new Viewer(
+  () => ({ order: gallery.order, ranks: ranked, scale, scenes: sceneTexts }),
+  (file, options) => library.scorer.explain(file, options),
+);
 /** The chosen photos, in the order shown; those that are not shown come last. */
 function chosen() {
   const at = new Map(gallery.order.map((item, i) => [item.id, i]));
@@ -133,6 +143,15 @@ function redraw() {
   drawHistogram(done);
   drawFailures(failed);
   drawProgress();
+  drawKept();
+}
+
+/** What is kept for another visit, in words, and the button that ends it. */
+async function drawKept() {
+  if (library.working) return;
+  const count = await store.count();
+  $("kept").hidden = count === 0;
+  $("kept-words").textContent = `For your next visit this browser keeps the results of ${count} photo${count === 1 ? "" : "s"}: name, size, date and checksum, the score with its reasons, and a small picture. The photos themselves are not kept, and nothing leaves this device.`;
 }
 
 let sceneKey = "";
@@ -257,21 +276,24 @@ $("copy-names").onclick = () => {
 $("download-chosen").onclick = () => save(csv(chosen()), "ralikit-chosen.csv", "text/csv");
 $("save-copies").onclick = async () => {
   try {
-    const { folder, count } = await saveCopies(chosen());
-    announce(`${count} photos copied into ${folder}.`);
-    $("selection-words").textContent = `${count} copied into ${folder}`;
+    const { folder, count, left } = await saveCopies(chosen());
+    const missing = left ? `; ${left} of an earlier visit must be chosen again first` : "";
+    announce(`${count} photos copied into ${folder}${missing}.`);
+    $("selection-words").textContent = `${count} copied into ${folder}${missing}`;
   } catch (error) {
     if (error.name === "AbortError") return; // no folder was picked
     announce(`The photos could not be copied: ${error.message}`);
     $("selection-words").textContent = "Not all could be copied";
   }
 };
-$("clear").onclick = () => {
-  library.clear();
-  selection.only([]);
-  announce("All photos removed from this page.");
-  $("pick").focus();
-};
+for (const id of ["clear", "forget"]) {
+  $(id).onclick = async () => {
+    selection.only([]);
+    await library.clear();
+    announce("All photos and their results are removed from this page and from this device's memory of it.");
+    $("pick").focus();
+  };
+}
 $("cancel").onclick = () => library.cancel();
 
 $("pick").onclick = () => $("files").click();
@@ -331,9 +353,11 @@ $("pick-model").onclick = () => $("model-file").click();
 $("model-file").onchange = () => {
   const [file] = $("model-file").files;
   $("model-file").value = "";
-  if (file) loadModel(file, file.name);
+  if (file) loadModel(file, file.name, file.size);
 };
 $("own-model").onclick = () => ownModel();
+$("backend-field").hidden = !("gpu" in navigator);
+$("backend").onchange = () => loaded && loadModel(...loaded);
 
 // --- benchmark -------------------------------------------------------------------------------
 
@@ -406,7 +430,7 @@ $("bench-save").onclick = () => save(record, "ralikit-web-bench.jsonl", "applica
 
 async function ownModel() {
   const { model } = await (await fetch("demo.json")).json();
-  await loadModel(model.file, model.name);
+  await loadModel(model.file, model.name, model.bytes);
 }
 
 async function offline() {
@@ -422,5 +446,5 @@ async function offline() {
 }
 
 redraw();
-ownModel();
-offline();
+await ownModel().catch((error) => state("failed", `The page is not whole: ${error.message}`));
+offline(); // afterwards: it reads everything once more, and the first photo should not wait for that

@@ -1,12 +1,17 @@
-/** The photos of this visit and their scores. Files stay on disk; only thumbnails are kept. */
+/** The photos and their scores. Files stay on disk; thumbnails are kept, and results outlive a reload. */
+
+import { digestOf } from "./store.js";
 
 const THUMBNAIL = 360; // longest edge, pixels: about 15 kB each
 
 /**
  * @typedef {object} Item
  * @property {number} id
- * @property {File | Blob} file
+ * @property {File | Blob | null} file null: scored at an earlier visit, and a page may not open it again by itself.
  * @property {string} name
+ * @property {number} size Of the file, bytes.
+ * @property {number} modified Milliseconds since 1970; 0: not known.
+ * @property {string} [digest] SHA-256 of the file, where it was scored at an earlier visit.
  * @property {"waiting" | "done" | "failed"} state
  * @property {number} [score]
  * @property {readonly {id: string, words: string, value: number}[]} [reasons]
@@ -32,13 +37,21 @@ export class Library extends EventTarget {
   scorer = null;
   progress = { done: 0, total: 0, since: 0 };
 
+  /** @param {import("./store.js").Store} store */
+  constructor(store) {
+    super();
+    this.store = store;
+  }
+
   get working() {
     return this.#run !== null;
   }
 
   /** @param {{file: File | Blob, name: string}[]} photos */
   add(photos) {
-    const fresh = photos.map(({ file, name }) => ({ id: ++this.#last, file, name, state: /** @type {const} */ ("waiting") }));
+    const fresh = photos.map(({ file, name }) => ({
+      id: ++this.#last, file, name, size: file.size, modified: file.lastModified ?? 0, state: /** @type {const} */ ("waiting"),
+    }));
     this.items.push(...fresh);
     this.#waiting.push(...fresh);
     this.progress.total += fresh.length;
@@ -52,16 +65,8 @@ export class Library extends EventTarget {
     const run = (this.#run = new AbortController());
     if (this.progress.done === 0) this.progress.since = performance.now();
     const taken = [];
-    const waiting = this.#waiting;
-    const next = function* () {
-      while (waiting.length) {
-        const item = waiting.shift();
-        taken.push(item);
-        yield item.file;
-      }
-    };
     try {
-      for await (const entry of this.scorer.scoreAll(next(), { signal: run.signal, thumbnail: THUMBNAIL, fingerprint: true })) {
+      for await (const entry of this.scorer.scoreAll(this.#unscored(taken), { signal: run.signal, thumbnail: THUMBNAIL, fingerprint: true })) {
         this.#settle(taken[entry.index], entry);
       }
     } catch (error) {
@@ -81,15 +86,40 @@ export class Library extends EventTarget {
     this.#changed();
   }
 
+  /** The files that wait, but for those whose results are kept. @param {Item[]} taken Is given what is handed out. */
+  async *#unscored(taken) {
+    while (this.#waiting.length) {
+      const item = this.#waiting.shift();
+      if (await this.#known(item)) continue;
+      taken.push(item);
+      yield item.file;
+    }
+  }
+
+  /** Whether a photo is one of an earlier visit, which then has its file again. @param {Item} item */
+  async #known(item) {
+    const alike = ({ file, name, size, modified }) => !file && name === item.name && size === item.size && modified === item.modified;
+    const twin = this.items.find(alike);
+    if (!twin || (await digestOf(item.file).catch(() => "")) !== twin.digest) return false;
+    twin.file = item.file;
+    this.items = this.items.filter((other) => other !== item);
+    this.progress.done++;
+    this.#changed();
+    return true;
+  }
+
   /** Stop; scored photos stay, those still waiting are let go. */
   cancel() {
     this.#run?.abort();
   }
 
-  clear() {
+  /** Let go of everything, also of what is kept for another visit. */
+  async clear() {
     this.cancel();
     this.#waiting.length = 0;
     this.items = [];
+    this.#changed();
+    await this.store.forget();
     this.#changed();
   }
 
@@ -98,11 +128,27 @@ export class Library extends EventTarget {
     this.scorer = scorer;
     this.#run?.abort();
     while (this.#run) await new Promise((soon) => setTimeout(soon, 10));
-    for (const item of this.items) item.state = "waiting";
-    this.#waiting = [...this.items];
-    this.progress = { done: 0, total: this.items.length, since: performance.now() };
+    this.#waiting = this.items.filter((item) => item.file);
+    for (const item of this.#waiting) item.state = "waiting";
+    this.items = [...(await this.#kept()), ...this.#waiting];
+    this.progress = { done: 0, total: this.#waiting.length, since: performance.now() };
     this.#changed();
     this.start();
+  }
+
+  /** Photos of earlier visits that this model scored. @returns {Promise<Item[]>} */
+  async #kept() {
+    const model = this.scorer.model.sha256;
+    const all = model ? await this.store.of(model) : [];
+    return all.map(({ digest, name, size, modified, result }) => ({ ...result, id: ++this.#last, file: null, name, size, modified, digest, state: "done" }));
+  }
+
+  /** Keep a result for another visit. @param {Item} item @param {object} result */
+  async #keep({ file, name, size, modified }, result) {
+    const model = this.scorer.model.sha256;
+    if (!model) return;
+    const digest = await digestOf(file);
+    if (this.items.some((item) => item.file === file)) await this.store.put({ model, digest, name, size, modified, at: Date.now(), result });
   }
 
   /** @param {Item} item */
@@ -111,7 +157,9 @@ export class Library extends EventTarget {
       Object.assign(item, { state: "failed", error: entry.error.message });
     } else {
       const { score, reasons, reasonValues, width, height, timings, thumbnail, profile, fingerprint, taken } = entry.score;
-      Object.assign(item, { state: "done", score, reasons, reasonValues, width, height, timings, thumbnail, profile, fingerprint, taken });
+      const result = { score, reasons, reasonValues, width, height, timings, thumbnail, profile, fingerprint, taken };
+      Object.assign(item, { state: "done", ...result });
+      this.#keep(item, result).catch(() => {}); // the file went away, or the disk is full: this visit has it
     }
     this.progress.done++;
     this.#changed();

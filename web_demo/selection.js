@@ -47,14 +47,15 @@ export class Selection {
 
 /**
  * Copy photos into a folder that the person picks; what lies there under a name is never replaced.
- * @param {import("./library.js").Item[]} items
- * @returns {Promise<{folder: string, count: number}>}
+ * @param {import("./library.js").Item[]} items Those of an earlier visit, whose files are not there, are left out.
+ * @returns {Promise<{folder: string, count: number, left: number}>}
  */
 export async function saveCopies(items) {
   const folder = await window.showDirectoryPicker({ mode: "readwrite", id: "ralikit-keepers" });
   const taken = new Set();
   for await (const name of folder.keys()) taken.add(name.toLowerCase());
-  for (const item of items) {
+  const there = items.filter((item) => item.file);
+  for (const item of there) {
     const name = freeName(item.name, taken);
     taken.add(name.toLowerCase());
     const file = await folder.getFileHandle(name, { create: true });
@@ -68,7 +69,7 @@ export async function saveCopies(items) {
     }
     await stream.close();
   }
-  return { folder: folder.name, count: items.length };
+  return { folder: folder.name, count: there.length, left: items.length - there.length };
 }
 
 /**

@@ -8,7 +8,8 @@ self.addEventListener("install", (event) => {
     (async () => {
       const { files } = await (await fetch("precache.json", { cache: "no-store" })).json();
       const cache = await caches.open(CACHE);
-      await cache.addAll(files.map((file) => new Request(file, { cache: "reload" })));
+      // "no-cache": the server is asked whether each file is still the one the browser has.
+      await cache.addAll(files.map((file) => new Request(file, { cache: "no-cache" })));
     })(),
   );
 });

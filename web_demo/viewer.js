@@ -1,6 +1,7 @@
 /** One photo large, and two side by side. One full-size picture is held at a time per place. */
 
 import { element } from "./gallery.js";
+import { drawMap, mapWords } from "./map.js";
 
 const $ = (id) => document.getElementById(id);
 const ms = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
@@ -25,15 +26,26 @@ function reasonRows({ reasons = [], reasonValues = {} }) {
 }
 
 export class Viewer {
-  /** @param {() => {order: import("./library.js").Item[], ranks: Map<number, {label: string}>, scale: any, scenes: Map<number, string>}} view */
-  constructor(view) {
+  /** @type {AbortController | null} */
+  #looking = null;
+
+  /**
+   * @param {() => {order: import("./library.js").Item[], ranks: Map<number, {label: string}>, scale: any, scenes: Map<number, string>}} view
+   * @param {(file: Blob, options: object) => Promise<import("./ralikit-web/index.js").Explanation>} explain
+   */
+  constructor(view, explain) {
     this.view = view;
+    this.explain = explain;
     this.id = 0;
     this.dialog = /** @type {HTMLDialogElement} */ ($("viewer"));
     $("viewer-close").onclick = () => this.dialog.close();
     $("viewer-previous").onclick = () => this.#step(-1);
     $("viewer-next").onclick = () => this.#step(1);
-    this.dialog.onclose = () => picture($("viewer-image"), null);
+    $("viewer-explain").onclick = () => this.#map();
+    this.dialog.onclose = () => {
+      this.#unmap();
+      picture($("viewer-image"), null);
+    };
     this.dialog.onkeydown = (event) => {
       if (event.key === "ArrowLeft") this.#step(-1);
       if (event.key === "ArrowRight") this.#step(1);
@@ -47,18 +59,62 @@ export class Viewer {
     if (!item) return;
     this.id = id;
     $("viewer-title").textContent = `${ranks.get(id).label} · ${item.name}`;
-    picture($("viewer-image"), item.file);
+    this.#unmap();
+    $("viewer-explain").hidden = !item.file;
+    picture($("viewer-image"), item.file ?? item.thumbnail);
     $("viewer-image").alt = item.name;
     const { decodeMs, resizeMs, inferMs } = item.timings;
     facts($("viewer-facts"), [
       ["Score", `${scale.spoken(item.score)} (${scale.meaning})`],
       ...reasonRows(item),
       ...(scenes.get(id) ? [["Scene", scenes.get(id)]] : []),
-      ["Photo", `${item.width} × ${item.height} pixels, ${(item.file.size / 1e6).toFixed(2)} MB`],
+      ["Photo", `${item.width} × ${item.height} pixels, ${(item.size / 1e6).toFixed(2)} MB`],
+      ...(item.file ? [] : [["Seen here", "a small picture of an earlier visit; choose the photo again to see it whole"]]),
       ["Time", `decode ${ms(decodeMs)}, resize ${ms(resizeMs)}, model ${ms(inferMs)}`],
       ...(item.profile === "none" ? [] : [["Colours", item.profile === "converted" ? "embedded profile converted to sRGB" : "embedded profile converted by the browser: the score may differ a little from Python's"]]),
     ]);
     if (!this.dialog.open) this.dialog.showModal();
+  }
+
+  /** Show the map, stop making it, or take it away. */
+  async #map() {
+    if (this.#looking || !$("viewer-map").hidden) return this.#unmap();
+    const looking = (this.#looking = new AbortController());
+    const item = this.view().order.find((i) => i.id === this.id);
+    const progress = $("viewer-progress");
+    progress.hidden = false;
+    $("viewer-explain").textContent = "Stop";
+    $("viewer-words").textContent = "Looking at every part of the photo. This takes a while.";
+    try {
+      const found = await this.explain(item.file, {
+        signal: looking.signal,
+        onProgress: ({ done, total }) => (progress.value = done / total),
+      });
+      await $("viewer-image").decode();
+      looking.signal.throwIfAborted();
+      drawMap($("viewer-map"), $("viewer-image"), found);
+      $("viewer-words").textContent = mapWords(found);
+      $("viewer-map").setAttribute("aria-label", `Score map of ${item.name}`);
+      $("viewer-image").hidden = !($("viewer-map").hidden = false);
+      $("viewer-explain").textContent = "Show the photo";
+    } catch (error) {
+      if (this.#looking !== looking) return; // stopped: what is shown belongs to something else
+      this.#unmap();
+      $("viewer-words").textContent = `There is no map of this photo: ${error.message}`;
+    } finally {
+      if (this.#looking === looking) this.#looking = null;
+      progress.hidden = this.#looking === null;
+    }
+  }
+
+  #unmap() {
+    this.#looking?.abort();
+    this.#looking = null;
+    $("viewer-map").hidden = $("viewer-progress").hidden = true;
+    $("viewer-image").hidden = false;
+    $("viewer-explain").textContent = "Where is it bad?";
+    $("viewer-words").textContent = "";
+    $("viewer-progress").value = 0;
   }
 
   #step(by) {
@@ -87,7 +143,7 @@ export function compare(pair, scale, tieWidth) {
   $("pair").replaceChildren(
     ...pair.map((item) => {
       const image = element("img", { alt: item.name });
-      picture(image, item.file);
+      picture(image, item.file ?? item.thumbnail);
       images.push(image);
       const bar = element("i");
       bar.style.setProperty("--q", scale.share(item.score).toFixed(3));

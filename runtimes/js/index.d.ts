@@ -99,7 +99,7 @@ export interface LoadedModel {
   /** Of the file, hexadecimal; null outside secure contexts. */
   readonly sha256: string | null;
   readonly bytes: number;
-  readonly backend: "wasm" | "webgpu";
+  readonly backend: "wasm" | "webgpu" | "litert";
   readonly threads: number;
   readonly runtime: string;
   /** A caveat, e.g. why WebGPU was not used; or "". */
@@ -134,6 +134,14 @@ export interface Score {
   readonly timings: { readonly decodeMs: number; readonly resizeMs: number; readonly inferMs: number };
 }
 
+/** LiteRT.js, for `.tflite` files. */
+export interface LiteRt {
+  /** `await import("@litertjs/core")`; 2.5.3 was tested. */
+  module: any;
+  /** URL of the folder that serves its `wasm` files. */
+  wasm: string;
+}
+
 export interface LoadOptions {
   /** Folder that serves onnxruntime-web's `dist`; default: beside this package in node_modules. */
   ort?: string;
@@ -149,8 +157,10 @@ export interface LoadOptions {
    * device has; else, and without a worker, 1.
    */
   threads?: number;
-  /** false runs on the calling thread. Default true. */
+  /** false runs on the calling thread. Default true, but with `litert`, which cannot go into a worker. */
   worker?: boolean;
+  /** Runs a `.tflite` file, on the processor. */
+  litert?: LiteRt;
   signal?: AbortSignal;
   /** Bytes of the model fetched so far. */
   onProgress?: (progress: { loaded: number; total: number | null }) => void;
@@ -219,7 +229,7 @@ export class RaliScorer {
   private constructor();
   readonly model: LoadedModel;
   /**
-   * Load an exported `.onnx` file.
+   * Load an exported `.onnx` file, or a `.tflite` one with the option `litert`.
    * @throws {ModelError} It was not made by ralikit, or is of a schema this version does not know.
    * @throws {RuntimeLoadError} ONNX Runtime Web is not where `ort` says.
    */

@@ -197,7 +197,7 @@ async function load(backend, options) {
  * @param {any} session
  * @param {import("../index.d.ts").ModelFacts} facts
  */
-function checkSignature(session, facts) {
+export function checkSignature(session, facts) {
   const { size, anchors } = facts.preprocess;
   const outputs = facts.outputs;
   if (session.inputNames.length !== 1 || session.outputNames.join() !== outputs.join()) {

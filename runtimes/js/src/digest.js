@@ -6,7 +6,7 @@
 import { ModelError } from "./errors.js";
 import { DIGEST, Fields, entriesOf } from "./metadata.js";
 
-const MARK = "ralikit-sha256:";
+export const MARK = "ralikit-sha256:";
 const DIGITS = 64;
 const ZERO = 0x30;
 
@@ -65,7 +65,7 @@ export async function sha256(bytes) {
  * @param {Uint8Array} bytes
  * @param {number} at
  */
-function blankedHash(bytes, at) {
+export function blankedHash(bytes, at) {
   const digits = bytes.slice(at, at + DIGITS);
   bytes.fill(ZERO, at, at + DIGITS);
   try {
@@ -102,7 +102,7 @@ function says(entry, key) {
 }
 
 /** @param {unknown} [cause] */
-function damaged(cause) {
+export function damaged(cause) {
   const words = "this file is damaged: it differs from what ralikit export wrote; copy or export it again";
   return new ModelError(words, cause === undefined ? undefined : { cause });
 }

@@ -2,6 +2,9 @@
 
 import { infer, open } from "./backend.js";
 import { fingerprint } from "./best.js";
+import { UsageError } from "./errors.js";
+import { openLiteRt } from "./litert.js";
+import { isTflite, readTflite } from "./tflite.js";
 import { openPhoto } from "./decode.js";
 import { checkWhole, sha256 as hash } from "./digest.js";
 import { explain } from "./explain.js";
@@ -30,13 +33,14 @@ export class Engine {
    */
   static async load(bytes, options) {
     const started = performance.now();
-    const facts = readFacts(bytes);
-    const digested = await checkWhole(bytes, facts);
+    const lite = isTflite(bytes);
+    const { facts, digested } = lite ? await readTflite(bytes) : await readOnnx(bytes);
     const sha256 = await hash(bytes);
-    const { ort, session, backend, note } = await open(bytes, facts, options);
+    const opened = lite ? await openTflite(bytes, facts, options) : await open(bytes, facts, options);
+    const { ort, session, backend, note } = opened;
     const engine = new Engine(ort, session, {
-      facts, digested, sha256, bytes: bytes.length, backend, note, threads: ort.env.wasm.numThreads,
-      runtime: `onnxruntime-web ${ort.env?.versions?.web ?? ort.env?.versions?.common ?? "?"}`,
+      facts, digested, sha256, bytes: bytes.length, backend, note, threads: ort.env?.wasm.numThreads ?? 1,
+      runtime: lite ? "litertjs" : `onnxruntime-web ${ort.env?.versions?.web ?? ort.env?.versions?.common ?? "?"}`,
       loadMs: performance.now() - started, firstMs: 0,
     });
     const { preprocess: p } = facts;
@@ -107,4 +111,20 @@ export class Engine {
     await this.turn;
     await this.session.release();
   }
+}
+
+/** @param {Uint8Array} bytes */
+async function readOnnx(bytes) {
+  const facts = readFacts(bytes);
+  return { facts, digested: await checkWhole(bytes, facts) };
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {import("../index.d.ts").ModelFacts} facts
+ * @param {import("./types.d.ts").EngineOptions} options
+ */
+async function openTflite(bytes, facts, { litert }) {
+  if (!litert) throw new UsageError("a .tflite file needs LiteRT.js: give @litertjs/core as the option litert, or export --target onnx");
+  return { ...(await openLiteRt(bytes, facts, litert)), backend: /** @type {const} */ ("litert"), note: "" };
 }

@@ -9,7 +9,8 @@ import { readReasons } from "./reasons.js";
 
 /** The one schema of facts this version reads. */
 export const SCHEMA = 1;
-const KEY = "ralikit";
+/** Name of the entry with the facts. */
+export const KEY = "ralikit";
 /** Name of the entry in which a file carries a digest of itself. */
 export const DIGEST = "ralikit.digest";
 const METADATA_PROPS = 14; // field number in ModelProto
@@ -124,6 +125,14 @@ export function readFacts(bytes) {
   if (entry === undefined) {
     throw new ModelError("this ONNX file carries no ralikit metadata: it was not made by ralikit export");
   }
+  return readFactsText(entry);
+}
+
+/**
+ * @param {string} entry The facts as they stand in a file, JSON.
+ * @returns {import("../index.d.ts").ModelFacts}
+ */
+export function readFactsText(entry) {
   let raw;
   try {
     raw = JSON.parse(entry);

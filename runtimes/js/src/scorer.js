@@ -12,7 +12,7 @@ const AHEAD = 2;
 /** More hardly help a small model, and on phones they are the slow cores. */
 const MOST_THREADS = 4;
 
-const OPTIONS = new Set(["ort", "backend", "threads", "worker", "signal", "onProgress"]);
+const OPTIONS = new Set(["ort", "backend", "threads", "worker", "litert", "signal", "onProgress"]);
 
 /**
  * Calls into a worker, or into an engine on this thread.
@@ -38,7 +38,7 @@ export class RaliScorer {
   }
 
   /**
-   * Load an exported `.onnx` file.
+   * Load an exported `.onnx` file, or a `.tflite` one with the option `litert`.
    *
    * @param {string | URL | Blob | ArrayBuffer | Uint8Array} from
    * @param {import("../index.d.ts").LoadOptions} [options]
@@ -48,11 +48,13 @@ export class RaliScorer {
     for (const key of Object.keys(options)) {
       if (!OPTIONS.has(key)) throw new UsageError(`unknown option "${key}"; known: ${[...OPTIONS].join(", ")}`);
     }
-    const { signal, onProgress, worker = true } = options;
+    const { signal, onProgress, litert, worker = !litert } = options;
+    if (litert && worker) throw new UsageError("a module cannot go into a worker: with litert, worker must be false");
     signal?.throwIfAborted();
     const engine = {
       ort: new URL(options.ort ?? "../../onnxruntime-web/dist/", options.ort ? globalThis.location?.href : import.meta.url).href,
       backend: options.backend,
+      litert,
       threads: options.threads ?? (worker ? usefulThreads() : 1),
     };
     if (!worker) {

@@ -41,4 +41,5 @@ export interface EngineOptions {
   ort: string;
   backend?: "auto" | "wasm" | "webgpu";
   threads?: number;
+  litert?: import("../index.d.ts").LiteRt;
 }

@@ -10,6 +10,7 @@ export const repo = fileURLToPath(new URL("../../../../", import.meta.url));
 const modules = process.env.RALIKIT_NODE_MODULES ?? join(repo, "build/web/node_modules");
 const require = createRequire(join(modules, "anything.js"));
 export const ortDist = join(modules, "onnxruntime-web/dist");
+export const litertFolder = join(modules, "@litertjs");
 
 /** The source of axe-core, to be evaluated in a page. */
 export const axe = readFileSync(join(modules, "axe-core/axe.min.js"), "utf8");
@@ -19,6 +20,8 @@ export { golden, goldenFolder };
 export const work = process.env.RALIKIT_WEB_WORK ?? join(repo, "build/web");
 const read = (name) => (existsSync(join(work, name)) ? JSON.parse(readFileSync(join(work, name), "utf8")).precisions : {});
 export const scores = Object.assign({}, ...["scores.json", "scores-int8.json", "scores-int8-weights.json"].map(read));
+/** Per .tflite file the score and reasons of golden photos in Python, written by tiny_tflite.py; null without. */
+export const lite = existsSync(join(work, "scores-tflite.json")) ? JSON.parse(readFileSync(join(work, "scores-tflite.json"), "utf8")) : null;
 
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",

@@ -2,11 +2,11 @@
 // is a photo's brightness, so that every ranking is known beforehand.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { axe, chromium, golden, goldenFolder, ortDist, scores, watch, work } from "./harness.mjs";
+import { axe, chromium, golden, goldenFolder, ortDist, repo, scores, watch, work } from "./harness.mjs";
 
 const python = process.env.RALIKIT_PYTHON ?? "python3";
 let server, browser, context, page, problems, requests;
@@ -267,6 +267,74 @@ test("axe finds nothing on any view", async () => {
   await check("empty");
 });
 
+test("nothing that a finger or a mouse must hit is smaller than WCAG 2.2 asks", async () => {
+  const small = async (p, least) =>
+    p.evaluate((least) => {
+      const seen = (e) => e.checkVisibility() && e.getBoundingClientRect().width > 1;
+      const boxes = Array.from(document.querySelectorAll("button, select, input, summary, label.chosen")).filter(seen);
+      return boxes
+        .filter((e) => !e.closest("label.chosen") || e.matches("label.chosen")) // the label is what one hits
+        .map((e) => [e.id || e.className || e.tagName, e.getBoundingClientRect()])
+        .filter(([, box]) => box.width < least || box.height < least)
+        .map(([name, box]) => `${name}: ${Math.round(box.width)} x ${Math.round(box.height)}`);
+    }, least);
+  await drop(page, [{ name: "a.png", gray: 90 }, { name: "b.png", gray: 190 }]);
+  await idle(page);
+  await page.selectOption("#side", "least");
+  await page.click("#choose-shown");
+  assert.deepEqual(await small(page, 24), []);
+  const phone = await browser.newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const touch = await phone.newPage();
+  await touch.goto(server.url);
+  await ready(touch);
+  assert.ok(await touch.isHidden(".for-mouse"), "nobody drops on a phone");
+  await touch.setInputFiles("#files", join(goldenFolder, "images/photo.png"));
+  await idle(touch);
+  await touch.selectOption("#side", "below");
+  await touch.click("#choose-shown");
+  for (const tab of ["bench", "model", "photos"]) {
+    await touch.click(`#tab-${tab}`);
+    assert.deepEqual(await small(touch, 44), [], tab);
+    assert.ok(await touch.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${tab} is wider than the phone`);
+  }
+  await touch.locator(".open").first().click();
+  assert.deepEqual(await small(touch, 44), []);
+  const tops = await touch.$$eval(".dialog-top button", (all) => all.filter((b) => b.checkVisibility()).map((b) => b.getBoundingClientRect().top));
+  assert.equal(new Set(tops).size, 1, "the viewer's buttons stand in one row");
+  await phone.close();
+  await page.selectOption("#side", "all");
+  await clear(page);
+});
+
+test("by the keyboard alone: from the page's start to the CSV of chosen photos", async () => {
+  await page.reload();
+  await ready(page);
+  const to = async (id, key = "Tab", most = 40) => {
+    for (let i = 0; i < most; i++) {
+      if (await page.evaluate((id) => document.activeElement?.id === id || document.activeElement?.matches(id.startsWith(".") ? id : "#none"), id)) return;
+      await page.keyboard.press(key);
+    }
+    assert.fail(`${id} is not reached by ${key}`);
+  };
+  await to("pick");
+  const [picker] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+  await picker.setFiles(["photo.png", "noise.png"].map((name) => join(goldenFolder, "images", name)));
+  await idle(page);
+  await to("order");
+  await page.keyboard.press("ArrowDown"); // worst first
+  await to(".open");
+  await to(".chosen input");
+  await page.keyboard.press("Space");
+  assert.equal(await page.textContent("#selection-words"), "1 chosen");
+  await to("download-chosen");
+  const [saved] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")]);
+  assert.equal(readFileSync(await saved.path(), "utf8").trim().split("\r\n").length, 2);
+  await to("choose-none");
+  await page.keyboard.press("Enter");
+  await page.selectOption("#order", "best");
+  await clear(page);
+});
+
 test("a folder is searched to the bottom", async () => {
   const folder = mkdtempSync(join(tmpdir(), "ralikit-web-"));
   mkdirSync(join(folder, "holiday/day 1"), { recursive: true });
@@ -349,6 +417,109 @@ test("another model is loaded by file picker; what is no such model is refused i
   await page.waitForFunction(() => /2\.41/.test(document.querySelector(".open")?.textContent));
 });
 
+const restored = async (count) => {
+  await page.reload();
+  await ready(page);
+  await page.waitForFunction((n) => document.querySelectorAll(".card").length === n, count);
+};
+const shown = () => page.$$eval(".card", (cards) => cards.map((c) => [c.querySelector(".name").textContent, c.querySelector(".reasons").textContent, c.dataset.score]));
+
+test("results outlive a reload, are taken up when the photo comes again, and belong to their model", async () => {
+  await clear(page);
+  const files = ["photo.png", "gray.png"].map((name) => join(goldenFolder, "images", name));
+  await page.setInputFiles("#files", files);
+  await idle(page);
+  await page.waitForFunction(() => /2 photos/.test(document.querySelector("#kept-words").textContent));
+  const before = await shown();
+  await restored(2);
+  assert.deepEqual(await shown(), before);
+  assert.ok(await page.$eval(".thumb", (image) => image.src.startsWith("blob:")), "with its small picture");
+  await page.locator(".open").first().click();
+  assert.match(await page.textContent("#viewer-facts"), /small picture of an earlier visit/);
+  assert.ok(await page.isHidden("#viewer-explain"), "there is no file to look at");
+  await page.keyboard.press("Escape");
+  // The same file again is not scored again; another file of its name is a photo of its own.
+  const namesake = join(mkdtempSync(join(tmpdir(), "ralikit-web-")), "gray.png");
+  writeFileSync(namesake, readFileSync(join(goldenFolder, "images/noise.png")));
+  await page.setInputFiles("#files", [files[0], namesake]);
+  await page.waitForFunction(() => document.querySelectorAll(".card").length === 3 && document.querySelector("#working").hidden);
+  assert.match(await page.textContent("#announce"), /Scored 2 photos/);
+  await page.locator(".open", { hasText: "photo.png" }).click();
+  assert.doesNotMatch(await page.textContent("#viewer-facts"), /earlier visit/);
+  assert.ok(await page.isVisible("#viewer-explain"));
+  await page.keyboard.press("Escape");
+  const other = Object.keys(scores)[0];
+  if (!other) return;
+  await restored(3);
+  await page.setInputFiles("#model-file", join(work, `${other}.onnx`));
+  await page.waitForFunction(() => document.querySelector("#own-model").hidden === false, null, { timeout: 90_000 });
+  assert.equal((await shown()).length, 0, "another model's scores are not shown");
+  await restored(3);
+});
+
+test("forgetting leaves nothing in the browser, neither for this page nor for the next visit", async () => {
+  const kept = () =>
+    page.evaluate(async () => {
+      const database = await new Promise((resolve) => (indexedDB.open("ralikit-demo").onsuccess = (e) => resolve(e.target.result)));
+      const count = await new Promise((resolve) => (database.transaction("results").objectStore("results").count().onsuccess = (e) => resolve(e.target.result)));
+      database.close();
+      return count;
+    });
+  assert.equal(await kept(), 3);
+  await page.click("#forget");
+  await page.waitForFunction(() => document.querySelector("#kept").hidden);
+  assert.equal(await kept(), 0);
+  await restored(0);
+  assert.ok(await page.isHidden("#tools"));
+});
+
+test("a score map on demand: the worst region, in words and over the photo", async () => {
+  // Bright stripes, and a dark square of stripes at the bottom right.
+  await page.evaluate(async () => {
+    const context = new OffscreenCanvas(120, 80).getContext("2d");
+    for (let x = 0; x < 120; x++) {
+      context.fillStyle = x % 10 < 5 ? "#eee" : "#bbb";
+      context.fillRect(x, 0, 1, 80);
+      context.fillStyle = x % 10 < 5 ? "#444" : "#000";
+      if (x >= 70 && x < 110) context.fillRect(x, 40, 1, 40);
+    }
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([await context.canvas.convertToBlob({ type: "image/png" })], "spotted.png", { type: "image/png" }));
+    dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, cancelable: true }));
+  });
+  await idle(page);
+  await page.locator(".open").first().click();
+  await page.click("#viewer-explain");
+  await page.waitForSelector("#viewer-map:not([hidden])");
+  assert.match(await page.textContent("#viewer-words"), /^Worst region, outlined: 1\.\d\d: too dark\. .* windows scores [34]\.\d\d/);
+  const [dark, light] = await page.evaluate(() => {
+    const canvas = document.querySelector("#viewer-map");
+    const at = (x, y) => Array.from(canvas.getContext("2d").getImageData(x, y, 1, 1).data);
+    return [at(90, 60), at(20, 20)];
+  });
+  assert.ok(dark[0] > dark[2] + 60 && light[2] > light[0] + 10, `yellow where it is bad, blue where not: ${dark}, ${light}`);
+  await page.click("#viewer-explain");
+  assert.ok(await page.isHidden("#viewer-map"));
+  // Stopped by going on: nothing of it appears later.
+  await page.click("#viewer-explain");
+  await page.keyboard.press("Escape");
+  await page.waitForTimeout(300);
+  assert.ok(await page.isHidden("#viewer-map"));
+  assert.equal(await page.textContent("#viewer-words"), "");
+});
+
+test("the graphics chip is offered where the browser has it; where it fails, the processor goes on and a note says so", async () => {
+  await page.click("#tab-model");
+  assert.equal(await page.isVisible("#backend"), await page.evaluate(() => "gpu" in navigator));
+  await page.evaluate(() => ((document.querySelector("#backend").value = "auto"), document.querySelector("#backend").dispatchEvent(new Event("change"))));
+  await page.waitForFunction(() => document.querySelector("#model-note").textContent !== "", null, { timeout: 60_000 });
+  assert.match(await page.textContent("#model-note"), /processor is used/);
+  assert.match(await page.textContent("#facts"), /processor, \d+ threads?,/);
+  await page.evaluate(() => ((document.querySelector("#backend").value = "wasm"), document.querySelector("#backend").dispatchEvent(new Event("change"))));
+  await page.waitForFunction(() => document.querySelector("#model-note").textContent === "" && document.querySelector("#state").dataset.is === "ready");
+  await page.click("#tab-photos");
+});
+
 test("the benchmark saves a record that ralikit reads", async () => {
   await page.click("#tab-bench");
   await page.click("#bench-quick");
@@ -359,6 +530,28 @@ test("the benchmark saves a record that ralikit reads", async () => {
   const read = "import sys; from pathlib import Path; from ralikit.bench.records import read; r, = read([Path(sys.argv[1])]); print(r.device.kind, len(r.samples['inference_s']), r.model.name)";
   assert.equal(execFileSync(python, ["-c", read, file], { encoding: "utf8" }).trim(), "browser 30 brightness");
   await page.click("#tab-photos");
+});
+
+test("what docs/web.md says the page weighs is what it weighs", () => {
+  const site = join(mkdtempSync(join(tmpdir(), "ralikit-web-")), "site");
+  execFileSync(python, ["-m", "ralikit", "demo", "web", "--ort", ortDist, "--out", site, "--no-serve"]);
+  const files = readdirSync(site, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => join(f.parentPath, f.name));
+  const weigh = (kind, size) => files.filter((f) => !f.endsWith(".gz") && kind(f.slice(site.length + 1))).reduce((sum, f) => sum + size(f), 0) / 1e6;
+  const gpu = (f) => /webgpu|asyncify/.test(f);
+  const kinds = {
+    "ONNX Runtime Web": (f) => f.startsWith("ort/") && !gpu(f),
+    "the model": (f) => f.startsWith("model/"),
+    "scripts, style, page": (f) => !/^(ort|model|samples)\//.test(f),
+    "sample photos": (f) => f.startsWith("samples/"),
+    "WebGPU": gpu,
+  };
+  const doc = readFileSync(join(repo, "docs/web.md"), "utf8");
+  for (const [name, kind] of Object.entries(kinds)) {
+    const row = doc.split("\n").find((line) => line.startsWith(`| ${name}`))?.split("|").slice(2, 4).map(Number);
+    assert.ok(row, `docs/web.md has no row "${name}"`);
+    const sizes = [weigh(kind, (f) => statSync(f).size), weigh(kind, (f) => statSync(existsSync(`${f}.gz`) ? `${f}.gz` : f).size)];
+    sizes.forEach((size, i) => assert.ok(Math.abs(size - row[i]) <= Math.max(0.02, 0.05 * size), `${name}: ${size.toFixed(2)} MB, docs/web.md says ${row[i]}`));
+  }
 });
 
 test("nothing leaves the page: every request is its own, and its policy forbids others", async () => {
@@ -392,6 +585,7 @@ test("the exported model ranks the golden photos as Python does", { skip: float 
 
 test("offline: with the server stopped the page opens again and scores", async () => {
   await page.waitForFunction(() => document.documentElement.dataset.offline === "ready", null, { timeout: 60_000 });
+  await clear(page);
   await server.stop();
   await page.close();
   const again = await context.newPage();

@@ -4,14 +4,14 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium, golden, goldenFolder, ortDist, repo, scores, serve, watch, work } from "./harness.mjs";
+import { chromium, golden, goldenFolder, litertFolder, lite, ortDist, repo, scores, serve, watch, work } from "./harness.mjs";
 
 // int8: its steps are chosen so that kernels cannot round its sums differently (docs/web.md).
 const LIMITS = { fp32: 1e-4, fp16: 1e-4, int8: 1e-3, "int8-weights": 1e-3 };
 let server, browser, page, problems;
 
 before(async () => {
-  server = await serve({ "/js/": join(repo, "runtimes/js/"), "/golden/": goldenFolder, "/ort/": ortDist, "/models/": work });
+  server = await serve({ "/js/": join(repo, "runtimes/js/"), "/golden/": goldenFolder, "/ort/": ortDist, "/models/": work, "/litert/": litertFolder });
   browser = await chromium();
   page = await browser.newPage();
   problems = watch(page);
@@ -229,6 +229,47 @@ test("errors keep their type and their words on the way out of the worker", with
   for (const value of [found.sameThread, found.bitmap]) assert.ok(Math.abs(value - scores[any].scores["photo.png"]) < 1e-3);
   assert.equal(found.thumbnail, "image/jpeg");
   problems.length = 0; // the 404s above are meant
+});
+
+test(".tflite files score through LiteRT.js as in Python, and only where it was given", { skip: lite ? false : "no .tflite file was exported" }, async () => {
+  const found = await page.evaluate(async ({ wanted, wasm }) => {
+    const map = Object.assign(document.createElement("script"), { type: "importmap" });
+    map.textContent = JSON.stringify({ imports: { "@litertjs/core": "/litert/core/dist/index.js", "@litertjs/wasm-utils": "/litert/wasm-utils/dist/index.js" } });
+    document.head.append(map);
+    const litert = { module: await import("@litertjs/core"), wasm };
+    const out = {};
+    for (const [file, photos] of Object.entries(wanted)) {
+      const scorer = await rali.RaliScorer.load(`/models/${file}`, { litert });
+      out[file] = { model: scorer.model, photos: {} };
+      for (const name of Object.keys(photos)) {
+        const { score, reasonValues } = await scorer.score(await fetchBlob(`/golden/images/${name}`));
+        out[file].photos[name] = [score, ...Object.values(reasonValues)];
+      }
+      await scorer.close();
+    }
+    const file = Object.keys(wanted)[0];
+    const said = (options, from = `/models/${file}`) => rali.RaliScorer.load(from, options).then(() => "no error", (e) => `${e.name}: ${e.message}`);
+    const bytes = new Uint8Array(await (await fetch(`/models/${file}`)).arrayBuffer());
+    bytes[bytes.length >> 1] ^= 1;
+    return { out, without: await said({ ort: "/ort/" }), worker: await said({ litert, worker: true }), damaged: await said({ litert }, bytes) };
+  }, { wanted: lite, wasm: "/litert/core/wasm/" });
+  let worst = 0;
+  for (const [file, photos] of Object.entries(lite)) {
+    const { model } = found.out[file];
+    assert.equal(model.backend, "litert");
+    assert.equal(model.digested, true);
+    for (const [name, values] of Object.entries(photos)) {
+      values.forEach((value, i) => {
+        const off = Math.abs(found.out[file].photos[name][i] - value);
+        assert.ok(off < 1e-4, `${file}, ${name}: ${found.out[file].photos[name]}, Python says ${values}`);
+        worst = Math.max(worst, off);
+      });
+    }
+  }
+  console.log(`.tflite: largest difference ${worst.toExponential(1)}`);
+  assert.match(found.without, /^UsageError: a \.tflite file needs LiteRT\.js/);
+  assert.match(found.worker, /^UsageError: .*worker must be false/);
+  assert.match(found.damaged, /^ModelError: this file is damaged/);
 });
 
 test("WebGPU, on Chromium's software adapter: checked against the processor, then used", async (t) => {
