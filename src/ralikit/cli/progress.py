@@ -28,6 +28,7 @@ def track(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """
     if not sys.stderr.isatty():
         with lines_on_stderr() as lines:
+            lines.tell(label, 0.0)  # now: the first of them takes its time too
             yield lambda done: lines.tell(label, done / max(total, 1))
         return
     from rich.console import Console
