@@ -4,7 +4,8 @@ data/SET/images/…        photos, as the set's publisher names them
 data/SET/metas/…         DeQA-Score's label files, and VisualQuality-R1's
 data/SET/texts/…         texts of a teacher
 data/OWNER/MODEL/        CLIP and SigLIP2
-shared/                  the small models' development photos and lists
+data/weights/            the small models' first weights
+shared/                  lists of one's own and their photos, as [[lists]] name them
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from PIL import Image
 
 PHOTOS = 16
 LITE = "efficientnet_lite"
-"""Its stand-in lies in shared/weights, under the tower's own names."""
+"""Its stand-in lies in data/weights, under the tower's own names."""
 
 _DEQA = {
     "KONIQ/train_koniq_7k": "",
     "SPAQ/train_spaq_9k": "",
     "KADID10K/train_kadid_8k": "",
     "PIPAL/train_pipal_19k": "Distortion_1/",
+}
+_PREPARED = {  # as `ralikit data prepare` writes them, on the publisher's scale
+    "BIQ2021/biq2021": 1.0,
+    "LIVE-WILD/livew": 100.0,
+    "AGIQA3K/agiqa3k": 5.0,
 }
 _VISUALQUALITY = {"KADID10K/kadid_train": (1.0, 5.0), "SPAQ/spaq_train": (0.0, 100.0)}
 _LISTS = {
@@ -70,6 +76,21 @@ def lay_out_published(data: Path) -> None:
                 "image": f"{folder}/images/{below}{_name(i)}",
                 "gt_score": round(100 * _quality(i), 2),
                 "gt_score_norm": 1 + 4 * _quality(i),
+            }
+            for i in range(PHOTOS)
+        ]
+        _write(data / folder / "metas" / f"{stem}.json", json.dumps(entries))
+    for place, high in _PREPARED.items():
+        folder, stem = place.split("/")
+        _photos(data / folder / "images")
+        entries = [
+            {
+                "id": f"{_name(i)}->{_quality(i) * high:g}",
+                "image": f"{folder}/images/{_name(i)}",
+                "gt_score": _quality(i) * high,
+                "gt_score_norm": 1 + 4 * _quality(i),
+                "group": f"prompt {i}",
+                "split": "test" if i % 4 == 1 else "train",
             }
             for i in range(PHOTOS)
         ]
@@ -164,12 +185,7 @@ def _tokenizer() -> Any:
 
 
 def lay_out_development(shared: Path) -> None:
-    """The small models' photos, lists and first weights below `shared`."""
-    import torch
-
-    from ralikit.model.bundle import write_safetensors
-    from ralikit.model.towers import build_tower
-
+    """The small models' photos and lists below `shared`."""
     for name, high in (("biq2021", 1.0), ("agiqa3k", 5.0)):
         _photos(shared / name / "images")
         _table(
@@ -184,7 +200,16 @@ def lay_out_development(shared: Path) -> None:
             ["file", "mos", "in_shared", "scene", "prompt"],
             [[_name(i), _quality(i) * high, 1, i, i] for i in range(PHOTOS)],
         )
-    (shared / "weights").mkdir()
+
+
+def lay_out_weights(folder: Path) -> None:
+    """The small models' first weights."""
+    import torch
+
+    from ralikit.model.bundle import write_safetensors
+    from ralikit.model.towers import build_tower
+
+    folder.mkdir(parents=True)
     towers = {"mobilenet_v2": ("mobilenet_v2_float", {}), LITE: (LITE, {"variant": 0})}
     for kind, (stem, config) in towers.items():
         tower = build_tower(kind, {"dim": 4, **config})
@@ -192,7 +217,7 @@ def lay_out_development(shared: Path) -> None:
             if parameter.ndim > 1:
                 torch.nn.init.kaiming_normal_(parameter)
         weights = {k: v.numpy() for k, v in tower.state_dict().items() if "projection" not in k}
-        write_safetensors(shared / "weights" / f"{stem}.safetensors", weights)
+        write_safetensors(folder / f"{stem}.safetensors", weights)
 
 
 def _table(path: Path, header: list[str], rows: list[list[Any]]) -> None:

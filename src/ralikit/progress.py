@@ -84,6 +84,7 @@ class Lines:
         self._write, self._clock = write, clock
         self._lock = Lock()  # told by those who work, ticked by the thread that watches
         self._what, self._done = "starting", 0.0
+        self._first = 0.0  # where the stage stood when it was first heard of
         self._begun = self._moved = self._written = clock()
 
     def tell(self, what: str, done: float) -> None:
@@ -95,6 +96,7 @@ class Lines:
             now = self._clock()
             if is_another(self._what, what) or done < self._done:
                 self._begun = self._moved = now
+                self._first = done
             elif done > self._done:
                 self._moved = now
             self._what, self._done = what, done
@@ -113,9 +115,13 @@ class Lines:
     def _line(self, now: float) -> str:
         if not 0 < self._done < 1:
             return f"{self._what}: {span(now - self._begun)} so far"
+        if self._done <= self._first:
+            return f"{self._what}: {self._done:.0%}, {span(now - self._begun)} so far"
         # Guessed from when the share last moved: one that stands still would have ever more left.
+        # What an earlier run had done took no time in this one.
         still = now - self._moved
-        left = (self._moved - self._begun) * (1 - self._done) / self._done - still
+        made = self._done - self._first
+        left = (self._moved - self._begun) * (1 - self._done) / made - still
         if left < -1:
             return f"{self._what}: {self._done:.0%}, for {span(still)} now"
         return f"{self._what}: {self._done:.0%}, about {span(max(left, 0))} left"

@@ -93,6 +93,29 @@ def test_what_is_left_is_of_the_stage_at_hand(
     assert written[-1] == "two: 10%, about 2 min left"
 
 
+def test_what_an_earlier_run_had_done_is_not_counted_as_made_now(
+    lines: told.Lines, clock: Clock, written: list[str]
+) -> None:
+    for step in range(60, 100):  # a run of 100 steps that goes on after 60, one in a second
+        lines.tell(f"aligning, loss {step}", step / 100)
+        clock.now += 1.0
+    assert written == [
+        "aligning, loss 70: 70%, about 30 s left",
+        "aligning, loss 80: 80%, about 20 s left",
+        "aligning, loss 90: 90%, about 10 s left",
+    ]
+
+
+def test_a_stage_that_is_first_heard_of_on_its_way_is_not_guessed_from(
+    lines: told.Lines, clock: Clock, written: list[str]
+) -> None:
+    lines.tell("aligning", 0.6)
+    for _ in range(12):
+        clock.now += 1.0
+        lines.tick()
+    assert written == ["aligning: 60%, 10 s so far"]
+
+
 def test_a_share_that_stands_still_is_not_guessed_from(
     lines: told.Lines, clock: Clock, written: list[str]
 ) -> None:
@@ -132,6 +155,7 @@ def test_off_a_terminal_every_display_writes_lines(
             show(1)
     elif kind == "progress":
         with progress.progress() as tell:
+            tell("things", 0.0)
             tell("things", 0.25)
     else:
         with photos_progress(4) as advance:

@@ -122,6 +122,32 @@ def test_agreement_names_both_plcc_and_repeats_with_its_seed() -> None:
         assert figure.low < figure.value < figure.high
 
 
+def test_an_interval_leaves_out_as_much_on_either_side() -> None:
+    predicted, target = _noisy(0, 60)
+    draws = np.concatenate(
+        [bootstrap.spearman(predicted, target, c) for c in bootstrap.draw_counts(60, 300, seed=5)]
+    )
+    for level in (0.95, 0.8):
+        found = agreement.agreement(predicted, target, resamples=300, seed=5, level=level).srcc
+        ends = np.quantile(draws, [(1 - level) / 2, 1 - (1 - level) / 2])
+        assert (found.low, found.high) == pytest.approx(tuple(ends))
+
+
+def test_a_difference_is_tested_on_both_sides() -> None:
+    first, target = _noisy(4, 80)
+    second = first - 0.02 * (first - target) + 0.05 * _noisy(6, 80)[0]
+    deltas = np.concatenate(
+        [
+            bootstrap.spearman(second, target, c) - bootstrap.spearman(first, target, c)
+            for c in bootstrap.draw_counts(80, 400, seed=2)
+        ]
+    )
+    tail = min(np.mean(deltas <= 0), np.mean(deltas >= 0))
+    assert 0.01 < tail < 0.4
+    found = agreement.paired_difference(first, second, target, resamples=400, seed=2)
+    assert found.p_value == pytest.approx(2 * tail)
+
+
 def test_paired_bootstrap_sees_what_separate_intervals_do_not() -> None:
     predicted, target = _noisy(4, 300)
     better = predicted - 0.15 * (predicted - target)  # the same errors, a little smaller

@@ -12,6 +12,7 @@ one of them takes minutes, so what is broken here is chosen: formulas of the pap
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,8 +60,8 @@ def read() -> list[Mutation]:
     return mutations
 
 
-def survives(mutation: Mutation, copy: Path) -> bool:
-    """Whether the tests pass although the formula is broken."""
+def noticed_by(mutation: Mutation, copy: Path) -> str | None:
+    """The first test that fails once the formula is broken; None: it survived."""
     file = copy / "ralikit" / mutation.file
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
@@ -75,12 +76,15 @@ def survives(mutation: Mutation, copy: Path) -> bool:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False  # noticed: it hangs
+        return f"no end within {_LIMIT_S} s"
     finally:
         file.write_text(text, encoding="utf-8")
     if done.returncode not in (0, 1, 2):
         raise SystemExit(f"{mutation.name}: the tests did not run:\n{done.stdout}{done.stderr}")
-    return done.returncode == 0
+    if done.returncode == 0:
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return failed[1].removeprefix("tests/") if failed else "an error before any test"
 
 
 def main() -> int:
@@ -97,12 +101,10 @@ def main() -> int:
         )
         for mutation in mutations:
             begun = time.perf_counter()
-            alive = survives(mutation, copy)
-            survivors += [mutation.name] if alive else []
-            verdict = "SURVIVED" if alive else "noticed"
-            print(
-                f"{verdict:8}  {mutation.name}  ({time.perf_counter() - begun:.0f} s)", flush=True
-            )
+            test = noticed_by(mutation, copy)
+            survivors += [mutation.name] if test is None else []
+            verdict = "SURVIVED" if test is None else f"noticed by {test}"
+            print(f"{mutation.name}: {verdict} ({time.perf_counter() - begun:.0f} s)", flush=True)
     print(f"{len(mutations)} mutations, {len(survivors)} survived {', '.join(survivors)}".rstrip())
     return 1 if survivors else 0
 

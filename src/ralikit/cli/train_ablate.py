@@ -58,6 +58,7 @@ def ablate(
     if resamples is not None:
         plan = replace(plan, resamples=resamples)
     recipe = read_recipe(grid.parent / plan.recipe, changes)
+    plan = plan.for_recipe(recipe)
     with progress() as tell:
         given = open_bundle(bundle) if bundle is not None else None
         outcomes = ablation.run_grid(plan, recipe, out, base=base, bundle=given, tell=tell)

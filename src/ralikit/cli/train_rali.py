@@ -106,7 +106,7 @@ def _run(
 
 
 def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
-    """A recipe file with `--set` changes.
+    """A recipe file with `--set` changes, its data chosen.
 
     Raises:
         UsageError: If it is no recipe, or a setting is unknown or out of range.
@@ -115,7 +115,8 @@ def read_recipe(path: Path, changes: list[str] | None) -> RaliRecipe:
     from ralikit.config import from_mapping
     from ralikit.train.rali.recipe import RaliRecipe
 
-    return from_mapping(RaliRecipe, read_recipe_values(path, changes), where=str(path))
+    values = read_recipe_values(path, changes)
+    return from_mapping(RaliRecipe, values, where=str(path)).chosen()
 
 
 def _end(run: Run) -> None:

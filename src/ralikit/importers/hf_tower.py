@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "clip_names",
+    "described_tower",
     "hf_folder",
     "load_hf_tower",
     "read_config",
@@ -123,6 +124,26 @@ def load_hf_tower(
             f"{CONFIG} takes {config['size']}"
         )
     return filled_tower(kind, config, found, where=str(folder)), preprocess
+
+
+def described_tower(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Kind and config of the tower that a folder describes; its weights are not looked for.
+
+    Raises:
+        BundleError: If its `config.json` describes no tower that is known here.
+    """
+    where = str(folder / CONFIG)
+    config = read_config(folder / CONFIG)
+    _described(config, where=where)
+    vision = config.get("vision_config", config)
+    if config["model_type"] in ("clip", "clip_vision_model"):
+        values = {**_CLIP_DEFAULTS, **vision}
+        dim = config.get("projection_dim", values["projection_dim"])
+        return "clip", {**_sizes(values, where), "dim": _count(dim, "projection_dim", where)}
+    values = {**_SIGLIP_DEFAULTS, **vision}
+    if config["model_type"] in _NAFLEX:
+        values["image_size"] = folder_preprocess(folder).size
+    return "siglip", _sizes(values, where)
 
 
 def hf_folder(local: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from ralikit.errors import ParityError
 from ralikit.export.gate.limits import Limits
-from ralikit.export.gate.parity import assert_parity, parity_of
+from ralikit.export.gate.parity import assert_parity, embedding_shift, parity_of
 from ralikit.export.targets import named
 
 LIMITS = {precision.name: precision.limits.trained for precision in named("onnx").precisions}
@@ -70,3 +70,8 @@ def test_nan_figures_pass_no_limit() -> None:
     parity = parity_of(NAMES, REFERENCE, REFERENCE)
     broken = type(parity)(**{**vars(parity), "max_drift": float("nan")})
     assert broken.problem(Limits(max_drift=1.0, golden=1.0)) is not None
+
+
+def test_a_shift_is_held_against_what_tells_photos_apart() -> None:
+    reference = np.array([[99.0, 0.0], [101.0, 0.0]])  # far from zero, one apart from their mean
+    assert embedding_shift(reference + np.array([0.1, 0.0]), reference) == pytest.approx(0.1)

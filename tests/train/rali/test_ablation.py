@@ -149,6 +149,30 @@ def test_the_grid_runs_and_tells_ties(workplace: Path) -> None:
     assert lines["| no PCA"] in again.output
 
 
+def test_a_row_may_fit_the_tower_too_and_leaves_the_aligned_one_alone(workplace: Path) -> None:
+    grid = workplace / "grid.toml"
+    rows = """rows = [
+        { name = "full", fit = { steps = 3 } },
+        { name = "tower too", fit = { steps = 3, tower_rate = 1e-2, batch = 8 } },
+        { name = "full again", fit = { steps = 3 } },
+    ]"""
+    text = grid.read_text()
+    grid.write_text(text[: text.index("rows = [")] + rows)
+    words = ["train", "ablate", "--grid", str(grid), "--out", str(workplace / "runs")]
+    told = CliRunner().invoke(app, [*words, "--table", str(workplace / "table.md")])
+    assert told.exit_code == 0, told.output
+    found = [
+        next(iter(row["sets"].values()))["agreement"]["rmse"]["value"]
+        for row in json.loads((workplace / "table.json").read_text())["rows"]
+    ]
+    assert found[0] == found[2] != found[1]
+    metrics = workplace / "runs" / "base" / "end_to_end" / "metrics.jsonl"
+    assert len(metrics.read_text().splitlines()) == 3
+    refused = CliRunner().invoke(app, [*words, "--row", "tower too", "--bundle", "mini"])
+    assert isinstance(refused.exception, UsageError)
+    assert "leave out --bundle" in str(refused.exception)
+
+
 def test_the_trained_clip_becomes_a_bundle_that_scores(workplace: Path) -> None:
     from ralikit.cli.train_rali import read_recipe
     from ralikit.scorer import load

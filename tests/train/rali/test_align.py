@@ -92,6 +92,43 @@ def test_micro_batches_see_the_whole_batch(photos: list[Path], tmp_path: Path) -
     assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-3)
 
 
+def test_parts_drop_the_same_features_in_both_passes(photos: list[Path], tmp_path: Path) -> None:
+    """With dropout, the gradient of parts is that of all parts in one graph."""
+    settings = replace(SETTINGS, micro_batch=3, dropout=0.5, chains=0)
+    whole, cut = (make_alignment(photos, tmp_path / "cache", settings) for _ in range(2))
+    batch = whole.batches.make(0)
+    whole.tower.train()
+    parts = [whole._embed(part, 0, i) for i, part in enumerate(whole._parts(batch.pixels))]
+    whole.objective(torch.cat(parts), batch)[0].backward()
+    square = sum(
+        float(p.grad.square().sum()) for p in whole.tower.parameters() if p.grad is not None
+    )
+    assert cut.train_step(batch)["gradient_norm"] == pytest.approx(math.sqrt(square), rel=1e-4)
+
+
+def test_the_projection_has_a_rate_of_its_own(photos: list[Path], tmp_path: Path) -> None:
+    settings = replace(SETTINGS, projection_rate=4.0, weight_decay=0.0)
+    alignment = make_alignment(photos, tmp_path / "cache", settings)
+    before = {n: p.detach().clone() for n, p in alignment.tower.named_parameters()}
+    alignment.train_step(alignment.batches.make(0))
+    moved = {"projection": 0.0, "rest": 0.0}
+    for name, parameter in alignment.tower.named_parameters():
+        part = "projection" if name.startswith("projection") else "rest"
+        moved[part] = max(moved[part], float((parameter.detach() - before[name]).abs().max()))
+    # Adam's first step has the length of its rate.
+    assert moved["rest"] == pytest.approx(alignment.rate(0), rel=1e-2)
+    assert moved["projection"] == pytest.approx(4 * alignment.rate(0), rel=1e-2)
+
+
+def test_long_gradients_are_cut(photos: list[Path], tmp_path: Path) -> None:
+    alignment = make_alignment(photos, tmp_path / "cache", replace(SETTINGS, clip_norm=1e-3))
+    figures = alignment.train_step(alignment.batches.make(0))
+    assert figures["gradient_norm"] > 1e-2  # told as it was
+    firsts = [s["exp_avg"] for s in alignment._optimizer.state.values()]  # a tenth of the gradient
+    norm = math.sqrt(sum(float(m.square().sum()) for m in firsts))
+    assert norm == pytest.approx(1e-4, rel=1e-2)
+
+
 @pytest.mark.parametrize("objective", ["clip", "readout"])
 def test_two_processes_equal_one(photos: list[Path], tmp_path: Path, objective: str) -> None:
     settings = replace(SETTINGS, objective=objective, chains=2 if objective == "readout" else 0)  # type: ignore[arg-type]

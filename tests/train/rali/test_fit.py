@@ -10,7 +10,7 @@ import torch
 
 from ralikit.errors import TrainingError
 from ralikit.train.rali.basis import bucketed_kmeans, fit_pca
-from ralikit.train.rali.fit import Chains, fit_head
+from ralikit.train.rali.fit import Chains, _draw_weights, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 
 
@@ -184,3 +184,12 @@ def test_the_rate_of_the_fit_falls_as_half_a_cosine() -> None:
     moved = np.median(np.abs(four.scores - start.scores))
     rates = [(1 + np.cos(np.pi * k / 4)) / 2 for k in range(4)]
     assert moved == pytest.approx(1e-3 * sum(rates), rel=0.05)
+
+
+def test_sets_are_drawn_in_proportion_to_a_power_of_their_size() -> None:
+    sets = np.array([0] * 90 + [1] * 10)
+    for balance, ratio in ((1.0, 9.0), (0.5, 3.0), (0.0, 1.0)):
+        weights = _draw_weights(sets, balance)
+        assert weights is not None
+        assert float(weights[:90].sum() / weights[90:].sum()) == pytest.approx(ratio)
+    assert _draw_weights(sets, None) is None

@@ -70,19 +70,19 @@ def run_grid(
     """
     scores: dict[str, dict[str, Floats]] = {}
     mos: dict[str, Floats] = {}
-    for row in grid.rows:
-        run = _open(row, recipe, out, base, tell)
-        given = None if row.trains or not row.aligned else bundle
-        moves = not row.regresses and bool(row.fit_settings(recipe.fit).tower_rate)
-        if moves and (given is not None or not row.aligned):
+    for row in grid.rows:  # all of them, before any work
+        if _moves(row, recipe) and (_given(row, bundle) is not None or not row.aligned):
             raise UsageError(
                 f"row {row.name!r}: fit.tower_rate goes on training an aligned tower of the grid's "
                 "own; leave out --bundle, or the row"
             )
+    for row in grid.rows:
+        run = _open(row, recipe, out, base, tell)
+        given = _given(row, bundle)
         if row.aligned and given is None:
             stages.align(run)
         tell(f"fitting {row.name}", 0.0)
-        if moves:
+        if _moves(row, recipe):
             features, score = _moved(run, row, recipe)
         else:
             features = _features(run, aligned=row.aligned, bundle=given)
@@ -129,6 +129,16 @@ def _fitted(features: _Features, row: Row, recipe: RaliRecipe) -> Callable[[Any]
         sets=run.sets()[photos],
     )
     return head.score
+
+
+def _given(row: Row, bundle: Bundle | None) -> Bundle | None:
+    """The bundle whose tower a row takes; None: it trains its own, or takes the untrained one."""
+    return None if row.trains or not row.aligned else bundle
+
+
+def _moves(row: Row, recipe: RaliRecipe) -> bool:
+    """Whether a row's fit trains the tower too."""
+    return not row.regresses and bool(row.fit_settings(recipe.fit).tower_rate)
 
 
 def _moved(run: Run, row: Row, recipe: RaliRecipe) -> tuple[_Features, Callable[[Any], Any]]:

@@ -105,12 +105,14 @@ class AblationGrid:
     Attributes:
         recipe: The recipe that rows change, from the grid file's folder.
         test: Labelled sets every row is tested on, from the recipe's data root.
+        test_lists: What takes their place where the recipe takes its lists.
         rows: The variants.
         resamples: Bootstrap resamples.
     """
 
     recipe: Path
     test: tuple[MetaSpec, ...]
+    test_lists: tuple[MetaSpec, ...] = ()
     rows: tuple[Row, ...]
     resamples: int = 1000
 
@@ -120,6 +122,11 @@ class AblationGrid:
             raise UsageError("a grid needs at least two rows, each with a name of its own")
         if not self.test:
             raise UsageError("a grid needs at least one test set")
+
+    def for_recipe(self, recipe: RaliRecipe) -> AblationGrid:
+        """The grid with the test sets that go with a recipe's data."""
+        listed = recipe.use_lists and self.test_lists
+        return replace(self, test=self.test_lists) if listed else self
 
     def pick(self, names: Sequence[str]) -> AblationGrid:
         """The grid with its first row and the named ones.

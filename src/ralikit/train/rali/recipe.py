@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -107,6 +107,8 @@ class RaliRecipe:
     Attributes:
         data_root: Folder that relative paths of data, texts and tower start from.
         data: Labelled sets.
+        lists: The same sets as lists of one's own name them, which may leave photos out.
+        use_lists: Take `lists` in place of `data`.
         scales: ``stated``: scores of all sets mean the same, once on 1..5. ``matched``: they do
             not; each set's are shifted and stretched to the mean and the spread that the sets have
             on average, cut off at 1 and 5.
@@ -123,6 +125,8 @@ class RaliRecipe:
 
     data_root: Path = Path()
     data: tuple[MetaSpec, ...]
+    lists: tuple[MetaSpec, ...] = ()
+    use_lists: bool = False
     scales: Literal["stated", "matched"] = "stated"
     texts: TextsSpec = field(default_factory=TextsSpec)
     tower: TowerStart
@@ -139,6 +143,18 @@ class RaliRecipe:
             raise UsageError("data must name at least one labelled set")
         if self.tower.kind != "hugging_face" and self.preprocess is None:
             raise UsageError(f"a {self.tower.kind} tower needs a [preprocess] table")
+
+    def chosen(self) -> RaliRecipe:
+        """The recipe with the sets that it is to train on as its `data`.
+
+        Raises:
+            UsageError: If lists are asked for and there are none.
+        """
+        if not self.use_lists:
+            return replace(self, lists=())
+        if not self.lists:
+            raise UsageError("use_lists asks for [[lists]], and the recipe has none")
+        return replace(self, data=self.lists, lists=())
 
     def below(self, path: Path) -> Path:
         """A path of the recipe, from the data root."""
