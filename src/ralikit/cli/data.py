@@ -37,7 +37,7 @@ def check(
     ] = 6,
     mos_range: Annotated[
         str,
-        typer.Option(help="MOS scale: LOW,HIGH, and scores outside it are refused; or observed."),
+        typer.Option(help="MOS scale: LOW,HIGH (scores outside it are refused) or observed."),
     ] = "observed",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
