@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 _AT_ONCE = 3
+_PROGRESS = re.compile(r"^ralikit: .*: .* (so far|left|now)\n", re.MULTILINE)
+"""What is told every ten seconds: on a slow computer now and then, and no part of an outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ def run_jobs(jobs: list[Job], folder: Path) -> list[Ended]:
         Ended(
             code=codes[i],
             out=(folder / f"{i}.out").read_text(),
-            err=(folder / f"{i}.err").read_text(),
+            err=_PROGRESS.sub("", (folder / f"{i}.err").read_text()),
         )
         for i in range(len(jobs))
     ]

@@ -218,3 +218,8 @@ def test_signs_of_pictures_worked_out_by_hand() -> None:
     # A board's 3 x 3 mean is a ninth of the pixel: 8/9 of 0.1 is left, more at the edges.
     assert signs.high_frequency[:2].tolist() == pytest.approx([0, 0], abs=1e-6)
     assert float(signs.high_frequency[2]) == pytest.approx(0.1 * 8 / 9, rel=0.03)
+
+
+def test_a_bundled_model_is_loaded_by_its_name() -> None:
+    scale = Reward("mini").scale
+    assert (scale.minimum, scale.maximum) == (1.0, 5.0)

@@ -17,7 +17,7 @@ from ralikit.report.bench import sections
 from ralikit.report.brief import srcc_interval
 from ralikit.report.choice import label
 from ralikit.report.compare import regressions
-from ralikit.report.page import NOT_MEASURED, Table, html, markdown
+from ralikit.report.page import NOT_MEASURED, Section, Table, html, markdown
 
 runner = CliRunner()
 
@@ -289,3 +289,40 @@ def test_core_ai_in_its_own_runtime_needs_no_suffix() -> None:
         runtime=field_replace(record.runtime, name="coreai"),
     )
     assert label(record) == "made-up coreai int8"
+
+
+def test_what_was_not_measured_is_one_line_with_its_command() -> None:
+    rows = (("a", "1", NOT_MEASURED), ("b", NOT_MEASURED, "2"))
+    table = Table(title="t", columns=("file", "x", "y"), rows=rows, fill="do it")
+    text = table.markdown()
+    assert "| a | 1 | – |" in text
+    assert text.count(NOT_MEASURED) == 1
+    assert "– not measured: `do it`" in text
+    page = html("t", "l", [Section(title="s", tables=(table,))])
+    assert page.startswith("<!DOCTYPE html>")
+    assert '<abbr title="not measured">–</abbr>' in page
+    assert page.count("<code>do it</code>") == 1
+
+
+def test_the_report_begins_with_its_pictures_and_tables_name_their_model() -> None:
+    teacher = {"role": "teacher"}
+    beside = [
+        made_up_record(kind="teacher", samples={"photo_s": [9.0]}, figures=teacher),
+        made_up_record(kind="teacher", samples={"photo_s": [1.0]}, figures={"role": "rali"}),
+    ]
+    other = field_replace(made_up_record().model, name="another")
+    compared = replace(_parity(), model=field_replace(other, name="made-up", weights="trained"))
+    records = [*beside, made_up_record(), made_up_record(run="b", model=other), compared]
+    page = html("t", "l", sections(records))
+    assert page.index("<figure") < page.index("ONNX: ") < page.index("<table")
+    titles = [t.title for part in sections(records) for t in part.tables]
+    timed = [title for title in titles if "run of" in title]
+    assert [title.partition(",")[0] for title in timed] == ["another", "made-up"]
+    assert "made-up, 5 photos: the same photos through every file" in titles
+
+
+def test_an_evaluator_is_called_what_it_is() -> None:
+    record = made_up_record()
+    evaluator = field_replace(record.runtime, name="ralikit's")
+    model = field_replace(record.model, format="coreml")
+    assert label(replace(record, runtime=evaluator, model=model)).endswith("evaluated off-device")

@@ -117,6 +117,17 @@ def test_rank_puts_the_best_first_and_marks_ties(photos: Path, model: Path) -> N
     assert [row["place"] for row in csv.DictReader(io.StringIO(out))] == ["1", "2", "2", "4"]
 
 
+def test_rank_says_where_a_place_parts_what_the_model_cannot(model: Path, tmp_path: Path) -> None:
+    for level in (140, 132, 120):  # 3.20, 3.07, 2.88: the last two lie within 0.25
+        Image.new("L", (9, 9), level).save(tmp_path / f"{level}.png")
+    _, out, _ = run("rank", tmp_path, "--model", model)
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["1=", "1=", "3"]
+    assert "3.07 and 2.88, of two places, are not told apart either" in lines[4]
+    _, out, _ = run("rank", tmp_path / "140.png", tmp_path / "132.png", "--model", model)
+    assert "either" not in out
+
+
 def test_rank_says_when_the_tie_width_was_not_measured(photos: Path, tmp_path: Path) -> None:
     model = brightness_bundle(tmp_path / "model", tie_width=None).root
     _, out, _ = run("rank", photos, "--model", model)

@@ -22,6 +22,22 @@ def test_flags_show_no_type(words: list[str]) -> None:
     assert "<bool>" not in shown.output
 
 
+@pytest.mark.parametrize("words", [["eval"], ["bench", "host"], ["import", "rali"]])
+def test_arguments_stand_in_capitals_as_their_values_do(words: list[str]) -> None:
+    shown = runner.invoke(app, [*words, "--help"]).output
+    usage = next(line for line in shown.splitlines() if "Usage:" in line)
+    assert "[OPTIONS]" in usage
+    own = usage.partition("[OPTIONS]")[2]
+    assert own.strip()
+    assert own == own.upper()
+
+
+def test_records_that_are_not_there_are_one_sentence(tmp_path: Path) -> None:
+    found = runner.invoke(app, ["report", str(tmp_path / "gone.jsonl")])
+    assert str(found.exception).endswith("gone.jsonl: No such file or directory")
+    assert "Errno" not in str(found.exception)
+
+
 @pytest.mark.parametrize("budget", [["--budget-mb", "1"], ["--max-drift", "0.1"]])
 def test_a_budget_that_nothing_is_held_to_is_refused(budget: list[str], tmp_path: Path) -> None:
     found = runner.invoke(app, ["export", "--precision", "fp16", *budget, "--out", str(tmp_path)])

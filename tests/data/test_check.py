@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from ralikit.cli import app
 from ralikit.data.check import DataReport, check_images, near_groups, perceptual_hash
 from ralikit.data.metas import read_meta
+from ralikit.errors import DataError, UsageError
 
 
 def _picture(seed: int, edge: int = 96) -> Image.Image:
@@ -129,3 +130,21 @@ def test_what_scores_is_readable_and_what_does_not_is_not(tmp_path: Path) -> Non
     report = _checked(tmp_path, "a.heic", "b.avif")
     assert [name for name, _ in report.unreadable] == ["b.avif"]
     assert report.unreadable[0][1].startswith("is AVIF, which is not read")
+
+
+def test_scores_outside_the_stated_scale_are_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        Image.new("RGB", (40, 30), (number * 90,) * 3).save(tmp_path / f"{number}.png")
+    meta = tmp_path / "labels.csv"
+    meta.write_text("image,mos\n0.png,12\n1.png,101\n")
+    words = ["data", "check", str(meta), "--root", str(tmp_path)]
+    told = CliRunner().invoke(app, words)
+    assert "scores go from 12 to 101; --mos-range LOW,HIGH states the scale's ends" in told.output
+    refused = CliRunner().invoke(app, [*words, "--mos-range", "0,100"])
+    assert isinstance(refused.exception, DataError)
+    assert "101" in str(refused.exception)
+    within = CliRunner().invoke(app, [*words, "--mos-range", "0,110"])
+    assert "scores go from 12 to 101\n" in within.output
+    wrong = CliRunner().invoke(app, [*words, "--mos-range", "wide"])
+    assert isinstance(wrong.exception, UsageError)
+    assert "LOW,HIGH such as 0,1" in str(wrong.exception)

@@ -222,7 +222,7 @@ def read(paths: Iterable[Path]) -> list[Record]:
         try:
             data = file.read_bytes()
         except OSError as error:
-            raise RecordError(f"cannot read {file}: {error}") from error
+            raise RecordError(f"cannot read {file}: {error.strerror or error}") from error
         records += [
             unseal(line, where=f"{file}, line {number}") for number, line in numbered_lines(data)
         ]

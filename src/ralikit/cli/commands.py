@@ -33,7 +33,7 @@ _GROUPS = (
 
 
 class _Commands(TyperGroup):
-    """Helps that show no type on a flag: it takes no value."""
+    """Helps that show no type on a flag, which takes no value, and arguments in capitals."""
 
     def get_params(self, ctx: Any) -> Any:
         params = super().get_params(ctx)
@@ -55,8 +55,12 @@ def _untype_flags(command: Any, ctx: Any) -> None:
 
 def _untype(params: Any) -> None:
     for option in params:
-        if getattr(option, "is_flag", False) and option.metavar is None:
+        if option.metavar is not None:
+            continue
+        if getattr(option, "is_flag", False):
             option.metavar = ""
+        elif option.param_type_name == "argument":
+            option.metavar = option.name.upper()
 
 
 app = typer.Typer(

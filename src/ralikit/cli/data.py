@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ralikit.cli.labels import mos_range_of
 from ralikit.typed import typed
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def check(
     distance: Annotated[
         int, typer.Option(min=0, max=32, help="Bits by which near-duplicates may differ, of 64.")
     ] = 6,
+    mos_range: Annotated[
+        str,
+        typer.Option(help="MOS scale: LOW,HIGH (scores outside it are refused) or observed."),
+    ] = "observed",
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """List every missing or unreadable image, every duplicate, and groups across splits.
@@ -47,15 +52,19 @@ def check(
     from ralikit.files import to_json
 
     columns = Columns(image=image_column, mos=mos_column)
-    # The scale does not matter here: no score is used.
-    samples = read_meta(meta, root, mos_range="observed", columns=columns)
+    samples = read_meta(meta, root, mos_range=mos_range_of(mos_range), columns=columns)
+    scores = [s.raw for s in samples]
     with track("images", total=len({s.name for s in samples})) as advance:
         report = check_images(samples, distance=distance, progress=advance)
     if as_json:
-        typer.echo(to_json({**to_mapping(report), "sound": report.sound}), nl=False)
+        found = {**to_mapping(report), "mos": [min(scores), max(scores)], "sound": report.sound}
+        typer.echo(to_json(found), nl=False)
     else:
         for line in _lines(report):
             typer.echo(line)
+        ends = f"scores go from {min(scores):g} to {max(scores):g}"
+        known = "" if mos_range != "observed" else "; --mos-range LOW,HIGH states the scale's ends"
+        typer.echo(f"{ends}{known}")
     if not report.sound:
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ralikit.cli.labels import mos_range_of
 from ralikit.errors import UsageError
 from ralikit.progress import share_of
 
@@ -179,17 +180,7 @@ def _samples(
 ) -> list[Sample]:
     from ralikit.data.metas import Columns, MetaSpec
 
-    scale: tuple[float, float] | Literal["observed"] | None = None
-    if mos_range == "observed":
-        scale = "observed"
-    elif mos_range is not None:
-        try:
-            low, high = (float(part) for part in mos_range.split(","))
-        except ValueError as error:
-            raise UsageError(
-                f"--mos-range takes LOW,HIGH such as 0,1, or observed, not {mos_range!r}"
-            ) from error
-        scale = (low, high)
+    scale = mos_range_of(mos_range or "stated")
     columns = Columns(image=image_column, mos=mos_column)
     spec = MetaSpec(
         path=meta, root=root, mos_range=scale, split=split, dataset=dataset, columns=columns

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from ralikit.cli.labels import mos_range_of
 from ralikit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _specs(
     from ralikit.data.metas import Columns, MetaSpec
 
     spread = _spread(roots, len(metas), "--root")
-    scales = [_range(r) for r in _spread(ranges or ["stated"], len(metas), "--mos-range")]
+    scales = [mos_range_of(r) for r in _spread(ranges or ["stated"], len(metas), "--mos-range")]
     named = _spread(names, len(metas), "--dataset") if names else [None] * len(metas)
     if names and len(metas) > 1 and len(names) == 1:
         raise UsageError("several label files need as many --dataset names, or none")
@@ -192,20 +193,6 @@ def _spread(values: list[T], count: int, option: str) -> list[T]:
     if len(values) not in (1, count):
         raise UsageError(f"{option} must be given once or once a label file, not {len(values)}x")
     return values * count if len(values) == 1 else values
-
-
-def _range(text: str) -> tuple[float, float] | Literal["observed"] | None:
-    if text == "observed":
-        return "observed"
-    if text == "stated":
-        return None
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"--mos-range takes LOW,HIGH such as 0,1, or observed, or stated, not {text!r}"
-        ) from error
-    return low, high
 
 
 def _show(results: list[EvalResult], *, resamples: int, seed: int) -> None:

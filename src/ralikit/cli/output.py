@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
@@ -113,6 +114,21 @@ def print_ranking(scorer: Scorer, ranked: Sequence[Ranked], *, by: str | None = 
     elif any(item.tied for item in ranked):
         how = f" ({scorer.tie_width_note})" if scorer.tie_width_note else ""
         print(f"= not told apart: less than {scorer.tie_width:.2f} below the group's best{how}")
+        close = _close_across(ranked, scorer.tie_width)
+        if close is not None:
+            above, below = close
+            print(
+                f"places part a list that has no gaps: {above.value:.2f} and {below.value:.2f}, of "
+                "two places, are not told apart either"
+            )
+
+
+def _close_across(ranked: Sequence[Ranked], tie_width: float) -> tuple[Ranked, Ranked] | None:
+    """The first two neighbours of different places that the model does not tell apart."""
+    for above, below in pairwise(ranked):
+        if above.place != below.place and above.value - below.value < tie_width:
+            return above, below
+    return None
 
 
 def print_ranking_json(

@@ -28,7 +28,6 @@ def quickstart(
     from ralikit.quickstart import quickstart as run
 
     start = time.monotonic()
-    typer.echo("five steps, seven to ten minutes on two cores; nothing is downloaded or sent")
     with progress() as tell:
         report = run(out, bundled(), tell=tell, say=typer.echo)
     typer.echo(f"done in {time.monotonic() - start:.0f} s\nreport: {report.resolve()}")

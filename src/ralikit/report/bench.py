@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from ralikit.report.brief import brief
 from ralikit.report.choice import (
     FILL_HOST,
     FILL_PARITY,
-    FILL_TEACHER,
-    by_run,
+    by_model,
     label,
+    models_of,
     of_kind,
     ratio_between,
     ratio_text,
@@ -33,6 +32,7 @@ from ralikit.report.page import (
 )
 from ralikit.report.reasons import reasons_section
 from ralikit.report.summary import summary
+from ralikit.report.teachers import teacher_section
 
 TITLE = "ralikit benchmark report"
 
@@ -78,7 +78,7 @@ def sections(records: Sequence[Record], photos: Path | None = None) -> list[Sect
         summary(records),
         *_latency_sections(records),
         _parity_section(records, photos),
-        _teacher_section(records),
+        teacher_section(records),
         _reasons_section(records),
         corpus_section(of_kind(records, "corpus")),
         device_section(records),
@@ -97,7 +97,7 @@ def _latency_sections(records: Sequence[Record]) -> list[Section]:
         for record in of_kind(records, "latency")
         if record.device.kind in {"host", "gpu"} and not record.device.emulated
     ]
-    tables = [_run_table(run) for run in by_run(timed).values()]
+    tables = [_run_table(run) for run in by_model(timed)]
     if not tables:
         return []
     text = (
@@ -146,10 +146,11 @@ def _run_table(run: list[Record]) -> Table:
     if any(r.model.weights == "random" for r in run):
         conditions.append("Random weights: cost alone is measured, not accuracy.")
     notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in run if r.protocol.note)
+    threads = f"{first.runtime.threads} thread(s)"
     kind = "quick run" if first.protocol.quick else "run"
     photos = f", {first.runtime.batch} photos a query" if first.runtime.batch > 1 else ""
     return Table(
-        title=f"{kind} of {first.time}, {first.runtime.threads} thread(s){photos}",
+        title=f"{models_of(run)}, {threads}{photos}: {kind} of {first.time}",
         columns=(
             "file",
             "size",
@@ -171,7 +172,7 @@ def _run_table(run: list[Record]) -> Table:
 
 def _parity_section(records: Sequence[Record], photos: Path | None) -> Section:
     found = of_kind(records, "parity")
-    tables = [_parity_table(run) for run in by_run(found).values()] or [_parity_table([])]
+    tables = [_parity_table(run) for run in by_model(found)] or [_parity_table([])]
     return Section(title="Parity", tables=tuple(tables), photos=_worst_photos(found, photos))
 
 
@@ -193,9 +194,9 @@ def _parity_table(run: Sequence[Record]) -> Table:
     )
     notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in run if r.protocol.note)
     commands = dict.fromkeys(f"{r.time}: {r.protocol.command}" for r in run)
-    count = f", {run[0].figures['photos']} photos" if run else ""
+    what = f"{models_of(run)}, {run[0].figures['photos']} photos" if run else "Every file"
     return Table(
-        title=f"The same photos through every file{count}",
+        title=f"{what}: the same photos through every file",
         columns=(
             "file",
             "reference",
@@ -244,88 +245,3 @@ def _picture(folder: Path | None, name: str) -> str:
 
     path = next(folder.rglob(Path(name).name), None)
     return "" if path is None else thumbnail(open_photo(path))
-
-
-def _teacher_section(records: Sequence[Record]) -> Section:
-    """Q-Insight beside RALI, as in the paper's Figure 6."""
-    found = of_kind(records, "teacher")
-    runs: dict[str, list[Record]] = defaultdict(list)
-    for record in found:
-        runs[record.run].append(record)
-    tables = tuple(_teacher_table(run) for run in runs.values())
-    paper = Table(
-        title="The paper's figure, for comparison",
-        columns=("system", "memory", "time", "conditions"),
-        rows=(
-            ("RALI over Q-Insight", "14.7 %", "3.4 %", "one A100-80GB, batch 16 (RALI, Figure 6)"),
-        ),
-    )
-    gpu = any(r.device.kind == "gpu" for r in found)
-    missing = (
-        ()
-        if gpu
-        else (
-            Table(
-                title="On a GPU",
-                columns=("system", "batch", "memory", "time a photo"),
-                rows=(("Q-Insight 7B beside RALI ViT-L", "1-16", NOT_MEASURED, NOT_MEASURED),),
-                fill=FILL_TEACHER,
-            ),
-        )
-    )
-    return Section(
-        title="Q-Insight beside RALI",
-        text=(
-            "The teacher answers in words, 100 generated tokens a photo; RALI reads the score off "
-            "one image tower. Random weights: cost does not depend on their values.",
-        ),
-        tables=(*tables, *missing, paper),
-    )
-
-
-def _teacher_table(run: list[Record]) -> Table:
-    teachers = {r.runtime.batch: r for r in run if r.figures.get("role") == "teacher"}
-    rows = []
-    for record in sorted(run, key=lambda r: (r.runtime.batch, r.figures.get("role") != "teacher")):
-        teacher = teachers.get(record.runtime.batch)
-        median = summarise(record.samples["photo_s"]).median
-        peak = record.memory.peak_bytes if record.memory else None
-        ratio_time = ratio_memory = "1"
-        if teacher is not None and record is not teacher:
-            base = summarise(teacher.samples["photo_s"]).median
-            ratio_time = f"{median / base:.2%}"
-            base_peak = teacher.memory.peak_bytes if teacher.memory else None
-            ratio_memory = f"{peak / base_peak:.1%}" if peak and base_peak else NOT_MEASURED
-        rows.append(
-            (
-                f"{record.model.name} {record.model.precision}",
-                str(record.runtime.batch),
-                str(len(record.samples["photo_s"])),
-                f"{number(median)} s",
-                ratio_time,
-                megabytes(peak),
-                ratio_memory,
-            )
-        )
-    first = run[0]
-    notes = dict.fromkeys(f"{r.model.name}: {r.protocol.note}" for r in run if r.protocol.note)
-    return Table(
-        title=f"Run of {first.time} on {first.device.chip}",
-        columns=(
-            "system",
-            "batch",
-            "samples",
-            "time a photo",
-            "of the teacher's",
-            "peak memory",
-            "of the teacher's ",
-        ),
-        rows=tuple(rows),
-        conditions=(
-            f"{first.device.os}, {first.runtime.name} {first.runtime.version}, "
-            f"{first.runtime.threads} thread(s), commit {first.commit or 'unknown'}: "
-            f"{first.protocol.command}",
-            *notes,
-        ),
-        fill=FILL_TEACHER,
-    )

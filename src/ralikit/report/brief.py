@@ -39,7 +39,7 @@ def brief(records: Sequence[Record]) -> Section | None:
     text = tuple(_verdict(rated, one, target) for target in _TARGETS) if rated else ()
     if not figures and not text:
         return None
-    return Section(title="In short", text=text, figures=tuple(figures))
+    return Section(title="In short", text=text, figures=tuple(figures), pictures_first=True)
 
 
 def _rated(records: Sequence[Record]) -> dict[str, Record]:

@@ -64,6 +64,21 @@ def by_run(records: Sequence[Record]) -> dict[str, list[Record]]:
     return runs
 
 
+def model_name(record: Record) -> str:
+    """A record's model; a peer from transformers runs the same one."""
+    return record.model.name.removesuffix(" (module of transformers)")
+
+
+def models_of(run: Sequence[Record]) -> str:
+    """The models of a run, by name."""
+    return ", ".join(sorted({model_name(record) for record in run}))
+
+
+def by_model(records: Sequence[Record]) -> list[list[Record]]:
+    """Runs, those of one model together."""
+    return sorted(by_run(records).values(), key=models_of)
+
+
 def latest(records: Sequence[Record]) -> dict[str, Record]:
     """The newest record of each label."""
     return {label(r): r for r in sorted(records, key=lambda r: r.time)}

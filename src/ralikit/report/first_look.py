@@ -122,7 +122,7 @@ def _brief_section(
         ),
         caption="Size, drift and time here of the exported files.",
     )
-    return Section(title="In short", text=text, figures=(figure,))
+    return Section(title="In short", text=text, figures=(figure,), pictures_first=True)
 
 
 def _parity(file: Path) -> dict[str, float]:

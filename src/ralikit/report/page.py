@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 NOT_MEASURED = "not measured"
+_GAP = "–"
+"""What stands in a cell that was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +63,23 @@ class Table:
             conditions=(*self.conditions, f"Not measured of any file: {names}{command}."),
         )
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a cell was not measured; one line below the table says so of all of them."""
+        return any(NOT_MEASURED in row for row in self.rows)
+
     def markdown(self) -> str:
         """The table as Markdown, conditions below it."""
 
         def line(cells: tuple[str, ...]) -> str:
-            return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+            shown = (_GAP if cell == NOT_MEASURED else cell for cell in cells)
+            return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in shown) + " |"
 
         parts = [f"### {self.title}", "", line(self.columns)]
         parts += ["|" + "---|" * len(self.columns), *(line(row) for row in self.rows), ""]
         parts += [f"{c}  " for c in self.conditions]
-        if self.fill and any(NOT_MEASURED in row for row in self.rows):
-            parts.append(f"What is not measured: `{self.fill}`")
+        if self.has_gaps:
+            parts.append(f"{_GAP} {NOT_MEASURED}" + (f": `{self.fill}`" if self.fill else ""))
         return "\n".join(parts).rstrip() + "\n"
 
 
@@ -92,6 +100,7 @@ class Section:
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     photos: tuple[Photo, ...] = field(default_factory=tuple)
+    pictures_first: bool = False
 
     def markdown(self) -> str:
         """The part as Markdown; pictures and plots stand in the HTML page alone."""
@@ -122,7 +131,7 @@ def html(title: str, lead: str, sections: list[Section]) -> str:
         undefined=jinja2.StrictUndefined,
     )
     text: str = environment.get_template("page.html.j2").render(
-        title=title, lead=lead, sections=sections, not_measured=NOT_MEASURED
+        title=title, lead=lead, sections=sections, not_measured=NOT_MEASURED, gap=_GAP
     )
     return text
 

@@ -12,6 +12,7 @@ from ralikit.report.choice import (
     FILL_PARITY,
     compared,
     label,
+    model_name,
     of_kind,
     on_host,
     plainest,
@@ -44,7 +45,7 @@ def summary(records: Sequence[Record]) -> Section:
     for name in sorted(timed.keys() | parity.keys()):
         record = timed.get(name) or parity[name]
         model = record.model
-        models[model.name.removesuffix(" (module of transformers)"), model.weights].append(
+        models[model_name(record), model.weights].append(
             _row(record, timed.get(name), parity.get(name), main)
         )
     tables = [
