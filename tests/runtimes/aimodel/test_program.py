@@ -139,6 +139,8 @@ def test_what_a_layer_reads_is_rounded_to_int8_and_back() -> None:
     made.constants[halves] = Constant(np.ones(4, np.float32), "f32", 16)
     with pytest.raises(BundleError, match="steps for channels of what a layer reads"):
         made.program(out).run(image)
+    with pytest.raises(BundleError, match="int8 values with no step of their own"):
+        made.program(out).weights()
 
 
 def test_float16_is_rounded_and_its_overflow_seen() -> None:

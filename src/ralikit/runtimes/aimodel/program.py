@@ -126,7 +126,10 @@ class Program:
         op = made.get(value)
         if op is None or op.kind != "dequantize":
             return None
-        return float(self._fixed[MAIN][op.operands[1]])
+        step = self._fixed[MAIN].get(op.operands[1])
+        if step is None or step.numel() != 1:
+            raise BundleError(f"{self.where}: a layer reads int8 values with no step of their own")
+        return float(step)
 
     def _stored(self, value: int, made: Mapping[int, Operation]) -> tuple[str, int]:
         constants = self._main.constants
