@@ -6,6 +6,7 @@ import SwiftUI
 @main
 struct RaliDemoApp: App {
   @State private var store = ModelStore()
+  private let ordered = Result { try OrderedBenchmark.order() }
 
   init() {
     Handed.clear()
@@ -18,7 +19,11 @@ struct RaliDemoApp: App {
 
   var body: some Scene {
     WindowGroup {
-      RootView(store: store)
+      switch ordered {
+      case .success(nil): RootView(store: store)
+      case .success(.some(let order)): OrderedScreen(order: .success(order))
+      case .failure(let error): OrderedScreen(order: .failure(error))
+      }
     }
   }
 }

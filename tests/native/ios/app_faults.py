@@ -15,6 +15,13 @@ _WORDS = "Shared/Words.swift"
 # What is planted, the check that must find it, the file, what stands there, what is put there.
 FAULTS = (
     (
+        "a scheme that runs a test that is not there",
+        "project: the schemes name their targets",
+        "RaliDemo.xcodeproj/xcshareddata/xcschemes/RaliBench.xcscheme",
+        'Identifier = "BenchmarkRun"',
+        'Identifier = "BenchmarkRan"',
+    ),
+    (
         "a string missing in German",
         "strings: English and German are whole",
         _TEXTS,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path("RaliDemo.xcodeproj/project.pbxproj")
-SCHEME = Path("RaliDemo.xcodeproj/xcshareddata/xcschemes/RaliDemo.xcscheme")
+SCHEMES = Path("RaliDemo.xcodeproj/xcshareddata/xcschemes")
 _ID = re.compile(r"\b7A[0-9A-F]{22}\b")
 _NODE = """
 const project = require(process.argv[1]).project(process.argv[2]).parseSync().hash.project;
@@ -71,7 +71,11 @@ def check(demo: Path, modules: Path) -> dict[str, list[str]]:
         "project: three targets, synchronised folders": _targets(objects),
         "project: local packages and their products": _packages(demo, objects),
         "project: settings name files that exist": _settings(demo, objects),
-        "project: the scheme names its targets": _scheme(demo, objects),
+        "project: the schemes name their targets": [
+            f"{scheme}: {problem}"
+            for scheme in ("RaliDemo", "RaliBench")
+            for problem in _scheme(demo, scheme, objects)
+        ],
     }
 
 
@@ -180,9 +184,18 @@ def _settings(demo: Path, objects: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _scheme(demo: Path, objects: dict[str, Any]) -> list[str]:
-    text = (demo / SCHEME).read_text()
+def _scheme(demo: Path, name: str, objects: dict[str, Any]) -> list[str]:
+    text = (demo / SCHEMES / f"{name}.xcscheme").read_text()
     named = set(re.findall(r'BlueprintIdentifier = "(\w+)"', text))
     targets = {k for k, v in objects.items() if v["isa"] == "PBXNativeTarget"}
     problems = [f"{key} is no target" for key in sorted(named - targets)]
+    problems += [
+        f"{test} is no test"
+        for test in re.findall(r'<Test\s+Identifier = "(\w+)"', text)
+        if f"final class {test}: XCTestCase" not in _tests(demo)
+    ]
     return problems if "TestableReference" in text else [*problems, "it tests nothing"]
+
+
+def _tests(demo: Path) -> str:
+    return "".join(file.read_text() for file in sorted((demo / "Tests").glob("*.swift")))

@@ -82,7 +82,7 @@ plant() {
 }
 
 plant "a text that is not from the catalog's functions" "$out/app" RankScreen.swift 'Text(Words.Rank.empty)' 'Text(Words.Rank.emty)'
-plant "a wrong label of RaliKit's" "$out/app" BenchmarkModel.swift 'modelAt: package' 'model: package'
+plant "a wrong label of RaliKit's" "$out/app" BenchmarkSession.swift 'modelAt: package' 'model: package'
 plant "a state of the scan without its button" "$out/app" LibraryScreen.swift 'case .idle, .finished:' 'case .idle:'
 plant "an id handed in place of a photo" "$out/share" ShareViewController.swift 'take(Handed.info(file))' 'take(file)'
 plant "a state of the main actor from elsewhere" "$out/app" LibraryModel.swift 'let scan = LibraryScan(journal: Self.journal, model: scorer.model.hash) { photo in' \

@@ -33,6 +33,7 @@ extension NotificationCenter {
 }
 extension URL {
   static var applicationSupportDirectory: URL { fatalError() }
+  static var documentsDirectory: URL { fatalError() }
   func startAccessingSecurityScopedResource() -> Bool { false }
   func stopAccessingSecurityScopedResource() {}
 }

@@ -38,6 +38,7 @@ public final class UIImage: Sendable {
 }
 @MainActor public final class UIApplication {
   public static var shared: UIApplication { fatalError() }
+  public var isIdleTimerDisabled: Bool { get { false } set {} }
   public nonisolated static let openSettingsURLString = ""
   public var connectedScenes: Set<SceneBox> { fatalError() }
 }

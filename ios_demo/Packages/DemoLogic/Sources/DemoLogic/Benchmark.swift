@@ -6,33 +6,45 @@ public struct BenchmarkPlan: Sendable, Hashable {
   public let quick: Bool
   /// Inferences thrown away before the first sample.
   public let warmUps: Int
-  /// Rounds; in each, every compute unit has its turn.
+  /// Fewest rounds; in each, every compute unit has its turn.
   public let rounds: Int
   /// Samples a round and unit.
   public let samples: Int
+  /// Fewest seconds of inferences a unit: rounds are added until each has them.
+  public let seconds: Double
   /// Pause before each round, seconds.
   public let cooldown: Double
   /// Photos of 12 megapixels scored from file to score, a unit.
   public let large: Int
 
   public init(
-    quick: Bool, warmUps: Int, rounds: Int, samples: Int, cooldown: Double, large: Int
+    quick: Bool, warmUps: Int, rounds: Int, samples: Int, seconds: Double = 0, cooldown: Double,
+    large: Int
   ) {
     self.quick = quick
     self.warmUps = warmUps
     self.rounds = rounds
     self.samples = samples
+    self.seconds = seconds
     self.cooldown = cooldown
     self.large = large
   }
 
-  /// 1,024 inferences, as a final figure wants.
+  /// 1,024 inferences and 60 seconds of them, as a final figure wants.
   public static let final = BenchmarkPlan(
-    quick: false, warmUps: 5, rounds: 16, samples: 64, cooldown: 1, large: 5)
+    quick: false, warmUps: 5, rounds: 16, samples: 64, seconds: 60, cooldown: 1, large: 5)
+  /// 64 inferences and 6 seconds of them.
+  public static let rapid = BenchmarkPlan(
+    quick: true, warmUps: 5, rounds: 4, samples: 16, seconds: 6, cooldown: 0.5, large: 3)
   public static let quick = BenchmarkPlan(
-    quick: true, warmUps: 3, rounds: 3, samples: 16, cooldown: 0.2, large: 3)
+    quick: true, warmUps: 3, rounds: 3, samples: 16, seconds: 1, cooldown: 0.2, large: 3)
 
-  /// Inferences and photos, over all units.
+  /// The plan of that name, as `ralikit bench` has them; nil: there is none.
+  public static func named(_ name: String) -> BenchmarkPlan? {
+    ["final": final, "rapid": rapid, "quick": quick][name]
+  }
+
+  /// Fewest inferences and photos, over all units.
   public func steps(units: Int) -> Int { units * (warmUps + rounds * samples + large) }
 }
 
@@ -111,7 +123,7 @@ public struct Benchmark: Sendable {
       try Task.checkCancellation()
       measured[at].peakFootprint = max(measured[at].peakFootprint, state().footprint)
       step += 1
-      progress(Double(step) / Double(steps))
+      progress(min(1, Double(step) / Double(steps)))
     }
     for (at, subject) in subjects.enumerated() {
       let before = state()
@@ -129,7 +141,8 @@ public struct Benchmark: Sendable {
         try advance(at)
       }
     }
-    for round in 0..<plan.rounds {
+    var round = 0
+    while round < plan.rounds || !measured.allSatisfy(enough) {
       try await sleep(plan.cooldown)
       for (at, subject) in subjects.enumerated() {
         for _ in 0..<plan.samples {
@@ -138,9 +151,17 @@ public struct Benchmark: Sendable {
           try advance(at)
         }
       }
+      round += 1
     }
     let after = state()
     for at in measured.indices { measured[at].after = after }
     return measured
+  }
+
+  /// Records hold no more samples than this.
+  private static let most = 100_000
+
+  private func enough(_ unit: UnitMeasurement) -> Bool {
+    unit.inference.reduce(0, +) >= plan.seconds || unit.inference.count >= Self.most
   }
 }

@@ -52,10 +52,12 @@ public struct BenchmarkRecord: Sendable {
   /// Same for all units that took turns.
   public let run: String
   public let time: Date
+  /// How to do it again.
+  public let command: String
 
   public init(
     model: Model, device: Device, plan: BenchmarkPlan, runtime: (name: String, version: String),
-    residency: [String: Int], run: String, time: Date
+    residency: [String: Int], run: String, time: Date, command: String = "iOS demo, Benchmark"
   ) {
     self.model = model
     self.device = device
@@ -64,6 +66,7 @@ public struct BenchmarkRecord: Sendable {
     self.residency = residency
     self.run = run
     self.time = time
+    self.command = command
   }
 
   /// The record as a sealed line, its line feed included.
@@ -136,7 +139,7 @@ public struct BenchmarkRecord: Sendable {
     return .object([
       JSONMember("quick", .bool(plan.quick)), integer("rounds", plan.rounds),
       integer("warmups", plan.warmUps), number("cooldown_s", plan.cooldown),
-      text("command", "iOS demo, Benchmark"),
+      text("command", command),
       text("note", device.simulated ? large + "; a simulator, not a phone" : large),
     ])
   }

@@ -71,9 +71,27 @@ struct BenchmarkTests {
 
   @Test("a final figure has 1,024 samples")
   func final() {
-    #expect(BenchmarkPlan.final.rounds * BenchmarkPlan.final.samples == 1024)
-    #expect(!BenchmarkPlan.final.quick && BenchmarkPlan.quick.quick)
+    let final = BenchmarkPlan.final
+    let rapid = BenchmarkPlan.rapid
+    #expect(final.rounds * final.samples == 1024 && final.seconds == 60 && !final.quick)
+    #expect(rapid.rounds * rapid.samples == 64 && rapid.seconds == 6 && rapid.quick)
+    #expect(BenchmarkPlan.quick.quick)
     #expect(plan.steps(units: 2) == 18)
+  }
+
+  @Test("rounds are added until every unit has its seconds")
+  func seconds() async throws {
+    let plan = BenchmarkPlan(
+      quick: true, warmUps: 1, rounds: 1, samples: 2, seconds: 20 / 1024, cooldown: 0, large: 0)
+    let benchmark = Benchmark(
+      plan: plan, state: { DeviceState(thermal: "fair", power: "battery", footprint: 1) },
+      sleep: { _ in })
+    let all = try await benchmark.run(["cpu", "all"].map { FakeSubject($0, log: Log()) }) {
+      #expect($0 <= 1)
+    }
+    let six: [Double] = [2, 3, 4, 5, 6, 7]
+    #expect(all.map { $0.inference.map { $0 * 1024 } } == [six, six])
+    #expect(all[0].round == [0, 0, 1, 1, 2, 2])
   }
 
   @Test("stops when it is cancelled")
@@ -129,6 +147,38 @@ struct BenchmarkTests {
       plan: plan, runtime: ("coreml", "iOS 18.2"),
       residency: ["neural_engine": 41, "cpu": 3], run: "r1",
       time: Date(timeIntervalSince1970: 1_795_737_600))
+  }
+}
+
+@Suite("What ralikit bench ios asks for")
+struct BenchmarkOrderTests {
+  private let asked = [
+    "RALIKIT_BENCH": "rapid", "RALIKIT_BENCH_RUNNER": "app",
+    "RALIKIT_BENCH_UNITS": "cpu,neural engine", "RALIKIT_BENCH_RUN": "ios-1",
+    "RALIKIT_BENCH_COMMAND": "ralikit bench ios --mode rapid",
+  ]
+
+  @Test("is read from the environment")
+  func read() throws {
+    let order = try #require(try BenchmarkOrder(environment: asked))
+    #expect(order.plan == .rapid && order.runner == .app && order.run == "ios-1")
+    #expect(order.units == ["cpu", "neural engine"])
+    #expect(order.command == "ralikit bench ios --mode rapid")
+  }
+
+  @Test("is none where nobody asks")
+  func none() throws { #expect(try BenchmarkOrder(environment: ["PATH": "/bin"]) == nil) }
+
+  @Test(
+    "is refused where it is unknown or not whole",
+    arguments: [
+      ("RALIKIT_BENCH", "slow"), ("RALIKIT_BENCH_RUNNER", "me"), ("RALIKIT_BENCH_RUN", ""),
+      ("RALIKIT_BENCH_UNITS", nil),
+    ] as [(String, String?)])
+  func refused(name: String, value: String?) {
+    var wrong = asked
+    wrong[name] = value
+    #expect(throws: UsageError.self) { try BenchmarkOrder(environment: wrong) }
   }
 }
 
