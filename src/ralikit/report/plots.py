@@ -207,11 +207,11 @@ def _drawing(height: float) -> Any:
     require("matplotlib", extra="bench", job="Drawing plots")
     from matplotlib.figure import Figure as Drawing
 
-    return Drawing(figsize=(5.2, height), layout="constrained")
+    return Drawing(figsize=(4.4, height), layout="constrained")
 
 
 def _axes(x_label: str, y_label: str) -> tuple[Any, Any]:
-    figure = _drawing(3.4)
+    figure = _drawing(3.1)
     axes = figure.add_subplot()
     _style(axes)
     axes.set_xlabel(x_label, color=_FG)
