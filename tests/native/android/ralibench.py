@@ -41,11 +41,12 @@ def device(out: Path, home: Path) -> Iterator[str]:
     port, server = free_port(), free_port()
     os.environ |= {"ANDROID_ADB_SERVER_PORT": str(server), "HOME": str(home)}
     with (out / "adbd.log").open("wb") as log:
-        said = {"stdout": log, "stderr": log}
         daemons = [
-            subprocess.Popen([out / "adbd"], env={**os.environ, "ADBD_PORT": str(port)}, **said),
+            subprocess.Popen(
+                words, env={**os.environ, "ADBD_PORT": str(port)}, stdout=log, stderr=log
+            )
             # Left to itself adb starts its server as the file that runs: here that is the loader.
-            subprocess.Popen([out / "adb", "server", "nodaemon"], **said),
+            for words in ([f"{out}/adbd"], [f"{out}/adb", "server", "nodaemon"])
         ]
     serial = f"127.0.0.1:{port}"
     try:
@@ -121,9 +122,9 @@ def main() -> int:
         print(f"{'ok' if good else 'FAILED'} {check}")
     for record in read:
         print(f"   {record.runtime.name} {record.runtime.version}: {record.runtime.unit}")
-    good = sum(checks.values())
-    print(f"{good} passed, {len(checks) - good} failed")
-    return 0 if good == len(checks) else 1
+    passed = sum(checks.values())
+    print(f"{passed} passed, {len(checks) - passed} failed")
+    return 0 if passed == len(checks) else 1
 
 
 if __name__ == "__main__":

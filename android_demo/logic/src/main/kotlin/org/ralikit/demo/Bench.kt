@@ -51,7 +51,10 @@ class Measured(
 private const val FINAL_S = 60.0
 private const val FINAL_QUERIES = 1024
 
-/** The line of a benchmark record, sealed, with its line feed. [time]: UTC, ISO 8601. */
+/**
+ * The line of a benchmark record, sealed, with its line feed. [time]: UTC, ISO 8601; [run] and [command] as the
+ * record's fields of that name.
+ */
 fun record(
     facts: Facts,
     report: EngineReport,
@@ -60,17 +63,19 @@ fun record(
     after: Condition,
     measured: Measured,
     time: String,
+    run: String,
+    command: String,
 ): ByteArray =
     Records.seal(
         mapOf(
             "kind" to "latency",
-            "run" to "phone-$time",
+            "run" to run,
             "time" to time,
             "commit" to "",
             "model" to modelOf(facts),
             "device" to deviceOf(phone),
             "runtime" to runtimeOf(report),
-            "protocol" to protocolOf(measured, report),
+            "protocol" to protocolOf(measured, report, command),
             "samples" to
                 mapOf(
                     "inference_s" to measured.inference,
@@ -130,13 +135,14 @@ private fun runtimeOf(report: EngineReport): Map<String, Any?> =
 private fun protocolOf(
     measured: Measured,
     report: EngineReport,
+    command: String,
 ): Map<String, Any?> =
     mapOf(
         "quick" to (measured.endToEnd.sum() < FINAL_S && measured.inference.size < FINAL_QUERIES),
         "rounds" to 1,
         "warmups" to measured.warmups,
         "cooldown_s" to 0.0,
-        "command" to "Android demo, Benchmark",
+        "command" to command,
         "note" to listOfNotNull("photo: ${measured.photo}", report.fallback).joinToString("; "),
     )
 

@@ -63,7 +63,11 @@ class BenchTest {
             photo = "JPEG of 4000 x 3000",
         )
 
-    private fun line(queries: Int): ByteArray =
+    private fun line(
+        queries: Int,
+        run: String = "r",
+        command: String = "c",
+    ): ByteArray =
         record(
             facts,
             report,
@@ -72,6 +76,8 @@ class BenchTest {
             Condition("light"),
             measured(queries),
             "2026-01-02T03:04:05Z",
+            run,
+            command,
         )
 
     @Test
@@ -97,6 +103,28 @@ class BenchTest {
         }
         assertEquals(true, quick(1023))
         assertEquals(false, quick(1024))
+    }
+
+    @Test
+    fun `an order names a plan and its record's run and command`() {
+        val extras = mapOf("ralikit.bench" to "rapid", "ralikit.run" to "android-1")
+        val order = requireNotNull(BenchOrder.of(extras::get))
+        val plan = requireNotNull(order.plan)
+        assertEquals(null, order.problem)
+        assertEquals(64, plan.queries)
+        val done = listOf(plan.done(63, 9.0), plan.done(64, 5.9), plan.done(64, 6.0))
+        assertEquals(listOf(false, false, true), done)
+        val made = line(64, order.run, order.command("app"))
+        val values = Records.open(made.copyOf(made.size - 1))
+        assertEquals("android-1", values["run"])
+        assertEquals("ralikit bench android --app app --mode rapid", (values["protocol"] as Map<*, *>)["command"])
+    }
+
+    @Test
+    fun `no order, and one for an unknown plan`() {
+        assertEquals(null, BenchOrder.of { null })
+        val odd = requireNotNull(BenchOrder.of(mapOf("ralikit.bench" to "slow")::get))
+        assertTrue("not slow" in odd.problem.orEmpty())
     }
 
     @Test

@@ -12,6 +12,8 @@ import android.widget.Button
 import android.widget.TextView
 import org.ralikit.Photo
 import org.ralikit.RaliScorer
+import org.ralikit.demo.BenchOrder
+import org.ralikit.demo.BenchPlan
 import org.ralikit.demo.Condition
 import org.ralikit.demo.Measured
 import org.ralikit.demo.Phone
@@ -24,8 +26,6 @@ import java.util.Date
 import java.util.Locale
 import java.util.TimeZone
 
-private const val WARMUPS = 5
-private const val SECONDS = 60.0
 private const val NANOS = 1e9
 private const val MS = 1e3
 private const val WIDTH = 4000
@@ -54,7 +54,7 @@ class BenchScreen(
 
     init {
         start.setText(R.string.bench_start)
-        start.setOnClickListener { run() }
+        start.setOnClickListener { run(tools.session, tools.activity.applicationContext, BenchPlan.SCREEN, null) }
         save.setText(R.string.bench_save)
         save.setOnClickListener { tools.activity.saveRecord() }
         draw()
@@ -71,22 +71,6 @@ class BenchScreen(
                 result == null -> tools.activity.getString(R.string.bench_what)
                 else -> said(result)
             }
-    }
-
-    private fun run() {
-        running = true
-        failure = null
-        done = 0
-        draw()
-        val app = tools.activity.applicationContext
-        val load = tools.session.loadSeconds
-        val session = tools.session
-        session.alone({ measure(app, it, load) }) { result ->
-            running = false
-            last = result.getOrNull()
-            failure = result.exceptionOrNull()?.message
-            session.screen?.invoke()
-        }
     }
 
     private fun said(result: BenchResult): String {
@@ -137,19 +121,82 @@ class BenchScreen(
         var last: BenchResult? = null
             private set
 
+        /** What a computer asked for over adb, once the model is open; its answer lies in a file. */
+        fun obey(
+            session: Session,
+            app: Context,
+            order: BenchOrder,
+        ) {
+            for (name in listOf(BenchOrder.FILE, "${BenchOrder.FILE}.error")) File(folder(app), name).delete()
+            session.whenOpen {
+                val plan = order.plan
+                val problem = order.problem ?: session.problem
+                if (plan == null || problem != null) refuse(app, order, problem) else run(session, app, plan, order)
+            }
+        }
+
+        private fun run(
+            session: Session,
+            app: Context,
+            plan: BenchPlan,
+            order: BenchOrder?,
+        ) {
+            if (running) return
+            running = true
+            failure = null
+            done = 0
+            session.screen?.invoke()
+            val load = session.loadSeconds
+            session.alone({ measure(app, it, load, plan, order) }) { result ->
+                running = false
+                last = result.getOrNull()
+                failure = result.exceptionOrNull()?.message
+                if (order != null && last == null) refuse(app, order, failure)
+                session.screen?.invoke()
+            }
+        }
+
+        private fun refuse(
+            app: Context,
+            order: BenchOrder,
+            why: String?,
+        ) = leave(app, "${BenchOrder.FILE}.error", "${order.run}: ${why ?: "it failed"}\n".toByteArray())
+
+        /** Write a file that is whole or absent: the computer looks for it all the time. */
+        private fun leave(
+            app: Context,
+            name: String,
+            bytes: ByteArray,
+        ) {
+            val draft = File(folder(app), "$name.draft")
+            draft.writeBytes(bytes)
+            draft.renameTo(File(folder(app), name))
+        }
+
+        /** Shared storage, which adb reads; the app's own where there is none. */
+        private fun folder(app: Context): File = app.getExternalFilesDir(null) ?: app.filesDir
+
         private fun measure(
             context: Context,
             scorer: RaliScorer,
             load: Double,
+            plan: BenchPlan,
+            order: BenchOrder?,
         ): BenchResult {
             val jpeg = picture()
             val photo = Photo.bytes(jpeg, "benchmark.jpg")
             val first = scorer.scoreBlocking(photo).timings.inference
-            repeat(WARMUPS - 1) { scorer.scoreBlocking(photo) }
+            repeat(plan.warmups - 1) { scorer.scoreBlocking(photo) }
             val before = condition(context)
-            val measured = samples(scorer, photo, load, first, "made JPEG of $WIDTH x $HEIGHT, ${jpeg.size} bytes")
+            val what = "made JPEG of $WIDTH x $HEIGHT, ${jpeg.size} bytes"
+            val measured = samples(scorer, photo, load, first, plan, what)
             val after = condition(context)
-            val line = record(scorer.facts, scorer.report, phone(context), before, after, measured, now())
+            val time = now()
+            val run = order?.run ?: "phone-$time"
+            val command = order?.command(context.packageName) ?: "Android demo, Benchmark"
+            val line =
+                record(scorer.facts, scorer.report, phone(context), before, after, measured, time, run, command)
+            if (order != null) leave(context, BenchOrder.FILE, line)
             return BenchResult(measured, before, after, line)
         }
 
@@ -158,19 +205,22 @@ class BenchScreen(
             photo: Photo,
             load: Double,
             first: Double,
+            plan: BenchPlan,
             what: String,
         ): Measured {
             val ends = ArrayList<Double>()
             val timings = ArrayList<org.ralikit.Timings>()
-            while (ends.sum() < SECONDS) {
+            var seconds = 0.0
+            while (!plan.done(ends.size, seconds)) {
                 val start = SystemClock.elapsedRealtimeNanos()
                 timings += scorer.scoreBlocking(photo).timings
                 ends += (SystemClock.elapsedRealtimeNanos() - start) / NANOS
+                seconds += ends.last()
                 done = ends.size
             }
             val memory = Debug.MemoryInfo().also(Debug::getMemoryInfo)
             return Measured(
-                warmups = WARMUPS,
+                warmups = plan.warmups,
                 inference = timings.map { it.inference },
                 endToEnd = ends,
                 decode = timings.map { it.decode },

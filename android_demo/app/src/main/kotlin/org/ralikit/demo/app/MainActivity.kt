@@ -10,6 +10,7 @@ import android.os.Bundle
 import android.provider.DocumentsContract
 import android.view.View
 import android.view.ViewGroup
+import android.view.WindowManager
 import android.widget.ArrayAdapter
 import android.widget.CheckBox
 import android.widget.EditText
@@ -17,6 +18,7 @@ import android.widget.PopupMenu
 import android.widget.Spinner
 import android.widget.TextView
 import android.widget.Toast
+import org.ralikit.demo.BenchOrder
 import org.ralikit.demo.Filter
 import org.ralikit.demo.Origin
 import org.ralikit.demo.Page
@@ -42,12 +44,12 @@ class MainActivity : Activity() {
         findViewById<View>(R.id.more).setOnClickListener { more(it) }
         session.screen = ::draw
         draw()
-        if (saved == null) takeShared(intent)
+        if (saved == null) take(intent)
     }
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
-        takeShared(intent)
+        take(intent)
     }
 
     override fun onStart() {
@@ -194,6 +196,14 @@ class MainActivity : Activity() {
         viewModel.capturing(null)
         if (address == null || !taken || !CaptureProvider.written(this, address)) return
         take(listOf(address), Origin.CAMERA, R.string.taken_photos)
+    }
+
+    private fun take(intent: Intent) {
+        val order = BenchOrder.of(intent::getStringExtra) ?: return takeShared(intent)
+        // A screen that goes dark slows the phone down in the middle of it.
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+        viewModel.open(Page.Bench)
+        BenchScreen.obey(session, applicationContext, order)
     }
 
     private fun takeShared(intent: Intent) {

@@ -118,6 +118,11 @@ class Session(
         openModel()
     }
 
+    /** Run [task] once a model is open, or could not be opened. */
+    fun whenOpen(task: () -> Unit) {
+        if (!waitsForModel(task)) task()
+    }
+
     /** Run [task] on the worker while no scan goes on, which goes on after it. */
     fun <T> alone(
         task: (RaliScorer) -> T,
