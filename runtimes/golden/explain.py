@@ -148,6 +148,7 @@ def golden() -> dict[str, Any]:
         "maps": [
             map_case("alpha.png", 32, 48, 0.2, 16),
             map_case("large.png", 32, None, None, 12),
+            map_case("gray.png", 32, None, 0.0, 12),
             map_case("pixel.png", 32, 32, 0.0, None),
             map_case("turned.png", 32, 40, 0.7, 32),
         ],
