@@ -33,14 +33,10 @@ from ralikit.train.distil.recipe import DistilRecipe
 from ralikit.train.distil.teacher import Looker, Said, look_in_parts, teacher_key
 from ralikit.train.distil.training import Distillation, Lessons
 from ralikit.train.inherited import descent, licence_of, notices
-from ralikit.train.rali.align import (
-    CHECKPOINT,
-    METRICS,
-    freeze_parameters,
-    ridge,
-    start_projection,
-)
+from ralikit.train.rali.align import CHECKPOINT
 from ralikit.train.rali.features import Embedder, over_views
+from ralikit.train.rali.initial import freeze_parameters, ridge, start_projection
+from ralikit.train.rali.metrics_log import METRICS
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.run import open_start
 from ralikit.train.rali.scenes import group_scenes

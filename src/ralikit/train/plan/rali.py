@@ -19,8 +19,8 @@ from ralikit.model.towers.vit import Vit
 from ralikit.train.plan.activations import FULL, HALF, Kept, vit_block
 from ralikit.train.plan.memory import Machine, Part, Stage, training_state
 from ralikit.train.plan.shapes import TOWERS
-from ralikit.train.rali.align import freeze_parameters
 from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.initial import freeze_parameters
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.run import started_bundle
 

@@ -33,11 +33,13 @@ from ralikit.model.towers import load_weights
 from ralikit.model.towers.base import Tower
 from ralikit.train.inherited import descent, licence_of, notices
 from ralikit.train.rali import end_to_end
-from ralikit.train.rali.align import AlignData, Alignment, ridge, start_projection
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.features import Embedder, chain_embeddings
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.held_out import embeddings_of, validate, validation_figures
+from ralikit.train.rali.initial import ridge, start_projection
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.reasons import fit_bank, good_photos
 from ralikit.train.rali.reasons_settings import ReasonsSettings
 from ralikit.train.rali.run import Run, encoder_place, started_bundle
