@@ -12,8 +12,9 @@ from PIL import Image
 from support import lively_tower
 
 from ralikit.photo.views import Preprocess
-from ralikit.train.rali.align import AlignData, Alignment
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.photo_store import open_store
 from ralikit.train.world import World
 

@@ -202,6 +202,13 @@ def lay_out_development(shared: Path) -> None:
         )
 
 
+def lay_out_own(folder: Path) -> None:
+    """One person's photos and scores, from 1 to 5."""
+    _photos(folder / "photos")
+    rows = [[_name(i), 1 + 4 * _quality(i)] for i in range(PHOTOS)]
+    _table(folder / "labels.csv", ["file", "mos"], rows)
+
+
 def lay_out_weights(folder: Path) -> None:
     """The small models' first weights."""
     import torch

@@ -25,7 +25,17 @@ PAGES: dict[str, dict[str, str]] = {
         "[held_out]": "ralikit.train.distil.recipe.HeldOut",
         "[bundle]": "ralikit.train.distil.recipe.SmallBundle",
         "the whole": "ralikit.train.distil.recipe.DistilRecipe",
-    }
+    },
+    "docs/own-photos.md": {
+        "the whole": "ralikit.train.rali.recipe.RaliRecipe",
+        "[data]": "ralikit.data.metas.MetaSpec",
+        "[texts]": "ralikit.train.rali.recipe.TextsSpec",
+        "[tower]": "ralikit.train.rali.recipe.TowerStart",
+        "[align]": "ralikit.train.rali.align_settings.AlignSettings",
+        "[align.crops]": "ralikit.train.rali.augment.Crops",
+        "[fit]": "ralikit.train.rali.fit_settings.FitSettings",
+        "[validation]": "ralikit.train.rali.recipe.Validation",
+    },
 }
 """Page -> the table's name -> the dataclass it is made from."""
 

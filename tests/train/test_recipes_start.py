@@ -18,6 +18,7 @@ from support_layout import (
     PHOTOS,
     lay_out_development,
     lay_out_models,
+    lay_out_own,
     lay_out_published,
     lay_out_weights,
 )
@@ -29,6 +30,7 @@ from ralikit.config import from_mapping, read_toml
 from ralikit.data.published import SETS
 from ralikit.errors import UsageError
 from ralikit.model.bundle import read_bundle, read_safetensors
+from ralikit.models import open_bundle
 from ralikit.train.rali import run as runs
 from ralikit.train.rali.ablation_grid import AblationGrid
 from ralikit.train.rali.labelled import read_samples
@@ -53,6 +55,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("workplace")
     lay_out_published(root / "data")
     lay_out_models(root / "data")
+    lay_out_own(root)
     lay_out_weights(root / "data" / "weights")
     lay_out_development(root / "shared")
     return root
@@ -87,7 +90,14 @@ def _rali(recipe: Path, values: dict[str, Any], out: Path) -> None:
         changes += _FIT_WITHOUT_COPIES
     _run("rali", "--recipe", str(recipe), "--out", str(out), *_set(changes))
     assert (out / "recipe.json").is_file()
-    assert read_bundle(out / "bundle").info.name == values["bundle"]["name"]
+    bundle = read_bundle(out / "bundle")
+    if values["tower"]["kind"] == "bundle":
+        parent = open_bundle(values["tower"]["weights"])
+        assert bundle.info.provenance["started_from"]["hash"] == parent.hash
+        assert bundle.info.notice.startswith("Trained on from mini-free")
+        assert "LICENSE-WEIGHTS.md" in bundle.files
+        assert bundle.info.preprocess == parent.info.preprocess
+    assert bundle.info.name == values["bundle"]["name"]
 
 
 def _teacher(recipe: Path, values: dict[str, Any], out: Path, model: Path) -> None:

@@ -19,10 +19,12 @@ from support_align import PREPROCESS, SETTINGS, align_data, make_alignment, phot
 
 from ralikit.errors import TrainingError, UsageError
 from ralikit.photo.views import Preprocess, make_views
-from ralikit.train.rali.align import CHECKPOINT, METRICS, Alignment, ridge
+from ralikit.train.rali.align import CHECKPOINT, Alignment
 from ralikit.train.rali.align_settings import AlignSettings, align_mapping
 from ralikit.train.rali.batches import Batches, shares
 from ralikit.train.rali.features import cut
+from ralikit.train.rali.initial import ridge
+from ralikit.train.rali.metrics_log import METRICS
 from ralikit.train.rali.photo_store import open_store
 from ralikit.train.world import World
 

@@ -15,10 +15,11 @@ from support_align import DIM, PREPROCESS, SETTINGS, align_data, photo_files
 from ralikit.errors import TrainingError, UsageError
 from ralikit.model.head import Head
 from ralikit.model.towers.base import Tower
-from ralikit.train.rali.align import CHECKPOINT, METRICS
+from ralikit.train.rali.align import CHECKPOINT
 from ralikit.train.rali.batches import Batch
 from ralikit.train.rali.end_to_end import EndToEnd
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.metrics_log import METRICS
 from ralikit.train.world import World
 
 FIT = FitSettings(

@@ -15,11 +15,12 @@ from torch import nn
 
 from ralikit.importers.hf_tower import load_hf_tower
 from ralikit.model.towers.clip import Clip
-from ralikit.train.rali.align import AlignData, Alignment
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.augment import Crops
 from ralikit.train.rali.fit import fit_head
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.photo_store import open_store
 
 LIMIT_KB = 20 * 1024 * 1024

@@ -156,7 +156,7 @@ class DistilRecipe:
     Attributes:
         data_root: Folder that a relative path of the tower's weights starts from.
         tower: The small tower, and the weights it starts from.
-        preprocess: Its views; None takes the Hugging Face folder's own.
+        preprocess: Its views; None takes those of the Hugging Face folder or the bundle.
         distil: The training.
         held_out: Photos kept out.
         bundle: What comes out.
@@ -172,7 +172,7 @@ class DistilRecipe:
     expected: str = ""
 
     def __post_init__(self) -> None:
-        if self.tower.kind != "hugging_face" and self.preprocess is None:
+        if not self.tower.whole and self.preprocess is None:
             raise UsageError(f"a {self.tower.kind} tower needs a [preprocess] table")
 
     def weights(self) -> Path:

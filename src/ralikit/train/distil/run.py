@@ -32,14 +32,11 @@ from ralikit.train.distil.judge import WithTeacher, judge
 from ralikit.train.distil.recipe import DistilRecipe
 from ralikit.train.distil.teacher import Looker, Said, look_in_parts, teacher_key
 from ralikit.train.distil.training import Distillation, Lessons
-from ralikit.train.rali.align import (
-    CHECKPOINT,
-    METRICS,
-    freeze_parameters,
-    ridge,
-    start_projection,
-)
+from ralikit.train.inherited import descent, licence_of, notices
+from ralikit.train.rali.align import CHECKPOINT
 from ralikit.train.rali.features import Embedder, over_views
+from ralikit.train.rali.initial import freeze_parameters, ridge, start_projection
+from ralikit.train.rali.metrics_log import METRICS
 from ralikit.train.rali.photo_store import PhotoStore, open_store
 from ralikit.train.rali.run import open_start
 from ralikit.train.rali.scenes import group_scenes
@@ -49,7 +46,6 @@ from ralikit.train.world import World, open_world
 RECIPE = "recipe.json"
 BUNDLE = "bundle"
 AGREEMENT = "agreement.json"
-_LICENCE = "LICENSE-WEIGHTS.md"
 _FEWEST = 3
 """Photos that a correlation needs."""
 _APART = 0.1
@@ -363,10 +359,6 @@ def _written(
 ) -> Bundle:
     """The bundle: the small tower, and all that the teacher reads its embedding with."""
     old, new = run.teacher.info, run.recipe.bundle
-    inherited = (
-        f"Distilled from {old.name} ({run.teacher.hash[:8]}): what holds for its weights holds for "
-        "these."
-    )
     info = BundleInfo(
         name=new.name,
         tower=TowerSpec(kind=run.tower.kind, config=run.tower.config(), weights="trained"),
@@ -379,7 +371,7 @@ def _written(
         text_encoder=old.text_encoder,
         reasons=old.reasons,
         provenance={
-            "teacher": {"name": old.name, "hash": run.teacher.hash, "data": old.provenance},
+            "teacher": descent(run.teacher),
             "photos": sha256_bytes(_teachers_words(run).encode()),
             "trained_on": trained_on,
             "distil": to_mapping(run.recipe.distil),
@@ -387,15 +379,14 @@ def _written(
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
         },
         licence=old.licence,
-        notice=" ".join(part for part in (inherited, old.notice, new.notice) if part),
+        notice=notices(run.teacher, made="Distilled", own=new.notice),
     )
-    licence = run.teacher.root / _LICENCE
     return write_bundle(
         run.out / BUNDLE,
         info,
         tower=tensors,
         head=run.head,
         reasons=run.teacher.reasons_tensors(),
-        extra={_LICENCE: licence.read_bytes()} if licence.is_file() else None,
+        extra=licence_of(run.teacher),
         overwrite=True,
     )

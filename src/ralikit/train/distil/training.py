@@ -19,9 +19,10 @@ from ralikit.train.distil.losses import missed_variance, order_loss
 from ralikit.train.distil.recipe import DistilSettings
 from ralikit.train.distil.teacher import Said
 from ralikit.train.rali import losses
-from ralikit.train.rali.align import AlignData, Alignment
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.augment import take
 from ralikit.train.rali.batches import Batch, Batches
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.photo_store import PhotoStore
 from ralikit.train.world import World
 

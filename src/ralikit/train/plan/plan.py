@@ -221,6 +221,6 @@ def _of_alignment(recipe: Any) -> list[list[Change]]:
     settings, found = recipe.align, []
     if settings.autocast == "off":
         found.append(_setting("align.autocast", "bfloat16"))
-    if recipe.tower.kind == "hugging_face" and not settings.gradient_checkpointing:
+    if recipe.tower.whole and not settings.gradient_checkpointing:
         found.append(_setting("align.gradient_checkpointing", value=True))
     return [[*found, *_halves("align.micro_batch", settings.micro_batch or settings.batch)]]

@@ -19,9 +19,10 @@ from ralikit.model.towers.vit import Vit
 from ralikit.train.plan.activations import FULL, HALF, Kept, vit_block
 from ralikit.train.plan.memory import Machine, Part, Stage, training_state
 from ralikit.train.plan.shapes import TOWERS
-from ralikit.train.rali.align import freeze_parameters
 from ralikit.train.rali.align_settings import AlignSettings
+from ralikit.train.rali.initial import freeze_parameters
 from ralikit.train.rali.recipe import RaliRecipe
+from ralikit.train.rali.run import started_bundle
 
 
 def align_stages(recipe: RaliRecipe, machine: Machine) -> list[Stage]:
@@ -80,7 +81,10 @@ def tower_of(recipe: RaliRecipe) -> tuple[Tower, int]:
     """
     start, preprocess = recipe.tower, recipe.preprocess
     kind, config = start.kind, dict(start.config)
-    if start.kind == "hugging_face":
+    if start.kind == "bundle":
+        info = started_bundle(start, recipe.below(start.weights)).info
+        kind, config, preprocess = info.tower.kind, info.tower.config, preprocess or info.preprocess
+    elif start.kind == "hugging_face":
         folder, name = recipe.below(start.weights), start.weights.as_posix()
         if (folder / CONFIG).is_file():
             kind, config = described_tower(folder)

@@ -260,8 +260,8 @@ def _features(run: Run, *, aligned: bool, bundle: Bundle | None) -> _Features:
     else:
         tower, _ = start_tower(run.recipe)  # afresh: `run.tower` may have been aligned in place
         key = f"start {run.recipe.tower.weights}"
-    # A small tower's first projection is random: its features stand for it. CLIP's is its own.
-    raw = not aligned and run.recipe.tower.kind != "hugging_face"
+    # A small tower's first projection is random: its features stand for it. A whole one's is not.
+    raw = not aligned and not run.recipe.tower.whole
     return _Features(run=run, embedder=run.embedder(tower), key=key, raw=raw)
 
 

@@ -75,10 +75,10 @@ class Row:
             UsageError: As `fit_settings`.
         """
         where = f"row {self.name!r}, align"
-        if self.regresses and base.tower.kind == "hugging_face":
+        if self.regresses and base.tower.whole:
             raise UsageError(
                 f"row {self.name!r}: a regression needs a tower whose width can be set to 1, such "
-                "as mobilenet_v2; that of a Hugging Face folder is its own"
+                "as mobilenet_v2; a trained tower's is its own"
             )
         if (self.per_photo or self.words) and base.texts.triplets:
             what = "words" if self.words else "per_photo"

@@ -27,10 +27,11 @@ from ralikit.model.head import Head, unit
 from ralikit.model.towers.base import Tower
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali import losses
-from ralikit.train.rali.align import AlignData, Alignment
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.align_settings import AlignSettings
 from ralikit.train.rali.batches import Batch
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.run import Run
 from ralikit.train.rali.weights import write_tower
 from ralikit.train.world import World

@@ -15,9 +15,9 @@ from ralikit.data.metas import Sample
 from ralikit.data.triplets import Triplet
 from ralikit.errors import UsageError
 from ralikit.model.towers.base import Tower
-from ralikit.train.rali.align import freeze_parameters
 from ralikit.train.rali.batches import shares
 from ralikit.train.rali.fit_settings import FitSettings
+from ralikit.train.rali.initial import freeze_parameters
 from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.text_encoders import TextEncoder, refuse_long
 

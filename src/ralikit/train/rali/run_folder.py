@@ -8,8 +8,9 @@ from typing import Any
 from ralikit.config import from_mapping, to_mapping
 from ralikit.errors import RalikitError, TrainingError
 from ralikit.files import read_json, sha256_bytes, to_json
-from ralikit.train.rali.align import CHECKPOINT, METRICS
+from ralikit.train.rali.align import CHECKPOINT
 from ralikit.train.rali.align_settings import MACHINE, align_mapping
+from ralikit.train.rali.metrics_log import METRICS
 from ralikit.train.rali.recipe import RaliRecipe
 
 RECIPE = "recipe.json"

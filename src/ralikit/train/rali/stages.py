@@ -31,15 +31,18 @@ from ralikit.model.bundle import (
 from ralikit.model.head import Head
 from ralikit.model.towers import load_weights
 from ralikit.model.towers.base import Tower
+from ralikit.train.inherited import descent, licence_of, notices
 from ralikit.train.rali import end_to_end
-from ralikit.train.rali.align import AlignData, Alignment, ridge, start_projection
+from ralikit.train.rali.align import Alignment
 from ralikit.train.rali.features import Embedder, chain_embeddings
 from ralikit.train.rali.fit import Chains, fit_head
 from ralikit.train.rali.fit_settings import FitSettings
 from ralikit.train.rali.held_out import embeddings_of, validate, validation_figures
+from ralikit.train.rali.initial import ridge, start_projection
+from ralikit.train.rali.objective import AlignData
 from ralikit.train.rali.reasons import fit_bank, good_photos
 from ralikit.train.rali.reasons_settings import ReasonsSettings
-from ralikit.train.rali.run import Run, encoder_place
+from ralikit.train.rali.run import Run, encoder_place, started_bundle
 from ralikit.train.rali.run_folder import ALIGNED, RECIPE, align_key, is_aligned, settings_text
 from ralikit.train.rali.text_encoders import open_text_encoder
 from ralikit.train.rali.weights import write_tower
@@ -135,11 +138,15 @@ def aligned_tower(run: Run) -> tuple[Tower, dict[str, NDArray[Any]]]:
     Raises:
         TrainingError: If the alignment has not been done for this recipe.
     """
+    _hold_aligned(run)
+    return with_weights(run, run.out / TOWER)
+
+
+def _hold_aligned(run: Run) -> None:
     if not is_aligned(run.recipe, run.out):
         raise TrainingError(
             f"{run.out} holds no finished alignment of this recipe; run align first"
         )
-    return with_weights(run, run.out / TOWER)
 
 
 def with_weights(run: Run, path: Path) -> tuple[Tower, dict[str, NDArray[Any]]]:
@@ -158,8 +165,7 @@ def regressed(run: Run) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     Raises:
         TrainingError: If the alignment has not been done for this recipe.
     """
-    if not is_aligned(run.recipe, run.out):
-        raise TrainingError(f"{run.out} holds no finished alignment of this recipe; run align")
+    _hold_aligned(run)
     facts = read_json(run.out / ALIGNED)
     mean, std = float(facts["mean"]), float(facts["std"])
     return lambda embeddings: np.clip(mean + std * embeddings[:, 0], 1.0, 5.0)
@@ -183,7 +189,7 @@ def fit(run: Run) -> Bundle:
     Of several processes the first alone calls it, after all have called `move_tower`.
     """
     weights = run.out / TOWER
-    tower, tensors = aligned_tower(run)
+    _hold_aligned(run)
     write_text(run.out / RECIPE, settings_text(run.recipe))
     if run.recipe.fit.tower_rate:
         move_tower(run)
@@ -191,6 +197,7 @@ def fit(run: Run) -> Bundle:
         tower, tensors = with_weights(run, weights)
         embedder = run.embedder(tower)
     else:
+        tower, tensors = aligned_tower(run)
         embedder = run.embedder(tower)
         head = _fit_head(run, embedder, run.recipe.fit)
     if len(run.held_out):
@@ -243,7 +250,10 @@ def _with_reasons(run: Run, bundle: Bundle, settings: ReasonsSettings) -> Bundle
 
 
 def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
-    spec = run.recipe.bundle
+    spec, start = run.recipe.bundle, run.recipe.tower
+    parent = None
+    if start.kind == "bundle":
+        parent = started_bundle(start, run.recipe.below(start.weights))
     info = BundleInfo(
         name=spec.name,
         tower=TowerSpec(kind=run.tower.kind, config=run.tower.config(), weights="trained"),
@@ -262,6 +272,7 @@ def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
             ],
             "photos": run.photo_key(),
             "trained_on": len(run.train),
+            **({} if parent is None else {"started_from": descent(parent)}),
             "texts": "rules" if not run.recipe.texts.triplets else "triplets",
             "align": to_mapping(run.recipe.align),
             "fit": to_mapping(run.recipe.fit),
@@ -273,6 +284,11 @@ def _write(run: Run, tensors: dict[str, NDArray[Any]], head: Head) -> Bundle:
             },
         },
         licence=spec.licence,
-        notice=spec.notice,
+        notice=spec.notice
+        if parent is None
+        else notices(parent, made="Trained on", own=spec.notice),
     )
-    return write_bundle(run.out / BUNDLE, info, tower=tensors, head=head, overwrite=True)
+    extra = None if parent is None else licence_of(parent)
+    return write_bundle(
+        run.out / BUNDLE, info, tower=tensors, head=head, extra=extra, overwrite=True
+    )
