@@ -74,7 +74,7 @@ def test_scenes_in_words(holiday: Path) -> None:
     assert text == "0 scenes of several photos, 4 photos alone\n"
     text = run(holiday)
     assert text.startswith("2 photos of one scene")
-    assert "1 scenes of several photos, 2 photos alone" in text
+    assert "1 scene of several photos, 2 photos alone" in text
     marked = [line[2] for line in text.splitlines() if line.startswith("  ")]
     assert marked in (["*", " "], ["=", "="])
 

@@ -78,13 +78,18 @@ def _print(
             first = "=" if i in scene.rivals or (i == scene.best and not scene.sure) else " "
             print_line(f"  {'*' if i == scene.best and scene.sure else first} ", scores[i])
     alone = len(scenes) - len(several)
-    print(f"{len(several)} scenes of several photos, {alone} photos alone")
+    print(f"{_count(len(several), 'scene')} of several photos, {_count(alone, 'photo')} alone")
     if any(not scene.sure for scene in several):
         width = scorer.tie_width
         told = "equal scores" if width is None else f"less than {width:.2f} below the scene's best"
         print(f"= not told apart: {told}")
     if target is not None:
-        print(f"{len(moved)} photos moved to {target}, listed in {target / 'moved.csv'}")
+        listed = target / "moved.csv"
+        print(f"{_count(len(moved), 'photo')} moved to {target}, listed in {listed}")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _print_json(

@@ -29,7 +29,7 @@ from ralikit.importers.torch_names import (
     referred,
     vocabulary,
 )
-from ralikit.printable import shown
+from ralikit.printable import error_says, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,7 @@ def read_torch(path: Path, *, budget: Budget | None = None) -> dict[str, Any]:
         *(ValueError, LookupError, TypeError, OverflowError, RuntimeError, EOFError),
         *(struct.error, zipfile.BadZipFile, NotImplementedError),
     ) as error:
-        reason = shown(" ".join(str(error).split()))
+        reason = error_says(error, most=120)
         raise BundleError(f"{path} is not a whole torch file: {reason}; {ADVICE}") from error
     if not isinstance(value, dict):
         kind = value.name[1] if isinstance(value, Made) else type(value).__name__

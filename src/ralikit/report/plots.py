@@ -55,42 +55,6 @@ def lines(
     return Figure(svg=_svg(figure), caption=caption)
 
 
-def scatter(
-    points: Sequence[tuple[str, float, float]],
-    *,
-    front: Sequence[int] = (),
-    x_label: str,
-    y_label: str,
-    caption: str,
-    log_x: bool = False,
-    log_y: bool = False,
-) -> Figure:
-    """Named points, with the Pareto front joined."""
-    figure, axes = _axes(x_label, y_label)
-    for index, (name, x, y) in enumerate(points):
-        on_front = index in front
-        axes.scatter(
-            [x],
-            [y],
-            color=COLOURS[0] if on_front else _SOFT,
-            marker=_MARKERS[index % len(_MARKERS)],
-            s=36,
-            zorder=3,
-        )
-        axes.annotate(
-            name, (x, y), xytext=(6, 4), textcoords="offset points", color=_FG, fontsize=7.5
-        )
-    joined = sorted((points[i][1], points[i][2]) for i in front)
-    if len(joined) > 1:
-        axes.plot([p[0] for p in joined], [p[1] for p in joined], color=COLOURS[0], linewidth=1.2)
-    if log_x:
-        axes.set_xscale("log")
-    if log_y:
-        axes.set_yscale("log")
-    axes.margins(0.16, 0.14)
-    return Figure(svg=_svg(figure), caption=caption)
-
-
 def budgeted(
     predicted: Sequence[tuple[float, float]],
     measured: Sequence[tuple[float, float]],
@@ -128,13 +92,6 @@ def budgeted(
     axes.scatter(*chosen, facecolors=_FG, label="chosen", **dots)
     axes.legend(frameon=False, labelcolor=_FG, fontsize=8)
     axes.margins(0.08, 0.1)
-    return Figure(svg=_svg(figure), caption=caption)
-
-
-def bars(names: Sequence[str], values: Sequence[float], *, x_label: str, caption: str) -> Figure:
-    """Horizontal bars with their values written at the end."""
-    figure, axes = _axes(x_label, "")
-    _bars(axes, names, values)
     return Figure(svg=_svg(figure), caption=caption)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from ralikit.errors import BundleError
-from ralikit.runtimes.aimodel.program import Program
+from ralikit.runtimes.aimodel.program import KERNELS, Program
 from ralikit.runtimes.aimodel.read import Constant, Graph, Operation, _numbers
 from ralikit.runtimes.mil.ranges import Ranges
 
@@ -181,6 +181,23 @@ def test_what_is_not_known_or_does_not_fit_is_one_sentence() -> None:
     out = wrong.op("rsqrt", 0, shape=(3,))
     with pytest.raises(BundleError, match=r"rsqrt cannot be computed: it gives \(2,\), not \(3,\)"):
         wrong.program(out).run(np.ones(2, np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [("", "ValueError"), ("one\n\n two", "one two"), ("\x1b[31mred", "red")]
+)
+def test_what_a_kernel_says_is_one_printable_line(
+    said: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> torch.Tensor:
+        raise ValueError(said)
+
+    made = Made(2)
+    out = made.op("rsqrt", 0, shape=(2,))
+    monkeypatch.setitem(KERNELS, "rsqrt", refuse)
+    with pytest.raises(BundleError, match=f"rsqrt cannot be computed: .*{shown}$") as refused:
+        made.program(out).run(np.ones(2, np.uint8))
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(

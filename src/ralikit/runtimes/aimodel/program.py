@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ralikit.errors import BundleError
-from ralikit.printable import shown
+from ralikit.printable import error_says, shown
 from ralikit.runtimes.aimodel.asset import Asset
 from ralikit.runtimes.aimodel.kernels import KERNELS
 from ralikit.runtimes.aimodel.read import MAIN, Constant, Graph, Operation, read_graphs
@@ -185,7 +185,7 @@ class Program:
             if tuple(result.shape) != op.shape:
                 raise ValueError(f"it gives {tuple(result.shape)}, not {op.shape}")
         except _ERRORS as error:
-            said = " ".join(str(error).split())
+            said = error_says(error)
             raise BundleError(f"{self.where}: {op.kind} cannot be computed: {said}") from error
         if observe is not None:
             observe(f"%{op.result} ({op.kind})", op.dtype, result)

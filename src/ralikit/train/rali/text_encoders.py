@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ralikit.errors import TrainingError, UsageError
 from ralikit.extras import hush_imports, require
+from ralikit.printable import error_says
 
 LongTexts = Literal["refuse", "truncate", "split"]
 """What becomes of a text longer than the encoder reads: an error; its beginning alone, counted and
@@ -68,7 +69,7 @@ def _open_transformers(name: str) -> TransformersText:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=local)
         model = transformers.AutoModel.from_pretrained(name, local_files_only=local)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = error_says(error, most=200)
         raise UsageError(f"{name} is no CLIP or SigLIP model that loads here: {reason}") from error
     if not hasattr(model, "get_text_features"):
         raise UsageError(f"{name} has no text tower: expected a CLIP or SigLIP model")
