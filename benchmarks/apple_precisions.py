@@ -114,7 +114,6 @@ def score(arguments: argparse.Namespace) -> None:
     for path in files(arguments.files):
         if not proof:
             runtimes[path.name] = open_runtime(path, to_prove=True)
-            runtimes[path.name].observer = None
         elif path.suffix == ".aimodel":
             runtimes[APPLE + path.name] = open_runtime(path)
     samples = in_order(labelled(arguments))[: arguments.photos]

@@ -190,10 +190,11 @@ def large_tower(blocks: Sequence[int] | None = None) -> Subject:
     )
 
 
-def one_view(bundle: Bundle, preprocess: Preprocess, **said: str) -> Bundle:
-    """The bundle as if its photos had one view, in the middle."""
+def one_view(bundle: Bundle, preprocess: Preprocess, *, name: str | None = None) -> Bundle:
+    """The bundle as if its photos had one view, in the middle; perhaps under another name."""
     preprocess = replace(preprocess, anchors=((0.5, 0.5),))
-    return replace(bundle, info=replace(bundle.info, preprocess=preprocess, **said))
+    info = replace(bundle.info, preprocess=preprocess, name=name or bundle.info.name)
+    return replace(bundle, info=info)
 
 
 def measured(subject: Subject, precision: str) -> list[dict[str, Any]]:

@@ -133,7 +133,7 @@ def test_what_a_layer_reads_is_rounded_to_int8_and_back() -> None:
     image = np.array([[0, 100, 102, 255]], np.uint8)
     np.testing.assert_allclose(program.run(image)["score"], [[-99.2, 0, 1.6, 155.2]], rtol=1e-6)
     assert [w.input_scale for w in program.weights()] == [pytest.approx(1.6)]
-    made.constants[halves] = Constant(np.float32(0.5), "f32", 4)
+    made.constants[halves] = Constant(np.array(0.5, np.float32), "f32", 4)
     clipped = made.program(out).run(image)["score"]  # codes end at -128 and 127
     np.testing.assert_allclose(clipped, [[-64, 0, 2, 63.5]], rtol=1e-6)
     made.constants[halves] = Constant(np.ones(4, np.float32), "f32", 16)
