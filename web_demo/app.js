@@ -1,17 +1,17 @@
 /** Puts the page together: model, photos, tools, benchmark. */
 
 import { BestShot, RaliScorer, places } from "./ralikit-web/index.js";
-import { measure, toRecord } from "./bench.js";
+import { makeBenchmark } from "./benchmark.js";
 import { save, toCsv } from "./csv.js";
 import { fromDrop, fromInput } from "./files.js";
 import { Gallery, element } from "./gallery.js";
 import { Library, arrange, ranks } from "./library.js";
-import { percentile } from "./percentile.js";
 import { samples } from "./samples.js";
 import { ScoreScale } from "./scale.js";
 import { marks, words as sceneWords } from "./scenes.js";
 import { Selection, saveCopies } from "./selection.js";
 import { Store } from "./store.js";
+import { makeTabs } from "./tabs.js";
 import { Viewer, compare, facts } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -326,28 +326,10 @@ addEventListener("drop", async (event) => {
   take(await fromDrop(event.dataTransfer));
 });
 
-// --- tabs ------------------------------------------------------------------------------------
+// --- views -----------------------------------------------------------------------------------
 
-const tabs = Array.from(document.querySelectorAll('[role="tab"]'));
-function showTab(id) {
-  for (const tab of tabs) {
-    const on = tab.id === id;
-    tab.setAttribute("aria-selected", String(on));
-    tab.tabIndex = on ? 0 : -1;
-    $(tab.getAttribute("aria-controls")).hidden = !on;
-  }
-  scrollTo(0, 0);
-}
-for (const [i, tab] of tabs.entries()) {
-  tab.onclick = () => showTab(tab.id);
-  tab.onkeydown = ({ key }) => {
-    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[key];
-    if (to === undefined) return;
-    const next = tabs[(to + tabs.length) % tabs.length];
-    showTab(next.id);
-    next.focus();
-  };
-}
+const showTab = makeTabs();
+makeBenchmark(library, announce);
 
 $("pick-model").onclick = () => $("model-file").click();
 $("model-file").onchange = () => {
@@ -358,73 +340,6 @@ $("model-file").onchange = () => {
 $("own-model").onclick = () => ownModel();
 $("backend-field").hidden = !("gpu" in navigator);
 $("backend").onchange = () => loaded && loadModel(...loaded);
-
-// --- benchmark -------------------------------------------------------------------------------
-
-/** @type {AbortController | null} */
-let bench = null;
-let record = "";
-
-async function runBench(options) {
-  if (!library.scorer || bench) return;
-  if (library.working) {
-    announce("Wait until the photos are scored: both at once would measure neither.");
-    $("bench-result").replaceChildren(element("p", { className: "error", textContent: "Photos are being scored; measure when they are done." }));
-    return;
-  }
-  bench = new AbortController();
-  for (const id of ["bench-quick", "bench-full", "bench-save"]) $(id).disabled = true;
-  $("bench-working").hidden = $("bench-stop").hidden = false;
-  try {
-    const result = await measure(library.scorer, {
-      ...options,
-      signal: bench.signal,
-      onProgress: (share, words) => {
-        $("bench-progress").value = share;
-        $("bench-words").textContent = words;
-      },
-    });
-    record = await toRecord(library.scorer, result);
-    showResult(result);
-    $("bench-save").disabled = false;
-  } catch (error) {
-    if (error.name !== "AbortError") throw error;
-  } finally {
-    bench = null;
-    $("bench-quick").disabled = $("bench-full").disabled = false;
-    $("bench-working").hidden = $("bench-stop").hidden = true;
-  }
-}
-
-function showResult({ inference, ends, bytes, large, quick }) {
-  const { model } = library.scorer;
-  const ms = (v) => `${v < 100 ? v.toFixed(1) : Math.round(v)} ms`;
-  const middle = (pick) => ms(percentile(ends.map(pick), 0.5));
-  const figure = (value, words) => element("div", { className: "figure" }, element("b", { textContent: value }), element("span", { textContent: words }));
-  $("bench-result").replaceChildren(
-    element(
-      "div", { className: "figures" },
-      figure(ms(percentile(inference, 0.5)), `model, median (p50) of ${inference.length}`),
-      figure(ms(percentile(inference, 0.9)), "model, p90"),
-      figure(middle((e) => e.decodeMs), "12-megapixel photo: decode"),
-      figure(middle((e) => e.resizeMs), "12-megapixel photo: resize"),
-      figure(middle((e) => e.inferMs), "12-megapixel photo: model"),
-      figure(bytes === null ? "not told" : `${Math.round(bytes / 1e6)} MB`, "memory of this page"),
-      figure(ms(model.loadMs), "loading the model"),
-      figure(ms(model.firstMs), "first run"),
-    ),
-    element("p", {
-      className: "small",
-      textContent: `${quick ? "A quick look, not a final figure. " : ""}${model.facts.name}, ${model.facts.precision}, ${model.runtime}, ${model.backend}, ${model.threads} thread. The photo: ${large.width} × ${large.height}, ${(large.bytes / 1e6).toFixed(1)} MB JPEG, median of 3.`,
-    }),
-  );
-  announce(`Measured: median ${ms(percentile(inference, 0.5))} for the model.`);
-}
-
-$("bench-quick").onclick = () => runBench({ runs: 30 });
-$("bench-full").onclick = () => runBench({ seconds: 60 });
-$("bench-stop").onclick = () => bench?.abort();
-$("bench-save").onclick = () => save(record, "ralikit-web-bench.jsonl", "application/jsonl");
 
 // --- start -----------------------------------------------------------------------------------
 
