@@ -94,8 +94,15 @@ def _toml(value: Any) -> str:
 
 
 def _meanings(cls: Any) -> dict[str, str]:
-    """Field -> its sentence, from the docstring."""
-    text = inspect.getdoc(cls) or ""
+    """Field -> its sentence, from the docstrings of the class and of those it builds on."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        found |= _said(inspect.cleandoc(base.__doc__ or ""))
+    return found
+
+
+def _said(text: str) -> dict[str, str]:
+    """Field -> its sentence, from one docstring."""
     part = text.partition("Attributes:\n")[2]
     found: dict[str, str] = {}
     name = ""

@@ -56,8 +56,8 @@ def _copies(module: nn.Module, half: bool) -> int:
 def test_a_vits_blocks_keep_what_the_formula_says(activation: str, half: bool) -> None:
     config = {"size": 112, "patch": 14, "width": 128, "depth": 5, "heads": 2, "hidden": 512}
     views = 4
-    sizes = {"width": 128, "hidden": 512, "heads": 2, "quick": activation == "quick_gelu"}
-    said = vit_block(views * 65, **sizes, half=half, depth=2)
+    quick = activation == "quick_gelu"
+    said = vit_block(views * 65, width=128, hidden=512, heads=2, quick=quick, half=half, depth=2)
 
     def measured(depth: int) -> int:
         tower = build_tower("clip", {**config, "depth": depth, "dim": 32, "activation": activation})

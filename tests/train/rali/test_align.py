@@ -101,7 +101,7 @@ def test_parts_drop_the_same_features_in_both_passes(photos: list[Path], tmp_pat
     batch = whole.batches.make(0)
     whole.tower.train()
     parts = [whole._embed(part, 0, i) for i, part in enumerate(whole._parts(batch.pixels))]
-    whole.objective(torch.cat(parts), batch)[0].backward()
+    whole.objective(torch.cat(parts), batch)[0].backward()  # type: ignore[no-untyped-call]
     square = sum(
         float(p.grad.square().sum()) for p in whole.tower.parameters() if p.grad is not None
     )

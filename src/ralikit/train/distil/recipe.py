@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -10,27 +10,15 @@ from ralikit.errors import UsageError
 from ralikit.model.bundle import check_name
 from ralikit.photo.views import Preprocess
 from ralikit.train.rali.align_settings import AlignSettings
-from ralikit.train.rali.augment import Crops
 from ralikit.train.rali.recipe import TowerStart
+from ralikit.train.rali.tower_settings import TowerTraining
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilSettings:
+class DistilSettings(TowerTraining):
     """How the small tower is brought to say what the teacher says.
 
     Attributes:
-        epochs: Passes over the photos; a fraction is allowed.
-        batch: Photos of an optimiser step, at least 2.
-        micro_batch: Views in one forward pass; None: all of a step.
-        learning_rate: Of AdamW.
-        projection_rate: Factor on it for the projection to the teacher's width.
-        final_rate: Share of the learning rate left at the end of a cosine.
-        warmup_steps: Steps of linear warm-up.
-        weight_decay: Of AdamW.
-        clip_norm: Gradient norm is cut to this.
-        dropout: On the pooled features before the projection, where the tower has one.
-        ema: Decay of the averaged weights that are kept in the end; None keeps the last ones.
-        frozen: Names of parameters that stay, by prefix.
         embedding_weight: Of the share of the embeddings' variance that is missed.
         score_weight: Of 1 - PLCC of the scores.
         mse_weight: Of the scores' squared error, beside 1 - PLCC, in the teacher's deviations.
@@ -39,41 +27,25 @@ class DistilSettings:
         degraded: Share of the training photos that also come in two degraded copies, one weak and
             one strong: the teacher looks at three photos then instead of one.
         chains: Photos of a batch that show their copies, at most.
-        crops: Training views.
         projection_init: ``ridge`` starts the projection from a ridge regression of the teacher's
             embeddings on the untrained tower's features; ``keep`` leaves the tower's own.
-        autocast: Precision of the forward pass; weights stay float32.
-        gradient_checkpointing: Compute activations anew in the backward pass, to save memory.
-        save_every: Steps between checkpoints; None: once an epoch.
-        seed: Of everything drawn.
     """
 
-    epochs: float
     batch: int = 32
-    micro_batch: int | None = None
     learning_rate: float = 3e-4
-    projection_rate: float = 1.0
     final_rate: float = 0.02
     warmup_steps: int = 20
-    weight_decay: float = 1e-4
-    clip_norm: float = 5.0
-    dropout: float = 0.0
     ema: float | None = 0.98
-    frozen: tuple[str, ...] = ()
     embedding_weight: float = 1.0
     score_weight: float = 1.0
     mse_weight: float = 0.25
     order_weight: float = 0.5
     degraded: float = 0.5
     chains: int = 4
-    crops: Crops = field(default_factory=Crops)
     projection_init: Literal["keep", "ridge"] = "ridge"
-    autocast: Literal["off", "bfloat16"] = "bfloat16"
-    gradient_checkpointing: bool = False
-    save_every: int | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         weights = (self.embedding_weight, self.score_weight, self.order_weight, self.mse_weight)
         if min(weights) < 0 or not self.embedding_weight + self.score_weight > 0:
             raise UsageError(
@@ -83,7 +55,6 @@ class DistilSettings:
             raise UsageError(f"degraded is a share of the photos, 0..1, not {self.degraded}")
         if self.order_weight and self.degraded and not 0 < self.chains <= self.batch:
             raise UsageError(f"chains must lie in 1..batch, not {self.chains}")
-        self.steps_as()
 
     def steps_as(self) -> AlignSettings:
         """The same for `ralikit.train.rali.align.Alignment`, which takes the steps.
@@ -91,26 +62,8 @@ class DistilSettings:
         Raises:
             UsageError: If a setting is out of its range.
         """
-        return AlignSettings(
-            objective="regression",  # no texts; the loss is replaced
-            epochs=self.epochs,
-            batch=self.batch,
-            micro_batch=self.micro_batch,
-            learning_rate=self.learning_rate,
-            projection_rate=self.projection_rate,
-            final_rate=self.final_rate,
-            warmup_steps=self.warmup_steps,
-            weight_decay=self.weight_decay,
-            clip_norm=self.clip_norm,
-            dropout=self.dropout,
-            ema=self.ema,
-            frozen=self.frozen,
-            crops=self.crops,
-            autocast=self.autocast,
-            gradient_checkpointing=self.gradient_checkpointing,
-            save_every=self.save_every,
-            seed=self.seed,
-        )
+        shared = {f.name: getattr(self, f.name) for f in fields(TowerTraining)}
+        return AlignSettings(objective="regression", **shared)  # no texts; the loss is replaced
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,8 @@ def tower_of(recipe: RaliRecipe) -> tuple[Tower, int]:
         UsageError: If its sizes are neither in a folder nor known.
     """
     start, preprocess = recipe.tower, recipe.preprocess
-    kind, config = start.kind, dict(start.config)
+    kind: str = start.kind
+    config: dict[str, Any] = dict(start.config)
     if start.kind == "bundle":
         info = started_bundle(start, recipe.below(start.weights)).info
         kind, config, preprocess = info.tower.kind, info.tower.config, preprocess or info.preprocess

@@ -15,22 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ralikit.config import to_mapping
-from ralikit.data.metas import MetaSpec, require_images
 from ralikit.errors import UsageError
 from ralikit.files import sha256_bytes, sha256_path, to_json
 from ralikit.metrics.agreement import Agreement, Difference, agreement, paired_difference
-from ralikit.model.bundle import TOWER, Bundle
-from ralikit.model.towers import load_tower
+from ralikit.model.bundle import Bundle
 from ralikit.progress import Tell
 from ralikit.train.rali import end_to_end, stages
+from ralikit.train.rali.ablation_features import RunFeatures, features_of
 from ralikit.train.rali.ablation_grid import AblationGrid, Row
 from ralikit.train.rali.align_settings import align_mapping
-from ralikit.train.rali.features import Embedder, cached, chain_embeddings, over_views
-from ralikit.train.rali.fit import Chains, fit_head
-from ralikit.train.rali.fit_settings import FitSettings
-from ralikit.train.rali.photo_store import open_store
+from ralikit.train.rali.fit import fit_head
 from ralikit.train.rali.recipe import RaliRecipe
-from ralikit.train.rali.run import Run, open_run, start_tower
+from ralikit.train.rali.run import Run, open_run
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +81,7 @@ def run_grid(
         if _moves(row, recipe):
             features, score = _moved(run, row, recipe)
         else:
-            features = _features(run, aligned=row.aligned, bundle=given)
+            features = features_of(run, aligned=row.aligned, bundle=given)
             score = stages.regressed(run) if row.regresses else _fitted(features, row, recipe)
         scores[row.name] = {}
         for spec in grid.test:
@@ -116,7 +112,7 @@ def run_grid(
     ]
 
 
-def _fitted(features: _Features, row: Row, recipe: RaliRecipe) -> Callable[[Any], Any]:
+def _fitted(features: RunFeatures, row: Row, recipe: RaliRecipe) -> Callable[[Any], Any]:
     """What scores embeddings, (n, D) -> (n,), by the row's fit."""
     run, settings = features.run, row.fit_settings(recipe.fit)
     photos, scale = run.fit_photos(settings), recipe.bundle.scale
@@ -141,14 +137,14 @@ def _moves(row: Row, recipe: RaliRecipe) -> bool:
     return not row.regresses and bool(row.fit_settings(recipe.fit).tower_rate)
 
 
-def _moved(run: Run, row: Row, recipe: RaliRecipe) -> tuple[_Features, Callable[[Any], Any]]:
+def _moved(run: Run, row: Row, recipe: RaliRecipe) -> tuple[RunFeatures, Callable[[Any], Any]]:
     """A tower that the row's fit has trained on, and what scores its embeddings."""
     run = replace(run, recipe=replace(run.recipe, fit=row.fit_settings(recipe.fit)))
     stages.move_tower(run)
     weights, head = end_to_end.trained(run)
     tower, _ = stages.with_weights(run, weights)
     key = f"end to end {sha256_path(weights)}"
-    return _Features(run=run, embedder=run.embedder(tower), key=key, raw=False), head.score
+    return RunFeatures(run=run, embedder=run.embedder(tower), key=key, raw=False), head.score
 
 
 def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell) -> Run:
@@ -161,108 +157,6 @@ def _open(row: Row, recipe: RaliRecipe, out: Path, base: Path | None, tell: Tell
         fits = changed.align.objective != "regression"
         return open_run(changed, out / name, fits=fits, tell=tell)
     return open_run(recipe, base or out / "base", tell=tell)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Features:
-    """Embeddings of a run's photos and of test sets, by one tower.
-
-    Attributes:
-        run: Whose photos.
-        embedder: The tower.
-        key: Names the tower's weights in the cache.
-        raw: Whether its features stand for its embeddings.
-    """
-
-    run: Run
-    embedder: Embedder
-    key: str
-    raw: bool
-
-    def train(self, settings: FitSettings) -> NDArray[np.float32]:
-        """Of the training photos, (n, D)."""
-        run = self.run
-        views = settings.anchors or run.preprocess.anchors
-        photos = run.fit_photos(settings).tolist()
-        return self._over(run.store, photos, views, f"train {run.photo_key()}")
-
-    def chains(self, settings: FitSettings) -> Chains | None:
-        """Of degraded copies, where the fit wants them and the tower can embed them."""
-        if not settings.chains or self.raw:
-            return None
-        run, size = self.run, self.run.preprocess.size
-        faults = run.recipe.align.faults
-        key = f"{self.key} chains {settings.chains} {settings.seed} {faults} {run.photo_key()}"
-
-        def compute() -> dict[str, NDArray[np.float32]]:
-            found = chain_embeddings(
-                self.embedder,
-                run.store,
-                run.train,
-                size,
-                settings.chains,
-                seed=settings.seed,
-                faults=faults,
-            )
-            return {"embeddings": found[0], "severities": found[1]}
-
-        made = cached(run.cache / "chains.safetensors", key, compute)
-        return Chains(
-            made["embeddings"].copy(), made["severities"].copy()
-        )  # torch wants them writable
-
-    def test(self, spec: MetaSpec) -> tuple[str, NDArray[np.float32], Floats]:
-        """Name, embeddings and MOS of a test set."""
-        run = self.run
-        recipe = run.recipe
-        samples = replace(spec, path=recipe.below(spec.path), root=recipe.below(spec.root)).read()
-        require_images(samples)
-        store = open_store([s.image for s in samples], run.cache, preprocess=run.preprocess)
-        names = sha256_bytes(to_json([s.name for s in samples], indent=None).encode())
-        found = self._over(
-            store,
-            list(range(len(samples))),
-            run.preprocess.anchors,
-            f"{samples[0].dataset} {names}",
-        )
-        return samples[0].dataset, found, np.array([s.score for s in samples])
-
-    def _over(
-        self, store: Any, photos: list[int], views: Sequence[tuple[float, float]], what: str
-    ) -> NDArray[np.float32]:
-        run = self.run
-        key = f"{self.key} {what} {photos} {views} {to_mapping(run.preprocess)} raw={self.raw}"
-
-        def compute() -> dict[str, NDArray[np.float32]]:
-            found = over_views(
-                self.embedder.features if self.raw else self.embedder.embed,
-                store,
-                photos,
-                run.preprocess.size,
-                views,
-                done=lambda n: run.tell(f"embedding {what.split()[0]}", n / len(photos)),
-            )
-            return {"features": found.astype(np.float32)}
-
-        return cached(run.cache / "ablation.safetensors", key, compute)["features"]
-
-
-def _features(run: Run, *, aligned: bool, bundle: Bundle | None) -> _Features:
-    """By the run's aligned tower, by its first one, or by a bundle's."""
-    if bundle is not None:
-        if bundle.info.preprocess != run.preprocess:
-            raise UsageError(f"{bundle.root} looks at photos in another way than the recipe")
-        tower = load_tower(bundle)
-        key = f"bundle {bundle.files[TOWER]}"
-    elif aligned:
-        tower, _ = stages.aligned_tower(run)
-        key = f"aligned {sha256_path(run.out / stages.TOWER)}"
-    else:
-        tower, _ = start_tower(run.recipe)  # afresh: `run.tower` may have been aligned in place
-        key = f"start {run.recipe.tower.weights}"
-    # A small tower's first projection is random: its features stand for it. A whole one's is not.
-    raw = not aligned and not run.recipe.tower.whole
-    return _Features(run=run, embedder=run.embedder(tower), key=key, raw=raw)
 
 
 def markdown(outcomes: Sequence[Outcome], *, command: str, resamples: int) -> str:
