@@ -12,7 +12,6 @@ from ralikit.bench.stats import summarise
 from ralikit.export.manifest import manifest_path
 from ralikit.files import read_json, size_bytes
 from ralikit.model.bundle import Bundle
-from ralikit.model.safetensors import read_safetensors
 from ralikit.report import page, plots
 from ralikit.report.choice import run_by, times_a_runtime
 from ralikit.report.page import Photo, Section, Table, megabytes, milliseconds, number, thumbnail
@@ -93,7 +92,7 @@ def _brief_section(
     lower = steps - sum(curve.rises for curve in curves)
     timed = [(f, r) for f, r in zip(paths, records, strict=True) if times_a_runtime(r)]
     seconds = [summarise(r.samples["end_to_end_s"]).median for _, r in timed]
-    float32, sizes = _float32_bytes(bundle), [size_bytes(file) for file in paths]
+    float32, sizes = 4 * bundle.tower_numbers(), [size_bytes(file) for file in paths]
     text = (
         f"Proved: each of the {len(files)} files was run on {many} photos, and no score lies more "
         f"than {number(worst)} from the float32 model's; their order is kept (SRCC "
@@ -128,11 +127,6 @@ def _brief_section(
 def _parity(file: Path) -> dict[str, float]:
     found: dict[str, float] = read_json(manifest_path(file))["parity"]
     return found
-
-
-def _float32_bytes(bundle: Bundle) -> int:
-    """What the model's weights take in float32; the bundle stores them in 16 bits."""
-    return 4 * sum(int(value.size) for value in read_safetensors(bundle.tower_file).values())
 
 
 def _scores_section(
@@ -231,7 +225,7 @@ def _files_section(
             "photos. Golden photos: largest difference that ralikit verify found, from the file "
             "alone.",
             f"The bundle stores its weights in 16 bits, {megabytes(size_bytes(bundle.tower_file))};"
-            f" in float32 they are {megabytes(_float32_bytes(bundle))}.",
+            f" in float32 they are {megabytes(4 * bundle.tower_numbers())}.",
             *notes,
         ),
     )

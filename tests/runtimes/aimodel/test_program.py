@@ -10,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from ralikit.errors import BundleError
-from ralikit.runtimes.aimodel.program import KERNELS, Program
+from ralikit.runtimes.aimodel.kernels import KERNELS
+from ralikit.runtimes.aimodel.program import Program
 from ralikit.runtimes.aimodel.read import Constant, Graph, Operation, _numbers
 from ralikit.runtimes.mil.ranges import Ranges
 
