@@ -83,10 +83,18 @@ def watched(words: list[str], out: Path) -> tuple[dict[str, list[float]], dict[s
                 samples["command_bytes"].append(own)
                 samples["largest_other_bytes"].append(max(others, default=0))
                 samples["all_bytes"].append(own + sum(others))
+                samples["processes"].append(1 + len(others))
                 samples["shards"].append(sum(1 for _ in out.glob("*.parquet")))
                 time.sleep(1.0)
         said.seek(0)
         return dict(samples), json.loads(said.read())
+
+
+def while_all_ran(samples: dict[str, list[float]], name: str) -> list[float]:
+    """A series up to the last moment at which every process was there: none of the shutting down."""
+    counts = samples["processes"]
+    last = max(i for i, count in enumerate(counts) if count == max(counts))
+    return samples[name][: last + 1]
 
 
 def memory(model: str | None, pictures: int, a_shard: int, ray: str | None, command: str) -> Record:
@@ -103,7 +111,7 @@ def memory(model: str | None, pictures: int, a_shard: int, ray: str | None, comm
         figures = {
             "route": f"Ray, {ray}" if ray else "processes of this computer",
             **{name: said[name] for name in ("shards", "pictures", "errors", "seconds")},
-            **{key: growth(values) for key, values in samples.items() if key != "shards"},
+            **{key: growth(while_all_ran(samples, key)) for key in samples if "_bytes" in key},
         }
         note = f"generated JPEGs of {EDGES[0]} to {EDGES[1]} pixels, {a_shard} a shard"
         return corpus_record(model, samples=samples, figures=figures, command=command, note=note)

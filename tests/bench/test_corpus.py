@@ -30,6 +30,12 @@ def test_growth_is_that_of_the_line_after_the_first_quarter() -> None:
         growth([1.0] * 7)
 
 
+def test_what_ends_with_its_processes_is_no_growth() -> None:
+    while_all_ran = script("benchmarks/corpus_memory.py").while_all_ran
+    samples = {"processes": [1, 3, 4, 3, 4, 2, 1], "all_bytes": [0, 1, 2, 3, 4, 5, 6]}
+    assert while_all_ran(samples, "all_bytes") == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
 def test_memory_is_read_of_a_process_and_all_below_it() -> None:
     words = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', 'input()'])"

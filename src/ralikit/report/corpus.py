@@ -34,9 +34,9 @@ def corpus_section(records: Sequence[Record]) -> Section | None:
     return Section(
         title="A corpus",
         text=(
-            "Whole shards in, rows out (`ralikit score --from`), in as many processes of one "
-            "thread as there are cores. A plain loop calls `Scorer.score` in one thread. Inference "
-            "alone is what the cores would reach if decoding and resizing took no time.",
+            "Whole shards in, rows out (ralikit score --from), in as many processes of one thread "
+            "as there are cores. A plain loop calls Scorer.score in one thread. Inference alone is "
+            "what the cores would reach if decoding and resizing took no time.",
         ),
         tables=(_speed(kinds["pictures_per_s"]), _memory(memory), _kills(kinds["kills"])),
         figures=tuple(map(_curve, memory)),
