@@ -57,7 +57,7 @@ public struct BenchmarkRecord: Sendable {
 
   public init(
     model: Model, device: Device, plan: BenchmarkPlan, runtime: (name: String, version: String),
-    residency: [String: Int], run: String, time: Date, command: String = "iOS demo, Benchmark"
+    residency: [String: Int], run: String, time: Date, command: String
   ) {
     self.model = model
     self.device = device

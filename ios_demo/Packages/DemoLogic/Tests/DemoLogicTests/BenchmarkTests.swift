@@ -109,6 +109,7 @@ struct BenchmarkTests {
       let values = JSONValue.object(try Record.open(Array(line.utf8.dropLast())))
       #expect(values["kind"] == "latency" && values["run"] == "r1")
       #expect(values["time"] == "2026-11-27T00:00:00Z")
+      #expect(values["protocol"]?["command"] == "again")
       #expect(values["device"]?["emulated"] == .bool(true))
       #expect(values["samples"]?["inference_s"]?.array?.count == 6)
       #expect(values["samples"]?["end_to_end_s"]?.array?.first?.double == 0.5)
@@ -146,7 +147,7 @@ struct BenchmarkTests {
         simulated: true),
       plan: plan, runtime: ("coreml", "iOS 18.2"),
       residency: ["neural_engine": 41, "cpu": 3], run: "r1",
-      time: Date(timeIntervalSince1970: 1_795_737_600))
+      time: Date(timeIntervalSince1970: 1_795_737_600), command: "again")
   }
 }
 
