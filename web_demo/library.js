@@ -75,7 +75,7 @@ export class Library extends EventTarget {
     }
     this.#run = null;
     if (run.signal.aborted) {
-      this.#forget(taken);
+      this.#letGo();
     } else if (this.#waiting.length) {
       this.start(); // added in the last moment
       return;
@@ -125,20 +125,21 @@ export class Library extends EventTarget {
 
   /** Score everything again, with another model. */
   async use(scorer) {
-    this.scorer = scorer;
     this.#run?.abort();
     while (this.#run) await new Promise((soon) => setTimeout(soon, 10));
+    this.scorer = null; // nothing begins while what is kept is read
+    const kept = await this.#kept(scorer.model.sha256);
+    this.scorer = scorer;
     this.#waiting = this.items.filter((item) => item.file);
     for (const item of this.#waiting) item.state = "waiting";
-    this.items = [...(await this.#kept()), ...this.#waiting];
+    this.items = [...kept, ...this.#waiting];
     this.progress = { done: 0, total: this.#waiting.length, since: performance.now() };
     this.#changed();
     this.start();
   }
 
-  /** Photos of earlier visits that this model scored. @returns {Promise<Item[]>} */
-  async #kept() {
-    const model = this.scorer.model.sha256;
+  /** Photos of earlier visits that a model scored. @param {string | null} model @returns {Promise<Item[]>} */
+  async #kept(model) {
     const all = model ? await this.store.of(model) : [];
     return all.map(({ digest, name, size, modified, result }) => ({ ...result, id: ++this.#last, file: null, name, size, modified, digest, state: "done" }));
   }
@@ -165,10 +166,9 @@ export class Library extends EventTarget {
     this.#changed();
   }
 
-  #forget(taken) {
-    const gone = new Set([...taken, ...this.#waiting].filter((item) => item.state === "waiting"));
+  #letGo() {
     this.#waiting.length = 0;
-    this.items = this.items.filter((item) => !gone.has(item));
+    this.items = this.items.filter((item) => item.state !== "waiting");
   }
 
   #changed() {

@@ -22,7 +22,7 @@ from ralikit.errors import UsageError
 from ralikit.explain import Explanation, Window, explain, fill_view, is_plain
 from ralikit.explain.windows import cell_means, lay_grid
 from ralikit.files import read_json, to_json, write_text
-from ralikit.model.facts import Scale
+from ralikit.model.bundle import Scale
 from ralikit.model.reasons import BANK, ReasonInfo
 from ralikit.photo.views import Preprocess
 from ralikit.scorer import Score, Scorer
@@ -142,7 +142,11 @@ def golden() -> dict[str, Any]:
             for e, s, v in PLAINS
         ],
         "filled": [
-            {"edge": n, "size": size, "sha256": sha256(fill_view(pattern(n, n), size)).hexdigest()}
+            {
+                "edge": n,
+                "size": size,
+                "sha256": sha256(fill_view(pattern(n, n), size).tobytes()).hexdigest(),
+            }
             for n, size in ((12, 32), (32, 32), (5, 32), (1, 7))
         ],
         "maps": [

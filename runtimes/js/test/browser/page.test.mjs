@@ -476,6 +476,7 @@ test("forgetting leaves nothing in the browser, neither for this page nor for th
 });
 
 test("a score map on demand: the worst region, in words and over the photo", async () => {
+  await clear(page);
   // Bright stripes, and a dark square of stripes at the bottom right.
   await page.evaluate(async () => {
     const context = new OffscreenCanvas(120, 80).getContext("2d");
