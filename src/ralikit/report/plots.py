@@ -100,7 +100,7 @@ def _bars(axes: Any, names: Sequence[str], values: Sequence[float]) -> None:
     axes.barh(list(places), list(values), color=COLOURS[0], height=0.6)
     for place, value in zip(places, values, strict=True):
         axes.annotate(
-            f"{value:.3g}",
+            f"{value:.0f}" if value >= 1000 else f"{value:.3g}",
             (value, place),
             xytext=(4, 0),
             textcoords="offset points",
