@@ -91,7 +91,7 @@ def watched(words: list[str], out: Path) -> tuple[dict[str, list[float]], dict[s
 
 
 def while_all_ran(samples: dict[str, list[float]], name: str) -> list[float]:
-    """A series up to the last moment at which every process was there: none of the shutting down."""
+    """A series up to the last moment at which every process was there, without their ending."""
     counts = samples["processes"]
     last = max(i for i, count in enumerate(counts) if count == max(counts))
     return samples[name][: last + 1]

@@ -68,8 +68,9 @@ def corpus(tmp_path: Path) -> list[Path]:
 def test_whole_shards_by_an_actor_are_the_same_files(tmp_path: Path, model: str) -> None:
     paths = corpus(tmp_path)
     score_corpus(settings("webdataset", tmp_path / "here", *paths, model=model))
-    asked = settings("webdataset", tmp_path / "there", *paths, model=model)
-    asked.out.mkdir()
+    out = tmp_path / "there"
+    asked = settings("webdataset", out, *paths, model=model)
+    out.mkdir()
     job = make_job(asked, load(model))
     shards = find_shards(asked, warn=pytest.fail)
     actor = ShardScorer(pickle.loads(pickle.dumps(job)))
@@ -77,7 +78,7 @@ def test_whole_shards_by_an_actor_are_the_same_files(tmp_path: Path, model: str)
     done = actor({"shard": np.array([packed(shard) for shard in shards])})
     assert done["rows"] == [9, 0, 9]
     assert "cannot be read to its end" in done["failure"][1]
-    here, there = contents(tmp_path / "here"), contents(asked.out)
+    here, there = contents(tmp_path / "here"), contents(out)
     assert sorted(there) == [shards[0].name, shards[2].name]
     assert all(here[name] == data for name, data in there.items())
 
@@ -110,5 +111,5 @@ def test_on_ray(tmp_path: Path, model: str) -> None:
     asked = settings("webdataset", tmp_path / "there", *paths, model=model, ray="local")
     result = score_corpus(asked)
     assert (result.written, result.pictures, result.failures) == (3, 27, ())
-    assert contents(tmp_path / "here") == contents(asked.out)
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
     assert score_corpus(asked).written == 0

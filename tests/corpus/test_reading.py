@@ -203,4 +203,4 @@ def test_paths_that_name_nothing(
     (tmp_path / "a.zip").touch()
     path = name if ":" in name else f"{tmp_path}/{name}"
     with pytest.raises(kind, match=message):
-        find_shards(settings(source, tmp_path / "out", path), warn=lambda _: None)  # type: ignore[arg-type]
+        find_shards(settings(source, tmp_path / "out", path), warn=lambda _: None)

@@ -179,7 +179,8 @@ def test_pictures_of_a_prefix_are_fetched_by_who_scores_them(
 def test_addresses_that_are_refused_repeat_no_secret(
     tmp_path: Path, address: str, message: str
 ) -> None:
-    for path, out in [(address, tmp_path), ("a.tar", address)]:
+    cases: list[tuple[str, Path | str]] = [(address, tmp_path), ("a.tar", address)]
+    for path, out in cases:
         with pytest.raises(UsageError, match=message) as caught:
             settings("webdataset", out, path)
         assert "hush" not in str(caught.value)
