@@ -19,7 +19,7 @@ from ralikit.train.teacher.recipe import Machine as Runtime
 from ralikit.train.teacher.sft import SftRecipe, SftSettings
 
 _QUESTION = 256
-"""Tokens of system prompt and question: the longest have some 800 characters, at four to a token."""
+"""Tokens of system prompt and question; the longest have some 800 characters."""
 _TEXT = 512
 """Tokens of a text that SFT trains on; describing stops there by default."""
 _RATING = 16
