@@ -95,7 +95,7 @@ def test_photos_below_a_prefix(tmp_path: Any, model: str, s3: Any) -> None:
     s3.pipe_file("corpus/photos/bad.jpg", b"no")
     words = ["--from", "folder", "s3://corpus/photos", "--out", "s3://corpus/out"]
     done = subprocess.run(command(*words, "--model", model), capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     found = rows(s3, "corpus/out")
     assert [r["key"] for r in found] == [
         *(f"s3://corpus/photos/{i}.png" for i in range(5)), "s3://corpus/photos/bad.jpg"
@@ -127,7 +127,7 @@ def test_a_refusal_is_a_sentence_without_secrets(model: str, s3: Any) -> None:
         words = ["--from", "webdataset", address, "--out", "s3://corpus/out", "--model", model]
         done = subprocess.run(command(*words), capture_output=True, text=True)
         assert done.returncode != 0
-        assert done.stderr.startswith("ralikit: ")
-        assert done.stderr.count("\n") == 1
+        assert done.stderr.splitlines()[-1].startswith(f"ralikit: {address}")
+        assert "Traceback" not in done.stderr
         assert SECRET not in done.stderr + done.stdout
         assert os.environ["AWS_ACCESS_KEY_ID"] not in done.stderr + done.stdout
