@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ralikit.cli import bench_devices
 from ralikit.cli.progress import progress
+from ralikit.cli.recording import command_line, keep_record, photo_to_time, warn
 from ralikit.typed import typed
-
-if TYPE_CHECKING:
-    from ralikit.bench.records import Record
 
 _bench = typer.Typer(no_args_is_help=True)
 
@@ -233,34 +228,3 @@ def _numbers(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"whole numbers, comma-separated, are expected, not {text!r}") from error
-
-
-def command_line() -> str:
-    """The words this process was started with, for records."""
-    return shlex.join(["ralikit", *sys.argv[1:]])
-
-
-def keep_record(out: Path, record: Record) -> None:
-    """Append a record at once, so that an interrupted run keeps what was finished."""
-    from ralikit.bench.records import append
-    from ralikit.report.bench import describe
-
-    append(out, [record])
-    typer.echo(describe(record))
-
-
-def warn(message: str) -> None:
-    """Say on stderr what is not as it should be."""
-    typer.echo(f"ralikit: warning: {message}", err=True)
-
-
-@contextmanager
-def photo_to_time(photo: Path | None) -> Iterator[Path]:
-    """The photo to time, or a 12-megapixel JPEG rendered for as long as the bench runs."""
-    from ralikit.bench.photos import rendered_jpeg
-
-    if photo is not None:
-        yield photo
-        return
-    with rendered_jpeg(4032, 3024) as path:
-        yield path

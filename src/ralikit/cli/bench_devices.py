@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ralikit.cli.progress import progress
+from ralikit.cli.recording import command_line, keep_record, photo_to_time, warn
 from ralikit.typed import typed
 
 _Out = Annotated[Path, typer.Option(help="Record file (.jsonl); records are added at its end.")]
@@ -67,7 +68,6 @@ def android(
     from ralikit.bench.android import AndroidPlan, bench_android
     from ralikit.bench.android_app import AppPlan, bench_app
     from ralikit.bench.modes import mode_named
-    from ralikit.cli.bench import command_line, keep_record, photo_to_time, warn
     from ralikit.errors import UsageError
 
     if bool(app) == bool(files):
@@ -117,7 +117,6 @@ def ios(
     from ralikit.bench.apple import Xcode
     from ralikit.bench.ios import IosPlan, bench_ios
     from ralikit.bench.modes import mode_named
-    from ralikit.cli.bench import command_line, keep_record, warn
 
     plan = IosPlan(
         project=project,

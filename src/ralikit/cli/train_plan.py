@@ -42,6 +42,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Work out what a recipe takes of a GPU's memory: computed, not measured."""
+    from ralikit.cli.progress import progress
     from ralikit.cli.train import read_recipe_values
     from ralikit.extras import require
     from ralikit.train.plan.memory import Machine
@@ -53,16 +54,13 @@ def plan(
     if spread is None:
         whole = "tower" not in values and "lora" not in values
         spread = "sharded" if gpus > 1 and whole else "copies"
-    width, height = _pair(photo)
-    found = [
-        planned(
-            values,
-            Machine(card=size, gpus=gpus, spread=spread),
-            photo=Photo(width=width, height=height),
-            where=str(recipe),
-        )
-        for size in _cards(card)
-    ]
+    (width, height), cards, found = _pair(photo), _cards(card), []
+    with progress() as tell:
+        for number, size in enumerate(cards):
+            tell("trying what fits", number / len(cards))
+            machine = Machine(card=size, gpus=gpus, spread=spread)
+            pictures = Photo(width=width, height=height)
+            found.append(planned(values, machine, photo=pictures, where=str(recipe)))
     typer.echo(json.dumps([p.plain() for p in found]) if as_json else _table(found))
 
 
