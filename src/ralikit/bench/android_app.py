@@ -18,6 +18,7 @@ from ralikit.bench.modes import Mode
 from ralikit.bench.phone import phone
 from ralikit.bench.records import Record, unseal
 from ralikit.errors import UsageError
+from ralikit.lines import numbered_lines
 from ralikit.printable import shown
 from ralikit.progress import Tell
 
@@ -100,7 +101,7 @@ def _start(seat: Seat, plan: AppPlan) -> None:
     words = ["am", "start", "-W", "-S", "-n", f"{plan.app}/{DEMO}.MainActivity"]
     words += ["--es", "ralikit.bench", plan.mode.name, "--es", "ralikit.run", seat.fleet.run]
     said = seat.adb.shell(seat.serial, words, seconds=60.0)
-    wrong = [line for line in said.splitlines() if line.startswith("Error")]
+    wrong = [line for line in said.split("\n") if line.startswith("Error")]
     if wrong:  # am's exit code is 0 on some versions
         raise DeviceError(f"{plan.app} does not start, is it installed? {shown(wrong[-1])}")
 
@@ -136,9 +137,8 @@ def _record(lines: str, run: str) -> Record | None:
     Raises:
         RecordError: If its seal does not fit.
     """
-    for line in lines.splitlines():
-        if line.strip():
-            record = unseal(line.strip().encode(), where="the device's record")
-            if record.run == run and record.kind == "latency" and record.device.kind == "phone":
-                return record
+    for _, line in numbered_lines(lines.encode()):
+        record = unseal(line.strip(), where="the device's record")
+        if record.run == run and record.kind == "latency" and record.device.kind == "phone":
+            return record
     return None

@@ -91,7 +91,7 @@ def _properties(adb: Adb, serial: str) -> dict[str, str]:
     """The properties that are asked for, in one call; "" where the device lacks one."""
     script = f"for name in {' '.join(_PROPERTIES)}; do echo $name=$(getprop $name); done"
     try:
-        lines = adb.script(serial, script).splitlines()
+        lines = adb.script(serial, script).split("\n")
     except DeviceError:
         lines = []
     pairs = dict(line.split("=", 1) for line in lines if "=" in line)

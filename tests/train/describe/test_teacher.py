@@ -275,7 +275,7 @@ def test_vllm_missing_is_a_sentence(tiny_vlm: Path, monkeypatch: pytest.MonkeyPa
     from ralikit.train.teacher.engines import open_engine
 
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(MissingExtraError, match=r"needs vllm, .* pip install 'ralikit\[vllm\]'"):
+    with pytest.raises(MissingExtraError, match=r"needs vllm, .*pip install 'ralikit\[vllm\]'"):
         open_engine(str(tiny_vlm), Asking(), kind="vllm")
 
 
