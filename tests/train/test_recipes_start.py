@@ -154,7 +154,13 @@ def _grid(grid: Path, out: Path) -> None:
     assert "| regression alone |" in table
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# A whole bundled model looks at every photo; tests/train/distil holds the same steps with small towers.
+SLOW = {"distil.toml"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in RECIPES]
+)
 def test_it_starts(
     name: str,
     workplace: Path,
