@@ -154,7 +154,7 @@ def _grid(grid: Path, out: Path) -> None:
     assert "| regression alone |" in table
 
 
-# A whole bundled model looks at every photo; tests/train/distil holds the same steps with small towers.
+# A whole bundled model looks at every photo; tests/train/distil has the same steps, small.
 SLOW = {"distil.toml"}
 
 
