@@ -18,6 +18,13 @@ class DeviceError(RalikitError):
     """A device went away, refused a command, or sent what no device should."""
 
 
+def unfinished(failed: int, count: int) -> DeviceError:
+    """What ends a run of `count` devices of which some failed."""
+    return DeviceError(
+        f"{failed} of {count} device(s) did not finish; what was measured before is kept"
+    )
+
+
 class Calls:
     """Programs that are running; `stop` ends them and refuses those to come."""
 

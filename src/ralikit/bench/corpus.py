@@ -18,8 +18,6 @@ from ralikit.models import locate
 from ralikit.photo.views import Preprocess
 
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 1, 2), (6, 48, 2, 2))
-_WARM = 0.25
-"""Share of a run that opens models and fills pools: what grows there says nothing."""
 
 
 def shallow_model(folder: Path) -> Path:
@@ -118,7 +116,7 @@ def growth(values: Sequence[float]) -> dict[str, float]:
         raise ValueError(f"growth needs at least 8 values, not {len(values)}")
     series = np.asarray(values, dtype=float)
     quarter = len(series) // 4
-    warm = series[int(_WARM * len(series)) :]
+    warm = series[quarter:]  # before, models are opened and pools filled: that growth says nothing
     places = np.arange(len(warm))
     slope, start = np.polyfit(places, warm, 1)
     low, high = np.percentile(warm - (start + slope * places), [5, 95])

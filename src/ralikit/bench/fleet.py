@@ -14,7 +14,7 @@ from threading import Event, Thread
 
 from ralikit.bench import device as here
 from ralikit.bench.adb import Adb, Attached
-from ralikit.bench.calls import DeviceError
+from ralikit.bench.calls import DeviceError, unfinished
 from ralikit.bench.phone import Condition, condition
 from ralikit.bench.records import Record
 from ralikit.errors import UsageError
@@ -145,9 +145,7 @@ def on_every(
             if thread.ident is not None:
                 thread.join()
     if failed:
-        raise DeviceError(
-            f"{failed} of {len(chosen)} device(s) did not finish; what was measured before is kept"
-        )
+        raise unfinished(failed, len(chosen))
 
 
 def chosen_of(found: Sequence[Attached], serials: Sequence[str]) -> list[Attached]:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ralikit.bench import device as here
 from ralikit.bench.apple import Iphone, Xcode, bundle_in
-from ralikit.bench.calls import DeviceError
+from ralikit.bench.calls import DeviceError, unfinished
 from ralikit.bench.modes import Mode
 from ralikit.bench.records import Record, unseal
 from ralikit.bench.seal import RecordError
@@ -91,9 +91,7 @@ def bench_ios(
             said = str(error).replace(each.udid, "it")
             warn(f"{name}: {said}")
     if failed:
-        raise DeviceError(
-            f"{failed} of {len(chosen)} device(s) did not finish; what was measured before is kept"
-        )
+        raise unfinished(failed, len(chosen))
 
 
 def _check(plan: IosPlan) -> None:

@@ -89,7 +89,7 @@ def settings_of(
     """
     from ralikit.corpus import CorpusSettings
     from ralikit.corpus.shards import source_at
-    from ralikit.corpus.stores import check_address
+    from ralikit.corpus.stores import check_address, is_address
     from ralikit.errors import UsageError
 
     options = {"out": out, "format": kind, **{n: given[n] for n in _CORPUS_ONLY}}
@@ -100,7 +100,7 @@ def settings_of(
                     f"--{name} is for a corpus; say --from webdataset, parquet or folder"
                 )
         return None
-    if "://" in source:
+    if is_address(source):
         check_address(source)
         given["paths"] = (source, *given["paths"])  # type: ignore[misc]
         source = source_at(source)
@@ -113,7 +113,7 @@ def settings_of(
             raise UsageError(f"--{name} does not go with --from: {_PHOTOS_ONLY[name]}")
     settings = {n: given[n] for n in (*_CORPUS_ONLY, "paths", "model")}
     settings["processor"] = settings.pop("device") or "cpu"
-    place = out if "://" in out else Path(out)
+    place = out if is_address(out) else Path(out)
     return CorpusSettings(source=source, out=place, **settings)  # type: ignore[arg-type]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from support_coreai import needs_coreai
+from support_export import APPLE_DRIFT
 from support_tflite import made_photos, tiny_facts, tiny_request, torch_scores
 from support_vit import tiny_photos, vit_request
 from torch import Tensor, nn
@@ -33,16 +34,6 @@ from ralikit.runtimes.coreai import CoreAiRuntime
 pytestmark = needs_coreai
 
 Files = Callable[[str], Path]
-# As in Core ML's tests: far below what a swapped channel or a wrong scale does.
-DRIFT = {
-    "fp32": 1e-4,
-    "fp16": 0.01,
-    "int8": 0.02,
-    "pal6": 0.05,
-    "pal4": 0.3,
-    "int4": 0.2,
-    "w8a8": 0.1,
-}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +52,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return make
 
 
-@pytest.mark.parametrize("precision", DRIFT)
+@pytest.mark.parametrize("precision", APPLE_DRIFT)
 def test_both_runtimes_score_like_the_graph(file: Files, precision: str) -> None:
     photos = made_photos(4)
     expected = torch_scores(tiny_request(precision).folded, photos)
@@ -70,12 +61,12 @@ def test_both_runtimes_score_like_the_graph(file: Files, precision: str) -> None
     stand_in = [float(program.run(views)["score"][0]) for views in photos]
     apple = CoreAiRuntime(file(precision))
     found = [apple.run(views) for views in photos]
-    assert np.abs(np.subtract(stand_in, expected)).max() <= DRIFT[precision]
-    assert np.abs(np.subtract(found, expected)).max() <= DRIFT[precision]
+    assert np.abs(np.subtract(stand_in, expected)).max() <= APPLE_DRIFT[precision]
+    assert np.abs(np.subtract(found, expected)).max() <= APPLE_DRIFT[precision]
     assert np.abs(np.subtract(found, stand_in)).max() <= (1e-5 if precision == "fp32" else 0.01)
 
 
-@pytest.mark.parametrize("precision", DRIFT)
+@pytest.mark.parametrize("precision", APPLE_DRIFT)
 def test_types_are_read_back_and_the_codes_are_core_mls(file: Files, precision: str) -> None:
     request = tiny_request(precision)
     assert coreai.layers(file(precision)) == coreml.promises(request.folded, precision)

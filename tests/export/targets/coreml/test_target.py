@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support_export import APPLE_DRIFT
 from support_tflite import made_photos, tiny_facts, tiny_request, torch_scores
 from torch import Tensor, nn
 
@@ -24,17 +25,6 @@ from ralikit.runtimes.mil import Program, open_package
 from ralikit.runtimes.mil.silent import coremltools
 
 Packages = Callable[[str], Path]
-# Largest drift on made-up photos whose scores spread over a point: not "good enough to publish",
-# but far below what a swapped channel or a wrong scale does.
-DRIFT = {
-    "fp32": 1e-4,
-    "fp16": 0.01,
-    "int8": 0.02,
-    "pal6": 0.05,
-    "pal4": 0.3,
-    "int4": 0.2,
-    "w8a8": 0.1,
-}
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +50,13 @@ def scores(path: Path, photos: list[np.ndarray], *, round_fp16: bool = False) ->
     ]
 
 
-@pytest.mark.parametrize("precision", DRIFT)
+@pytest.mark.parametrize("precision", APPLE_DRIFT)
 def test_the_package_scores_like_the_graph(package: Packages, precision: str) -> None:
     photos = made_photos(6)
     expected = torch_scores(tiny_request(precision).folded, photos)
     assert np.ptp(expected) > 0.5
     got = scores(package(precision), photos, round_fp16=True)
-    assert np.abs(np.subtract(got, expected)).max() <= DRIFT[precision]
+    assert np.abs(np.subtract(got, expected)).max() <= APPLE_DRIFT[precision]
 
 
 @pytest.mark.parametrize(("precision", "tower"), [("fp32", "float32"), ("fp16", "float16")])
