@@ -62,6 +62,8 @@ before(async () => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   page = await context.newPage();
   problems = watch(page);
+  // Listening from the start: asked for beside the key press, the press can overtake the request to catch the dialogue.
+  page.on("filechooser", () => {});
   requests = [];
   context.on("request", (request) => requests.push(request.url()));
   await page.goto(server.url);
