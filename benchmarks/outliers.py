@@ -22,7 +22,7 @@ import torch
 from ralikit.bench.standin import KINDS, OUTLIERS, make_standin
 from ralikit.export.gate.calibration_photos import built_in
 from ralikit.export.gate.parity import embedding_shift
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx import target as onnx
@@ -45,11 +45,11 @@ def embeddings(model: Any, photos: tuple[Views, ...]) -> np.ndarray[Any, np.dtyp
 
 def way(folded: Folded, name: str, calibration: tuple[Views, ...]) -> tuple[Any, int]:
     """A model quantised in one of `WAYS`, and how many layers it leaves in float."""
-    types = layer_types.uniform_types(folded, "int8")
+    types = typed_layers.uniform_types(folded, "int8")
     activations: Any = None
     if name != WAYS[0]:
         folded = rewrite(folded)
-        types = layer_types.uniform_types(folded, "int8")
+        types = typed_layers.uniform_types(folded, "int8")
     bench = Workbench(folded, calibration)
     if name in WAYS[2:]:
         activations = "tensor"
@@ -58,7 +58,7 @@ def way(folded: Folded, name: str, calibration: tuple[Views, ...]) -> tuple[Any,
     plan = layer_types.prepare_mixed(bench, types, activations=activations)
     size = folded.tower.config()["size"]
     model = onnx.to_model(plan.folded, (1, size, size, 3), outputs=("score", "embedding"))
-    kept = sum(types[layer] != "int8" for layer in layer_types.small_layers(folded))
+    kept = sum(types[layer] != "int8" for layer in typed_layers.small_layers(folded))
     return store(model, plan, integers=True), kept
 
 

@@ -1,6 +1,6 @@
 """Scores as a column of a Daft data frame: one model a worker, rows as a scored corpus has them.
 
-    pip install daft 'ralikit[corpus]'
+    pip install daft '.[corpus]'  # in a checkout
     python examples/corpus_daft.py 'pictures/*.parquet' scores/
 
 The files need the columns ``key`` and ``image`` (files' bytes). Run with Daft 0.7.26 on its own

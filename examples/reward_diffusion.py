@@ -1,6 +1,6 @@
 """Fine-tune a tiny diffusion model towards RALI's score, on a CPU in minutes.
 
-    pip install 'ralikit[train]' diffusers
+    pip install '.[train]' diffusers  # in a checkout
     python examples/reward_diffusion.py --out reward-diffusion.png
 
 A small UNet of diffusers learns crops of two photos that come with scikit-learn; then its last

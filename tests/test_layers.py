@@ -44,9 +44,10 @@ def test_rooms_form_no_ring() -> None:
     assert architecture.rings(pairs) == []
 
 
-def test_modules_form_no_ring_as_they_load() -> None:
-    live = [arrow for arrow in arrows() if not arrow.typing and not arrow.lazy]
-    assert architecture.rings((arrow.source, arrow.target) for arrow in live) == []
+def test_modules_form_no_ring() -> None:
+    # Neither as they load nor later: an import inside a function hides a ring, it opens none.
+    run = [arrow for arrow in arrows() if not arrow.typing]
+    assert architecture.rings((arrow.source, arrow.target) for arrow in run) == []
 
 
 def test_types_alone_look_up_no_further_than_the_code() -> None:

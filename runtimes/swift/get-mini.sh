@@ -15,7 +15,7 @@ python=${RALIKIT_PYTHON:-$here/../../.venv/bin/python}
 package=${1:-}
 if [ -z "$package" ]; then
     "$python" -c 'import ralikit, coremltools' 2>/dev/null \
-        || { echo "$python has no ralikit with its coreml extra: pip install 'ralikit[export,coreml]', or name another in RALIKIT_PYTHON" >&2; exit 2; }
+        || { echo "$python has no ralikit with its coreml extra: run pip install '.[export,coreml]' in the checkout, or name another in RALIKIT_PYTHON" >&2; exit 2; }
     draft=$(mktemp -d)
     trap 'rm -rf "$draft"' EXIT
     echo "Exporting, and comparing 200 photos with the float32 reference: about four minutes of one core"

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.kinds import Choices, integer_choices
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.onnx.quant import weight_types
@@ -37,7 +37,7 @@ def layers(path: Path) -> dict[str, str]:
 
 
 def structure(path: Path, folded: Folded, photos: Sequence[Views]) -> dict[str, Any]:
-    return {"box": {"photos": len(photos), "layers": len(layer_types.weighted(folded))}}
+    return {"box": {"photos": len(photos), "layers": len(typed_layers.weighted(folded))}}
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import torch
 from support_vit import CONFIGS, tiny_photos, tiny_scorer
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise import layer_types, smoothing, workbench
+from ralikit.export.quantise import layer_types, smoothing, typed_layers, workbench
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.int8 import weight_steps
 from ralikit.export.quantise.smoothing import Activations, smooth, watch
@@ -31,7 +31,7 @@ def test_evening_out_changes_no_embedding(kind: str, activations: Activations) -
     wanted = _embeddings(folded, kind)
     even, errors = layer_types.evened(Workbench(folded, photos), activations)
     torch.testing.assert_close(_embeddings(even, kind), wanted, atol=2e-5, rtol=2e-5)
-    assert set(errors) == set(layer_types.small_layers(folded))
+    assert set(errors) == set(typed_layers.small_layers(folded))
 
 
 @pytest.mark.parametrize("outliers", ["norm", "inner"])
@@ -76,7 +76,7 @@ def _scaled(norm: torch.nn.LayerNorm, gain: torch.Tensor) -> torch.nn.LayerNorm:
 
 def test_int8_weights_are_whole_steps_and_int4_too() -> None:
     folded, photos = rewrite(tiny_scorer("clip")), tiny_photos("clip", 8)
-    types = layer_types.uniform_types(folded, "int8") | {
+    types = typed_layers.uniform_types(folded, "int8") | {
         "tower.blocks.0.mlp.up": "int4",
         "tower.blocks.1.attention.out": "float16",
     }
@@ -103,14 +103,14 @@ def test_int8_weights_beside_float_arithmetic_make_up_for_each_other(
 ) -> None:
     folded, photos = rewrite(tiny_scorer(kind)), tiny_photos(kind, 32, seed=1)
     unseen = torch.cat([folded.pixels(torch.from_numpy(v)) for v in tiny_photos(kind, 8, seed=2)])
-    types = layer_types.uniform_types(folded, "int8")
+    types = typed_layers.uniform_types(folded, "int8")
 
-    def error(plan: layer_types.Mixed) -> float:
+    def error(plan: typed_layers.Mixed) -> float:
         with torch.inference_mode():
             return float((plan.folded.tower(unseen) - folded.tower(unseen)).norm())
 
     plan = layer_types.prepare_mixed(Workbench(folded, photos), types, activations=None)
-    for name in layer_types.small_layers(folded):
+    for name in typed_layers.small_layers(folded):
         weight = plan.folded.get_submodule(name).weight
         assert isinstance(weight, torch.Tensor)
         whole = weight / weight_steps(weight)[:, None]  # what a target finds again
@@ -122,7 +122,7 @@ def test_int8_weights_beside_float_arithmetic_make_up_for_each_other(
 
 def test_what_rounding_adds_on_the_mean_is_in_the_biases() -> None:
     folded, photos = rewrite(tiny_scorer("clip")), tiny_photos("clip", 8)
-    types = layer_types.uniform_types(folded, "int4")
+    types = typed_layers.uniform_types(folded, "int4")
     plan = layer_types.prepare_mixed(Workbench(folded, photos), types, activations=None)
     pixels = torch.cat([pixels_of(folded, v) for v in photos])
 
@@ -163,7 +163,7 @@ def test_types_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ExportError, match="blocks of 48 do not divide"):
         layer_types.prepare_mixed(
             Workbench(folded, photos),
-            layer_types.uniform_types(folded, "int4"),
+            typed_layers.uniform_types(folded, "int4"),
             int4_block=48,
             activations=None,
         )

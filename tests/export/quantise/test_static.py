@@ -13,7 +13,7 @@ from support_vit import tiny_photos, tiny_scorer, vit_request
 from torch import Tensor
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import typed_layers
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.int8 import round_activation, weight_steps
 from ralikit.export.quantise.smoothing import Smoothing
@@ -45,7 +45,7 @@ def planned(plan: StaticPlan) -> np.ndarray:
     """What the plan's arithmetic makes of the photos: its grids around its layers, in torch."""
     folded = plan.mixed.folded
     handles = []
-    for name, layer in layer_types.small_layers(folded).items():
+    for name, layer in typed_layers.small_layers(folded).items():
         read, given = plan.inputs[name], plan.outputs[name]
 
         def before(_m: object, x: tuple[Tensor, ...], read: object = read) -> Tensor:
@@ -83,7 +83,7 @@ def test_onnx_computes_what_the_plan_says(
     found = np.concatenate([session.run(["embedding"], {"image": v})[0] for v in PHOTOS])
     assert _typical(found - planned(plan)) < 1e-5
     kinds = [node.op_type for node in onnx.load_model(path).graph.node]
-    layers = len(layer_types.small_layers(request_.bench.folded))
+    layers = len(typed_layers.small_layers(request_.bench.folded))
     assert "DynamicQuantizeLinear" not in kinds
     # query, key and value share what they read, and the last block's query reads one token alone
     assert kinds.count("QuantizeLinear") == layers + 4 * 3 + 1
@@ -104,7 +104,7 @@ def test_tflite_computes_what_the_plan_says(
     assert np.abs(found - exact).mean() < 1.3 * np.abs(planned(plan) - exact).mean()
     graph = Graph.read(path)
     types = stored_types(graph)
-    assert {types[n] for n in layer_types.small_layers(request_.bench.folded)} == {"int8"}
+    assert {types[n] for n in typed_layers.small_layers(request_.bench.folded)} == {"int8"}
     for op in graph.weighted():
         if types.get(graph.name(int(op.inputs[1])).removesuffix(".weight")) == "int8":
             _check_layer(graph, op, plan)
@@ -127,7 +127,7 @@ def _check_layer(graph: Graph, op: Any, plan: StaticPlan) -> None:
 
 
 def test_weights_lie_on_their_grids(plan: StaticPlan) -> None:
-    for layer in layer_types.small_layers(plan.mixed.folded).values():
+    for layer in typed_layers.small_layers(plan.mixed.folded).values():
         codes = layer.weight / weight_steps(layer.weight)[:, None]
         assert (codes - codes.round()).abs().max() < 1e-3
 

@@ -13,7 +13,7 @@ from support_vit import tiny_photos, tiny_scorer
 from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.options import ExportOptions
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import typed_layers
 from ralikit.export.quantise.kinds import Candidate
 from ralikit.export.search.frontier import Budgets, Option, choose, frontier, table
 from ralikit.export.search.search import export_auto
@@ -126,7 +126,7 @@ def test_a_convolutional_tower_gets_the_smallest_mix(
     assert set(found.chosen.types.values()) <= {"float16", "int8"}
     layers = found.exported.facts["layers"]
     assert all(layers[name] == kind for name, kind in found.chosen.types.items())
-    assert set(found.chosen.types) == set(layer_types.small_layers(small_gate.folded))
+    assert set(found.chosen.types) == set(typed_layers.small_layers(small_gate.folded))
     cheaper = [t for t in found.trials if t.at < found.points.index(found.chosen)]
     assert all(t.parity.max_drift > 0.2 or t.parity.srcc < 0.9 for t in cheaper)  # type: ignore[operator]
     strict = export_auto(

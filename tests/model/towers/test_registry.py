@@ -20,7 +20,7 @@ from ralikit.export.gate.gate import open_gate
 from ralikit.export.options import ExportOptions
 from ralikit.export.order import order, precisions_of
 from ralikit.export.pipeline import export
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import typed_layers
 from ralikit.export.targets import named
 from ralikit.export.targets.coreml.layout import neural_engine
 from ralikit.export.targets.tflite.layout import laid_out
@@ -130,7 +130,7 @@ def test_what_it_says_of_itself_is_believed(
 ) -> None:
     onnx, graph = named("onnx"), fold(made_up)
     assert "int4" not in precisions_of(onnx, made_up)
-    assert set(layer_types.small_layers(graph)) == {"tower.tiles", "tower.last"}
+    assert set(typed_layers.small_layers(graph)) == {"tower.tiles", "tower.last"}
     with pytest.raises(UsageError, match="a tiles tower lies that way already"):
         order(
             made_up,
@@ -142,8 +142,8 @@ def test_what_it_says_of_itself_is_believed(
     monkeypatch.setattr(Tiles, "small_types", ("int4",))
     monkeypatch.setattr(Tiles, "small_parts", ("last",))
     assert "int4" in precisions_of(onnx, made_up)
-    assert set(layer_types.small_layers(graph)) == {"tower.last"}
-    assert layer_types.known_types(graph) == ("float32", "int4")
+    assert set(typed_layers.small_layers(graph)) == {"tower.last"}
+    assert typed_layers.known_types(graph) == ("float32", "int4")
 
 
 def test_layouts_that_do_not_know_it_leave_it_as_it_is(made_up: Bundle) -> None:
@@ -181,7 +181,7 @@ def test_every_channel_a_tower_names_can_be_evened_out(kind: str) -> None:
     wanted = folded.tower(pixels)
     named = folded.tower.channels_to_even()
     read = {f"tower.{name}" for channels in named for name in channels.readers}
-    assert read == set(layer_types.small_layers(folded))
+    assert read == set(typed_layers.small_layers(folded))
     assert {channels.by for channels in named} == {"norm", "linear", "gain"}
     generator = torch.Generator().manual_seed(0)
     for channels in named:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.hooks import Layer
 from ralikit.export.quantise.int8 import round_weight
 from ralikit.export.quantise.smoothing import Activations, round_between
@@ -68,7 +68,7 @@ class Choices:
     @property
     def layers(self) -> dict[str, Layer]:
         """The layers, by name in the scorer."""
-        weighted = layer_types.weighted(self.folded)
+        weighted = typed_layers.weighted(self.folded)
         return {name: weighted[name] for name in self.kinds}
 
 
@@ -86,9 +86,9 @@ def integer_choices(
     even = layer_types.evened(bench, activations if dynamic else None)[0]
     shares = times if dynamic else {}
     inputs = _dynamic(activations) if dynamic else None
-    int4 = "int4" in layer_types.known_types(even)
+    int4 = "int4" in typed_layers.known_types(even)
     kinds: dict[str, dict[str, Kind]] = {}
-    for name, layer in layer_types.small_layers(even).items():
+    for name, layer in typed_layers.small_layers(even).items():
         rows, count = len(layer.weight), layer.weight.numel()
         kinds[name] = {"int8": Kind(_int8(inputs), count + 4 * rows, shares.get("int8", FLOAT))}
         if int4:

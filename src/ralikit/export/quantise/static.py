@@ -24,14 +24,14 @@ from ralikit.export.quantise.activation_grid import ActivationGrid, best_grid
 from ralikit.export.quantise.equalising import pixels_of
 from ralikit.export.quantise.hooks import Layer, round_in_step
 from ralikit.export.quantise.int8 import round_activation, round_weight, weight_steps
-from ralikit.export.quantise.layer_types import (
+from ralikit.export.quantise.smoothing import Smoothing, divide
+from ralikit.export.quantise.typed_layers import (
     SPOILT,
     Mixed,
     calibration_views,
     small_layers,
     uniform_types,
 )
-from ralikit.export.quantise.smoothing import Smoothing, divide
 from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
 

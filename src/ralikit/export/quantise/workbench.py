@@ -6,7 +6,6 @@ import copy
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,11 +15,9 @@ from ralikit.export.cache import cached
 from ralikit.export.quantise import smoothing
 from ralikit.export.quantise.int8 import Int8Plan, prepare_int8
 from ralikit.export.quantise.smoothing import Activations, Place, Smoothing
+from ralikit.export.quantise.static import StaticPlan, prepare_static
 from ralikit.model.folded import Folded
 from ralikit.runtimes import Views
-
-if TYPE_CHECKING:
-    from ralikit.export.quantise.static import StaticPlan
 
 LARGE = 50e6
 """Parameters from which what was worked out is kept on disk, too: it takes minutes."""
@@ -68,8 +65,6 @@ class Workbench:
             ExportError: If there are no photos, the tower is no transformer, or every layer would
                 be spoilt.
         """
-        from ralikit.export.quantise.static import prepare_static
-
         return prepare_static(self.folded, self.calibration, self.smoothing("static"))
 
     def smoothing(self, activations: Activations) -> Smoothing:

@@ -13,7 +13,7 @@ from support_vit import tiny_standin
 from ralikit.errors import ExportError, ParityError, UsageError
 from ralikit.export.gate.gate import Gate, open_gate
 from ralikit.export.pipeline import check_layers, export
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.targets.onnx import target
 from ralikit.export.targets.onnx.layer_types import check_sizes, store
 from ralikit.model.bundle import Bundle
@@ -63,18 +63,18 @@ def test_int8_is_integer_arithmetic_on_every_encoder_layer(
     done = export(standin, target="onnx", precision="int8", out=tmp_path, gate=gate)
     model = onnx.load_model(done.path)
     kinds = [node.op_type for node in model.graph.node]
-    assert kinds.count("MatMulInteger") == len(layer_types.small_layers(gate.folded))
+    assert kinds.count("MatMulInteger") == len(typed_layers.small_layers(gate.folded))
     # query, key and value read one rounded tensor
     assert kinds.count("DynamicQuantizeLinear") < kinds.count("MatMulInteger")
     assert done.facts["layers"]["tower.patches"] == "float32"
 
 
 def test_a_weight_of_another_size_or_type_is_refused(standin: Bundle, gate: Gate) -> None:
-    types = layer_types.uniform_types(gate.folded, "int8")
+    types = typed_layers.uniform_types(gate.folded, "int8")
     plan = layer_types.prepare_mixed(gate.bench, types)
     size = standin.info.preprocess.size
     model = store(target.to_model(plan.folded, (1, size, size, 3)), plan, integers=True)
-    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(gate.folded).items()}
+    sizes = {name: m.weight.numel() for name, m in typed_layers.weighted(gate.folded).items()}
     check_sizes(model, sizes)
     with pytest.raises(ExportError, match=r"holds \d+ values in the converted file, not 7"):
         check_sizes(model, sizes | {"tower.blocks.0.mlp.up": 7})

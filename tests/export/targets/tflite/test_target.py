@@ -22,7 +22,7 @@ from support_tflite import (
 from torch import nn
 
 from ralikit.errors import BundleError, ExportError
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import typed_layers
 from ralikit.export.targets.tflite import target as tflite
 from ralikit.export.targets.tflite.graph import SAME, VALID, Graph
 from ralikit.model.facts import KEY, dump_facts, parse_facts
@@ -98,7 +98,7 @@ def test_a_convolutional_tower_takes_a_type_for_every_layer(
     tmp_path: Path, reference: list[float]
 ) -> None:
     request = tiny_request("auto")
-    types = dict.fromkeys(layer_types.weighted(request.folded), "int8")
+    types = dict.fromkeys(typed_layers.weighted(request.folded), "int8")
     types |= {n: "float32" for n in types if n.startswith("head.")}
     types |= {"tower.stem": "float32", "tower.blocks.1.depthwise": "float16"}
     path = tmp_path / "auto.tflite"

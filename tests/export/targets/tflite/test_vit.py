@@ -14,7 +14,7 @@ from torch import nn
 
 from ralikit.errors import ExportError
 from ralikit.export.pipeline import check_layers
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.workbench import Workbench
 from ralikit.export.targets.tflite import layer_types as tflite_mixed
 from ralikit.export.targets.tflite import target as tflite
@@ -112,7 +112,7 @@ def test_every_precision_is_stored_as_promised_and_runs_in_one_piece(
 
 
 def test_stored_numbers_are_the_rounded_ones(scorer: Folded, fp32: Path) -> None:
-    types = layer_types.uniform_types(scorer, "float32") | {
+    types = typed_layers.uniform_types(scorer, "float32") | {
         "tower.blocks.0.mlp.up": "int8",
         "tower.blocks.0.mlp.down": "int4",
         "tower.blocks.1.attention.out": "float16",
@@ -137,7 +137,7 @@ def test_stored_numbers_are_the_rounded_ones(scorer: Folded, fp32: Path) -> None
     with pytest.raises(ExportError, match=r"blocks\.0\.mlp\.up is stored as other weights"):
         tflite_mixed.check_codes(graph, other)
     with pytest.raises(ExportError, match="is stored as float32 where int8 was promised"):
-        check_layers(layer_types.uniform_types(scorer, "int8"), stored_types(graph), what="x")
+        check_layers(typed_layers.uniform_types(scorer, "int8"), stored_types(graph), what="x")
 
 
 def test_a_weight_off_its_grid_is_refused(fp32: Path) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise.layer_types import Mixed
+from ralikit.export.quantise.typed_layers import Mixed
 from ralikit.export.targets.onnx.quant import Edit, steps_of, whole_of
 
 OPSET_INT4 = 21

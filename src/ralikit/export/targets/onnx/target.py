@@ -20,7 +20,7 @@ from google.protobuf.message import EncodeError  # type: ignore[import-untyped]
 
 from ralikit.errors import ExportError
 from ralikit.export.gate.ranges import PHOTOS, reach
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.int8 import prepare_weights
 from ralikit.export.quantise.kinds import Choices, integer_choices
 from ralikit.export.quantise.smoothing import Activations
@@ -122,7 +122,7 @@ def _mixed(request: Request) -> onnx.ModelProto:
     )
     model = to_model(plan.folded, request.shape, outputs=request.outputs)
     model = store(model, plan, integers=integers)
-    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.folded).items()}
+    sizes = {name: m.weight.numel() for name, m in typed_layers.weighted(request.folded).items()}
     check_sizes(model, sizes)
     return model
 
@@ -131,7 +131,7 @@ def _static(request: Request) -> onnx.ModelProto:
     plan = request.bench.static_plan
     model = to_model(plan.mixed.folded, request.shape, outputs=request.outputs)
     model = store_static(model, plan)
-    sizes = {name: m.weight.numel() for name, m in layer_types.weighted(request.folded).items()}
+    sizes = {name: m.weight.numel() for name, m in typed_layers.weighted(request.folded).items()}
     check_sizes(model, sizes)
     return model
 

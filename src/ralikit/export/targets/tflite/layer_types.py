@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ralikit.errors import ExportError
-from ralikit.export.quantise import layer_types
+from ralikit.export.quantise import layer_types, typed_layers
 from ralikit.export.quantise.smoothing import Activations
 from ralikit.export.quantise.static import StaticPlan
 from ralikit.export.targets.target import Request
@@ -31,14 +31,14 @@ ACTIVATIONS: Activations = "token"
 _TOLERANCE = 1e-6
 
 
-def rounded(request: Request, types: Mapping[str, str]) -> layer_types.Mixed:
+def rounded(request: Request, types: Mapping[str, str]) -> typed_layers.Mixed:
     """The scorer whose weights lie on the grids of their types.
 
     Raises:
         ExportError: If there are no photos, or a type is unknown.
     """
     if not set(types.values()) & {"int8", "int4"}:
-        return layer_types.Mixed(folded=request.folded, types=dict(types), steps={}, errors={})
+        return typed_layers.Mixed(folded=request.folded, types=dict(types), steps={}, errors={})
     return layer_types.prepare_mixed(
         request.bench,
         types,
@@ -53,7 +53,7 @@ def computes(request: Request) -> bool:
     return dynamic and request.precision != "int8-weights"
 
 
-def write(graph: Graph, plan: layer_types.Mixed, *, dynamic: bool) -> None:
+def write(graph: Graph, plan: typed_layers.Mixed, *, dynamic: bool) -> None:
     """Store a converted float graph's layers as planned, and check every code against the plan.
 
     Args:
@@ -87,7 +87,7 @@ def write_static(graph: Graph, plan: StaticPlan) -> None:
     check_codes(graph, plan.mixed)
 
 
-def check_codes(graph: Graph, plan: layer_types.Mixed) -> None:
+def check_codes(graph: Graph, plan: typed_layers.Mixed) -> None:
     """Compare every stored integer weight with the planned one.
 
     Raises:
