@@ -93,7 +93,7 @@ function describe(model) {
     ["Tells apart", f.tieWidth === null ? "not measured" : `scores at least ${f.tieWidth} apart`],
     ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
     ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread${model.threads > 1 ? "s" : ""}`}, ${model.runtime}`],
-    ["Loaded in", `${Math.round(model.loadMs)} ms, first run ${Math.round(model.firstMs)} ms`],
+    ["Loaded in", `${Math.round(model.loadMs)} ms${model.firstMs === null ? "" : `, first run ${Math.round(model.firstMs)} ms`}`],
     ["Weights", f.weights === "random" ? "RANDOM: scores mean nothing" : f.weights],
     ["Licence", f.licence || "not stated"],
     ...(f.notice ? [["Notice", f.notice]] : []),
