@@ -1,88 +1,28 @@
 /** Puts the page together: model, photos, tools, benchmark. */
 
-import { BestShot, RaliScorer, places } from "./ralikit-web/index.js";
+import { BestShot, places } from "./ralikit-web/index.js";
 import { makeBenchmark } from "./benchmark.js";
 import { save, toCsv } from "./csv.js";
-import { fromDrop, fromInput } from "./files.js";
+import { fromInput, onDrop } from "./files.js";
 import { Gallery, element } from "./gallery.js";
 import { Library, arrange, ranks } from "./library.js";
+import { makeModel, state } from "./model.js";
+import { drawFailures, drawHistogram, drawKept, drawProgress } from "./panels.js";
 import { samples } from "./samples.js";
 import { ScoreScale } from "./scale.js";
 import { marks, words as sceneWords } from "./scenes.js";
 import { Selection, saveCopies } from "./selection.js";
 import { Store } from "./store.js";
 import { makeTabs } from "./tabs.js";
-import { Viewer, compare, facts } from "./viewer.js";
+import { Viewer, compare } from "./viewer.js";
 
 const $ = (id) => document.getElementById(id);
-const BINS = 32;
-const ORT = new URL("ort/", document.baseURI).href;
 
-const store = new Store();
-const library = new Library(store);
+const library = new Library(new Store());
 let scale = new ScoreScale({ minimum: 1, maximum: 5, meaning: "" });
 let ranked = new Map();
 let scenes = new Map();
 let sceneTexts = new Map();
-
-// --- the model -------------------------------------------------------------------------------
-
-function state(is, words) {
-  $("state").dataset.is = is;
-  $("state-text").textContent = words;
-}
-
-/** What runs now, to be loaded again on another backend. @type {[string | Blob, string, number]} */
-let loaded;
-
-/** @param {string | Blob} from @param {string} label @param {number} bytes Its length. */
-async function loadModel(from, label, bytes) {
-  $("model-error").hidden = true;
-  state("loading", `Loading ${label}`);
-  const previous = library.scorer;
-  try {
-    const scorer = await RaliScorer.load(from, {
-      ort: ORT,
-      backend: $("backend").value,
-      onProgress: ({ loaded }) => state("loading", loaded < bytes ? `Loading ${label}, ${Math.floor((100 * loaded) / bytes)} %` : `Starting ${label}`),
-    });
-    scale = new ScoreScale(scorer.model.facts.scale);
-    describe(scorer.model);
-    $("model-note").textContent = scorer.model.note && `${scorer.model.note}.`;
-    offerReasons(scorer.model.facts.reasons);
-    setThreshold();
-    await library.use(scorer);
-    await previous?.close();
-    loaded = [from, label, bytes];
-    state("ready", `${scorer.model.facts.name} · on this device${scorer.model.backend === "webgpu" ? ", WebGPU" : ""}`);
-    $("own-model").hidden = typeof from === "string";
-  } catch (error) {
-    $("model-error").textContent = `${label}: ${error.message}`;
-    $("model-error").hidden = false;
-    state(previous ? "ready" : "failed", previous ? `${previous.model.facts.name} · on this device` : "The model could not be loaded");
-    if (!previous) showTab("tab-model");
-  }
-}
-
-function describe(model) {
-  const f = model.facts;
-  const p = f.preprocess;
-  const resize = p.shortestEdge === null ? `squashed to ${p.size} × ${p.size}` : `short edge to ${p.shortestEdge} pixels`;
-  facts($("facts"), [
-    ["Name", f.name],
-    ["Precision", `${f.precision}, ${(model.bytes / 1e6).toFixed(1)} MB`],
-    ["Score", `${f.scale.minimum} to ${f.scale.maximum}: ${f.scale.meaning}`],
-    ["Tells apart", f.tieWidth === null ? "not measured" : `scores at least ${f.tieWidth} apart`],
-    ["Looks at", `${p.anchors.length} view${p.anchors.length > 1 ? "s" : ""} of ${p.size} × ${p.size} pixels, ${resize}`],
-    ["Runs on", `${model.backend === "webgpu" ? "graphics chip (WebGPU)" : `processor, ${model.threads} thread${model.threads > 1 ? "s" : ""}`}, ${model.runtime}`],
-    ["Loaded in", `${Math.round(model.loadMs)} ms, first run ${Math.round(model.firstMs)} ms`],
-    ["Weights", f.weights === "random" ? "RANDOM: scores mean nothing" : f.weights],
-    ["Licence", f.licence || "not stated"],
-    ...(f.notice ? [["Notice", f.notice]] : []),
-    ["File, SHA-256", model.sha256 ?? "not available on this page"],
-    ["Bundle", f.bundle],
-  ]);
-}
 
 // --- photos ----------------------------------------------------------------------------------
 
@@ -113,18 +53,21 @@ function chosen() {
   return library.items.filter((i) => selection.ids.has(i.id)).sort((a, b) => (place(a) === place(b) ? a.id - b.id : place(a) - place(b)));
 }
 
+const PACE_MS = 250;
 let planned = false;
-/** Redraw soon: while hundreds of photos arrive, a few times a second is enough. */
+let drawn = -PACE_MS;
+/** Redraw soon: while hundreds of photos arrive, a few times a second is enough; the first one is shown at once. */
 function redrawSoon() {
   if (planned) return;
   planned = true;
   setTimeout(() => {
     planned = false;
     redraw();
-  }, library.working ? 250 : 0);
+  }, library.working ? Math.max(0, drawn + PACE_MS - performance.now()) : 0);
 }
 
 function redraw() {
+  drawn = performance.now();
   const { items } = library;
   const done = items.filter((i) => i.state === "done");
   const failed = items.filter((i) => i.state === "failed");
@@ -140,18 +83,10 @@ function redraw() {
   const all = `${done.length} photo${done.length === 1 ? "" : "s"}`;
   $("summary").textContent = `${shown.length === done.length ? all : `${shown.length} of ${all}`} · mean ${scale.text(mean || 0)}`;
   for (const id of ["copy", "download"]) $(id).disabled = shown.length === 0;
-  drawHistogram(done);
+  drawHistogram(done, scale, view());
   drawFailures(failed);
-  drawProgress();
-  drawKept();
-}
-
-/** What is kept for another visit, in words, and the button that ends it. */
-async function drawKept() {
-  if (library.working) return;
-  const count = await store.count();
-  $("kept").hidden = count === 0;
-  $("kept-words").textContent = `For your next visit this browser keeps the results of ${count} photo${count === 1 ? "" : "s"}: name, size, date and checksum, the score with its reasons, and a small picture. The photos themselves are not kept, and nothing leaves this device.`;
+  drawProgress(library);
+  drawKept(library);
 }
 
 let sceneKey = "";
@@ -164,40 +99,6 @@ function findScenes(done, tieWidth) {
   scenes = marks(done, BestShot.scenes, tieWidth);
   sceneTexts = new Map([...scenes].map(([id, mark]) => [id, sceneWords(mark)]));
   $("choose-best").hidden = ![...scenes.values()].some((mark) => mark.size > 1);
-}
-
-function drawProgress() {
-  const { done, total, since } = library.progress;
-  $("working").hidden = total === 0;
-  if (total === 0) return;
-  const passed = (performance.now() - since) / 1000;
-  const left = done > 2 ? `, about ${Math.max(1, Math.round((passed / done) * (total - done)))} s left` : "";
-  $("progress-words").textContent = library.scorer ? `${done} of ${total} photos${left}` : `${total} photos wait for the model`;
-  $("progress").max = total;
-  $("progress").value = done;
-}
-
-function drawFailures(failed) {
-  $("failures").hidden = failed.length === 0;
-  $("failures-words").textContent = `${failed.length} file${failed.length === 1 ? "" : "s"} could not be scored`;
-  if ($("failures-list").childElementCount !== failed.length) {
-    $("failures-list").replaceChildren(...failed.map((i) => element("li", { textContent: `${i.name}: ${i.error}` })));
-  }
-}
-
-function drawHistogram(done) {
-  const bins = new Array(BINS).fill(0);
-  for (const item of done) bins[Math.min(BINS - 1, Math.floor(scale.share(item.score) * BINS))]++;
-  const most = Math.max(1, ...bins);
-  const { side, threshold } = view();
-  const list = $("histogram");
-  if (list.childElementCount !== BINS) list.replaceChildren(...bins.map(() => document.createElement("i")));
-  bins.forEach((n, i) => {
-    const bar = list.children[i];
-    const middle = scale.minimum + ((i + 0.5) / BINS) * (scale.maximum - scale.minimum);
-    bar.style.height = `${Math.round((100 * n) / most)}%`;
-    bar.className = n && (side === "all" || (side === "least" ? middle >= threshold : middle < threshold)) ? "in" : "";
-  });
 }
 
 // --- tools -----------------------------------------------------------------------------------
@@ -310,43 +211,21 @@ library.addEventListener("finished", ({ detail: { done, cancelled, seconds } }) 
   announce(`${cancelled ? "Cancelled after" : "Scored"} ${done} photos in ${seconds.toFixed(1)} seconds.${end}`);
 });
 
-let depth = 0;
-const dragsFiles = (event) => event.dataTransfer?.types.includes("Files");
-addEventListener("dragenter", (event) => {
-  if (dragsFiles(event)) $("veil").hidden = ++depth === 0;
-});
-addEventListener("dragleave", (event) => {
-  if (dragsFiles(event)) $("veil").hidden = (depth = Math.max(0, depth - 1)) === 0;
-});
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", async (event) => {
-  event.preventDefault();
-  depth = 0;
-  $("veil").hidden = true;
-  take(await fromDrop(event.dataTransfer));
-});
-
 // --- views -----------------------------------------------------------------------------------
 
 const showTab = makeTabs();
 makeBenchmark(library, announce);
-
-$("pick-model").onclick = () => $("model-file").click();
-$("model-file").onchange = () => {
-  const [file] = $("model-file").files;
-  $("model-file").value = "";
-  if (file) loadModel(file, file.name, file.size);
-};
-$("own-model").onclick = () => ownModel();
-$("backend-field").hidden = !("gpu" in navigator);
-$("backend").onchange = () => loaded && loadModel(...loaded);
+const model = makeModel(library, {
+  ready: ({ facts }) => {
+    scale = new ScoreScale(facts.scale);
+    offerReasons(facts.reasons);
+    setThreshold();
+  },
+  failed: () => showTab("tab-model"),
+});
+onDrop($("veil"), take);
 
 // --- start -----------------------------------------------------------------------------------
-
-async function ownModel() {
-  const { model } = await (await fetch("demo.json")).json();
-  await loadModel(model.file, model.name, model.bytes);
-}
 
 async function offline() {
   if (!("serviceWorker" in navigator)) return;
@@ -361,5 +240,6 @@ async function offline() {
 }
 
 redraw();
-await ownModel().catch((error) => state("failed", `The page is not whole: ${error.message}`));
-offline(); // afterwards: it reads everything once more, and the first photo should not wait for that
+await model.own().catch((error) => state("failed", `The page is not whole: ${error.message}`));
+await model.warm();
+offline(); // afterwards: it reads everything once more, and the first photos should not wait for that

@@ -49,3 +49,26 @@ function sorted(photos, total) {
   const names = new Intl.Collator(undefined, { numeric: true });
   return { photos: photos.sort((a, b) => names.compare(a.name, b.name)), left: total - photos.length };
 }
+
+/**
+ * Take what is dropped anywhere on the page.
+ * @param {HTMLElement} veil Shown while files are held over it.
+ * @param {(found: Awaited<ReturnType<typeof fromDrop>>) => void} take
+ */
+export function onDrop(veil, take) {
+  let depth = 0;
+  const dragsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => {
+    if (dragsFiles(event)) veil.hidden = ++depth === 0;
+  });
+  addEventListener("dragleave", (event) => {
+    if (dragsFiles(event)) veil.hidden = (depth = Math.max(0, depth - 1)) === 0;
+  });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", async (event) => {
+    event.preventDefault();
+    depth = 0;
+    veil.hidden = true;
+    take(await fromDrop(event.dataTransfer));
+  });
+}

@@ -108,6 +108,11 @@ export class Library extends EventTarget {
     return true;
   }
 
+  /** Wait until nothing is being scored. */
+  async idle() {
+    while (this.#run) await new Promise((soon) => this.addEventListener("finished", soon, { once: true }));
+  }
+
   /** Stop; scored photos stay, those still waiting are let go. */
   cancel() {
     this.#run?.abort();

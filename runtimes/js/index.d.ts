@@ -105,8 +105,8 @@ export interface LoadedModel {
   /** A caveat, e.g. why WebGPU was not used; or "". */
   readonly note: string;
   readonly loadMs: number;
-  /** The first, discarded inference. */
-  firstMs: number;
+  /** The first inference, a discarded one unless `warmUp: false` was asked for; null before it. */
+  firstMs: number | null;
 }
 
 export interface Score {
@@ -159,6 +159,11 @@ export interface LoadOptions {
   threads?: number;
   /** false runs on the calling thread. Default true, but with `litert`, which cannot go into a worker. */
   worker?: boolean;
+  /**
+   * Run one inference on an empty picture, so that the first photo does not wait for code that is not optimised
+   * yet. Default true; false is faster where a photo waits already, and `warmUp()` does it later.
+   */
+  warmUp?: boolean;
   /** Runs a `.tflite` file, on the processor. */
   litert?: LiteRt;
   signal?: AbortSignal;
@@ -246,6 +251,8 @@ export class RaliScorer {
     inputs: Iterable<PhotoInput> | AsyncIterable<PhotoInput>,
     options?: ScoreAllOptions,
   ): AsyncGenerator<BatchEntry, void, void>;
+  /** Run one inference on an empty picture, so that the first photo does not wait; after `load` with `warmUp: false`. */
+  warmUp(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace as field_replace
 from pathlib import Path
 
@@ -317,9 +318,19 @@ def test_the_report_begins_with_its_pictures_and_tables_name_their_model() -> No
     page = html("t", "l", sections(records))
     assert page.index("<figure") < page.index("ONNX: ") < page.index("<table")
     titles = [t.title for part in sections(records) for t in part.tables]
-    timed = [title for title in titles if "run of" in title]
-    assert [title.partition(",")[0] for title in timed] == ["another", "made-up"]
-    assert "made-up, 5 photos: the same photos through every file" in titles
+    assert [title.partition(",")[0] for title in titles if "run of" in title] == [
+        "another",
+        "made-up",
+        "made-up",
+    ]
+    assert (
+        f"made-up, 5 photos, run of {compared.time}: the same photos through every file" in titles
+    )
+    assert page.count('role="region"') == len(titles)
+    labels = re.findall(
+        r'role="region" aria-label="([^"]+)"', html("t", "l", sections([*records, compared]))
+    )
+    assert len(set(labels)) == len(labels)  # equal tables too: a screen reader lists them
 
 
 def test_an_evaluator_is_called_what_it_is() -> None:

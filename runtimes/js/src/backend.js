@@ -145,7 +145,7 @@ async function hasWebGpu() {
  */
 async function openOn(backend, bytes, facts, options) {
   const ort = await load(backend, options);
-  const opened = { ort, session: await session(ort, bytes, backend) };
+  const opened = { ort, session: await session(ort, bytes, backend, optimisation(facts, backend)) };
   try {
     checkSignature(opened.session, facts);
   } catch (error) {
@@ -156,15 +156,26 @@ async function openOn(backend, bytes, facts, options) {
 }
 
 /**
+ * How far ONNX Runtime rewrites a graph. The last level puts convolutions into another layout, whose kernels take
+ * longer until they are optimised and are no faster then (docs/web.md); integer files lose nothing by it.
+ * @param {import("../index.d.ts").ModelFacts} facts
+ * @param {"wasm" | "webgpu"} backend
+ */
+function optimisation({ precision }, backend) {
+  return backend === "wasm" && (precision === "fp32" || precision === "fp16") ? "extended" : "all";
+}
+
+/**
  * @param {any} ort
  * @param {Uint8Array} graph
  * @param {"wasm" | "webgpu"} backend
+ * @param {"extended" | "all"} [graphOptimizationLevel]
  */
-async function session(ort, graph, backend) {
+async function session(ort, graph, backend, graphOptimizationLevel = "all") {
   // Threads that spin between photos take the cores that decode the next.
   const extra = { session: { intra_op: { allow_spinning: "0" } } };
   try {
-    return await ort.InferenceSession.create(graph, { executionProviders: [backend], extra });
+    return await ort.InferenceSession.create(graph, { executionProviders: [backend], graphOptimizationLevel, extra });
   } catch (error) {
     const where = backend === "wasm" ? "WebAssembly" : "WebGPU";
     throw new ModelError(`${where} cannot run this model: ${reason(error)}`, { cause: error });

@@ -35,19 +35,27 @@ export class Engine {
     const started = performance.now();
     const lite = isTflite(bytes);
     const { facts, digested } = lite ? await readTflite(bytes) : await readOnnx(bytes);
-    const sha256 = await hash(bytes);
+    const hashing = hash(bytes); // on another thread, while the session is made
     const opened = lite ? await openTflite(bytes, facts, options) : await open(bytes, facts, options);
     const { ort, session, backend, note } = opened;
     const engine = new Engine(ort, session, {
-      facts, digested, sha256, bytes: bytes.length, backend, note, threads: ort.env?.wasm.numThreads ?? 1,
+      facts, digested, sha256: await hashing, bytes: bytes.length, backend, note, threads: ort.env?.wasm.numThreads ?? 1,
       runtime: lite ? "litertjs" : `onnxruntime-web ${ort.env?.versions?.web ?? ort.env?.versions?.common ?? "?"}`,
-      loadMs: performance.now() - started, firstMs: 0,
+      loadMs: performance.now() - started, firstMs: null,
     });
-    const { preprocess: p } = facts;
-    const first = performance.now();
-    await engine.infer(new Uint8Array(p.anchors.length * p.size * p.size * 3)); // a discarded first run
-    engine.model.firstMs = performance.now() - first;
+    if (options.warmUp ?? true) engine.model.firstMs = await engine.warmUp();
     return engine;
+  }
+
+  /**
+   * One inference on an empty picture.
+   * @returns {Promise<number>} How long it took, ms.
+   */
+  async warmUp() {
+    const { anchors, size } = this.model.facts.preprocess;
+    const started = performance.now();
+    await this.infer(new Uint8Array(anchors.length * size * size * 3));
+    return performance.now() - started;
   }
 
   /**

@@ -12,13 +12,14 @@ const AHEAD = 2;
 /** More hardly help a small model, and on phones they are the slow cores. */
 const MOST_THREADS = 4;
 
-const OPTIONS = new Set(["ort", "backend", "threads", "worker", "litert", "signal", "onProgress"]);
+const OPTIONS = new Set(["ort", "backend", "threads", "worker", "warmUp", "litert", "signal", "onProgress"]);
 
 /**
  * Calls into a worker, or into an engine on this thread.
  * @typedef {object} Host
  * @property {(input: PhotoInput, options: object, signal?: AbortSignal) => Promise<Score>} score
  * @property {(input: PhotoInput, options: object, signal?: AbortSignal, onProgress?: (progress: any) => void) => Promise<any>} explain
+ * @property {() => Promise<number>} warmUp How long it took, ms.
  * @property {() => Promise<void>} close
  */
 
@@ -55,6 +56,7 @@ export class RaliScorer {
       ort: new URL(options.ort ?? "../../onnxruntime-web/dist/", options.ort ? globalThis.location?.href : import.meta.url).href,
       backend: options.backend,
       litert,
+      warmUp: options.warmUp,
       threads: options.threads ?? (worker ? usefulThreads() : 1),
     };
     if (!worker) {
@@ -63,6 +65,7 @@ export class RaliScorer {
         score: (/** @type {PhotoInput} */ i, /** @type {object} */ o) => local.score(i, o),
         explain: (/** @type {PhotoInput} */ i, /** @type {object} */ o, /** @type {AbortSignal | undefined} */ s, /** @type {any} */ tell) =>
           local.explain(i, o, (progress) => (s?.throwIfAborted(), tell?.(progress))),
+        warmUp: () => local.warmUp(),
         close: () => local.close(),
       };
       return new RaliScorer(host, local.model);
@@ -93,7 +96,16 @@ export class RaliScorer {
   async score(input, { signal, thumbnail, maxPixels, fingerprint } = {}) {
     if (this.#closed) throw new UsageError("this scorer is closed; load it again");
     signal?.throwIfAborted();
-    return this.#host.score(input, { thumbnail, maxPixels, fingerprint }, signal);
+    const score = await this.#host.score(input, { thumbnail, maxPixels, fingerprint }, signal);
+    this.model.firstMs ??= score.timings.inferMs;
+    return score;
+  }
+
+  /** Run one inference on an empty picture, so that the first photo does not wait; for `warmUp: false`. */
+  async warmUp() {
+    if (this.#closed) throw new UsageError("this scorer is closed; load it again");
+    const ms = await this.#host.warmUp();
+    this.model.firstMs ??= ms;
   }
 
   /**
@@ -238,6 +250,11 @@ class Remote {
     // A bitmap is copied for the worker: transferring the caller's own would empty it.
     const copy = typeof ImageBitmap !== "undefined" && input instanceof ImageBitmap ? await createImageBitmap(input) : null;
     return this.call({ op, input: copy ?? input, options }, copy ? [copy] : [], signal, tell);
+  }
+
+  /** @returns {Promise<number>} */
+  warmUp() {
+    return this.call({ op: "warmUp" });
   }
 
   async close() {

@@ -41,5 +41,6 @@ export interface EngineOptions {
   ort: string;
   backend?: "auto" | "wasm" | "webgpu";
   threads?: number;
+  warmUp?: boolean;
   litert?: import("../index.d.ts").LiteRt;
 }

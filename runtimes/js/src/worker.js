@@ -23,6 +23,7 @@ async function answer(message) {
   }
   if (!engine) throw new UsageError("no model is loaded");
   refuseDropped(message.id);
+  if (message.op === "warmUp") return engine.warmUp();
   if (message.op === "score") return engine.score(message.input, message.options);
   if (message.op === "explain") {
     return engine.explain(message.input, message.options, async (progress) => {

@@ -194,7 +194,11 @@ def _parity_table(run: Sequence[Record]) -> Table:
     )
     notes = dict.fromkeys(f"{label(r)}: {r.protocol.note}" for r in run if r.protocol.note)
     commands = dict.fromkeys(f"{r.time}: {r.protocol.command}" for r in run)
-    what = f"{models_of(run)}, {run[0].figures['photos']} photos" if run else "Every file"
+    what = (
+        f"{models_of(run)}, {run[0].figures['photos']} photos, run of {run[0].time}"
+        if run
+        else "Every file"
+    )
     return Table(
         title=f"{what}: the same photos through every file",
         columns=(

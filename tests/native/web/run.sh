@@ -107,5 +107,8 @@ node --test runtimes/js/test/browser/runtime.test.mjs
 say "Chromium: the page"
 node --test runtimes/js/test/browser/page.test.mjs
 
+say "Chromium: the reports"
+node --test runtimes/js/test/browser/report.test.mjs
+
 say "Chromium: the package as npm installs it"
 node --test runtimes/js/test/browser/package.test.mjs

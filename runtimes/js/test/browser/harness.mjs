@@ -12,8 +12,16 @@ const require = createRequire(join(modules, "anything.js"));
 export const ortDist = join(modules, "onnxruntime-web/dist");
 export const litertFolder = join(modules, "@litertjs");
 
-/** The source of axe-core, to be evaluated in a page. */
-export const axe = readFileSync(join(modules, "axe-core/axe.min.js"), "utf8");
+const axe = readFileSync(join(modules, "axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/** What axe-core finds wrong with a page as it is now, a line each. @returns {Promise<string[]>} */
+export async function violationsOf(page) {
+  await page.evaluate(axe); // by the debugger, which a page's policy does not bind
+  const { violations, passes } = await page.evaluate((runOnly) => window.axe.run(document, { runOnly }), RULES);
+  if (passes.length <= 10) return [`only ${passes.length} rules were applied`];
+  return violations.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 160)}`);
+}
 
 export { golden, goldenFolder };
 /** Exported files and the scores Python gave with them, written by run.sh; {} without. */

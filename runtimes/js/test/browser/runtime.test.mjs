@@ -167,6 +167,41 @@ for (const precision of Object.keys(LIMITS)) {
 const any = Object.keys(scores)[0];
 const withModel = { skip: any ? false : "no model was exported" };
 
+test("the discarded first run: made while loading, or left out and made when asked for", withModel, async () => {
+  const found = await page.evaluate(async (file) => {
+    const options = { ort: "/ort/", warmUp: false };
+    const blob = await fetchBlob("/golden/images/photo.png");
+    const usual = await rali.RaliScorer.load(file, { ort: "/ort/" });
+    const loaded = usual.model.firstMs;
+    await usual.warmUp(); // once more does no harm, and is not the first
+    const kept = usual.model.firstMs === loaded;
+    await usual.close();
+    const out = { loaded, kept, cold: [], warmed: [], closed: await usual.warmUp().catch((e) => e.name) };
+    for (const worker of [true, false]) {
+      const waiting = await rali.RaliScorer.load(file, { ...options, worker });
+      const before = waiting.model.firstMs;
+      const { score, timings } = await waiting.score(blob);
+      out.cold.push({ before, score, same: waiting.model.firstMs === timings.inferMs });
+      await waiting.close();
+      const asked = await rali.RaliScorer.load(file, { ...options, worker });
+      await asked.warmUp();
+      const first = asked.model.firstMs;
+      out.warmed.push({ score: (await asked.score(blob)).score, same: first > 0 && asked.model.firstMs === first });
+      await asked.close();
+    }
+    return out;
+  }, `/models/${any}.onnx`);
+  assert.ok(found.loaded > 0);
+  assert.ok(found.kept);
+  assert.equal(found.closed, "UsageError");
+  assert.deepEqual(found.cold.map((c) => c.before), [null, null]);
+  assert.ok(found.cold.every((c) => c.same), "the first inference is the photo's own");
+  assert.ok(found.warmed.every((c) => c.same), "the first inference is the one asked for");
+  for (const { score } of [...found.cold, ...found.warmed]) {
+    assert.ok(Math.abs(score - scores[any].scores["photo.png"]) < 1e-3);
+  }
+});
+
 test("cancelling rejects at once, leaves the scorer usable, and counts progress", withModel, async () => {
   const found = await page.evaluate(async (file) => {
     const steps = [];
