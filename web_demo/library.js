@@ -131,7 +131,7 @@ export class Library extends EventTarget {
   /** Score everything again, with another model. */
   async use(scorer) {
     this.#run?.abort();
-    while (this.#run) await new Promise((soon) => setTimeout(soon, 10));
+    await this.idle();
     this.scorer = null; // nothing begins while what is kept is read
     const kept = await this.#kept(scorer.model.sha256);
     this.scorer = scorer;
