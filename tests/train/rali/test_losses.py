@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -100,6 +101,16 @@ def test_agreement_is_taken_within_a_set() -> None:
     # a set with one photo in the batch has no correlation: it is left out
     alone = agreement_loss(predicted[:4], target[:4], sets[:4], mse_weight=0.0)
     assert alone.item() < 1e-5
+
+
+def test_a_set_may_count_by_its_photos() -> None:
+    # Four photos without an error beside two that are 3 off: (4 x 0 + 2 x 9) / 6, or (0 + 9) / 2.
+    predicted = torch.tensor([1.0, 2.0, 3.0, 4.0, 1.0, 2.0])
+    target = torch.tensor([1.0, 2.0, 3.0, 4.0, 4.0, 5.0])
+    sets = torch.tensor([0, 0, 0, 0, 1, 1])
+    loss = partial(agreement_loss, predicted, target, sets, mse_weight=1.0)
+    assert loss().item() == pytest.approx(4.5, abs=1e-4)
+    assert loss(by_photos=True).item() == pytest.approx(3.0, abs=1e-4)
 
 
 def test_the_reason_loss_by_hand() -> None:

@@ -36,6 +36,8 @@ class AlignSettings(TowerTraining):
             this power. 1: as many as it has; 0: the same from every set. The losses that compare
             photos with each other then compare within a set. None: photos as they come, compared
             with all others.
+        sets_weigh: How much each set's part of those losses counts. ``alike``: the same, so that a
+            photo of a set with few in the batch weighs more; ``photos``: by its photos in the batch.
         chains: Photos of a batch that also come in two degraded copies.
         faults: Copies have one of the eight faults of the bank of reasons (`ralikit.photo.faults`),
             instead of blur, noise, JPEG and darkness.
@@ -66,6 +68,7 @@ class AlignSettings(TowerTraining):
     sigma: float = 0.4
     bank_redraw: int = 10
     balance: float | None = None
+    sets_weigh: Literal["alike", "photos"] = "alike"
     chains: int = 0
     faults: bool = False
     reason_weight: float = 0.0
@@ -111,5 +114,7 @@ def align_mapping(settings: AlignSettings) -> dict[str, Any]:
     plain = to_mapping(settings)
     if not settings.learn_temperature:
         del plain["learn_temperature"]
+    if settings.sets_weigh == "alike":
+        del plain["sets_weigh"]
     del plain["validate_every"]  # changes nothing of what comes out
     return plain

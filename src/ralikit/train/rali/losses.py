@@ -15,7 +15,12 @@ def plcc_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def agreement_loss(
-    predicted: Tensor, target: Tensor, sets: Tensor | None, *, mse_weight: float
+    predicted: Tensor,
+    target: Tensor,
+    sets: Tensor | None,
+    *,
+    mse_weight: float,
+    by_photos: bool = False,
 ) -> Tensor:
     """1 - PLCC + mse_weight * squared error, taken within each data set and averaged over them.
 
@@ -24,15 +29,19 @@ def agreement_loss(
         target: (n,).
         sets: Number of each photo's set, (n,); None: all are one.
         mse_weight: Weight of the mean squared error.
+        by_photos: A set counts by its photos here; otherwise all sets count alike.
     """
     if sets is None:
         return plcc_loss(predicted, target) + mse_weight * F.mse_loss(predicted, target)
-    parts = [
-        agreement_loss(predicted[own], target[own], None, mse_weight=mse_weight)
-        for own in (sets == number for number in torch.unique(sets))
-        if int(own.sum()) > 1
-    ]
-    return torch.stack(parts).mean()
+    members = [sets == number for number in torch.unique(sets)]
+    members = [own for own in members if int(own.sum()) > 1]
+    parts = torch.stack(
+        [agreement_loss(predicted[m], target[m], None, mse_weight=mse_weight) for m in members]
+    )
+    if not by_photos:
+        return parts.mean()
+    counts = torch.stack([own.sum() for own in members]).to(parts.dtype)
+    return (parts * counts).sum() / counts.sum()
 
 
 def clip_loss(image: Tensor, text: Tensor, *, temperature: float | Tensor) -> Tensor:

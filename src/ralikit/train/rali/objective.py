@@ -125,7 +125,9 @@ class Objective:
                     sigma=s.sigma,
                 )
         sets = None if self._sets is None else self._sets[numbers]
-        main = losses.agreement_loss(scores, target, sets, mse_weight=s.mse_weight)
+        main = losses.agreement_loss(
+            scores, target, sets, mse_weight=s.mse_weight, by_photos=s.sets_weigh == "photos"
+        )
         ranking = self._ranking(copies, count, batch)
         reasons = self._reasons(embeddings, count, target[mine.start : mine.stop], batch)
         own = s.rank_weight * ranking + s.reason_weight * reasons
