@@ -122,6 +122,18 @@ def test_photos_kept_out_are_reported(recipe: Path, tmp_path: Path) -> None:
     assert f'"photos": {figures["photos"]}' in text
 
 
+def test_too_few_photos_kept_out_for_a_figure_cost_no_bundle(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "few"
+    words = ["--set", "validation.share=0.02", "--set", "validation.likeness=0.9999"]
+    text = _train(recipe, out, *words, "--set", "align.epochs=1")
+    figures = json.loads((out / "validation.json").read_text(encoding="utf-8"))
+    assert 1 <= figures["photos"] <= 2
+    assert "srcc" not in figures
+    assert "at least 30 photos" in figures["tie_width_missing"]
+    assert (out / "bundle" / "ralikit.json").is_file()
+    assert "bundle: " in text
+
+
 def test_regression_has_no_texts_and_no_bundle_of_its_own(recipe: Path, tmp_path: Path) -> None:
     done = runner.invoke(
         app,
@@ -348,7 +360,15 @@ def test_sets_of_other_scales_are_matched_balanced_and_left_out(
     )
     figures = json.loads((out / "validation.json").read_text(encoding="utf-8"))
     assert figures["photos"] == len(one)
+    assert "sets" not in figures
     assert figures["srcc"] > 0.5  # on a set it never saw: noise is quality in both
+    both = tmp_path / "runs" / "both"
+    kept = ("--set", "validation.share=0.3", "--set", "validation.likeness=0.9999")
+    _train(two, both, *kept, "--set", "align.epochs=1")
+    figures = json.loads((both / "validation.json").read_text(encoding="utf-8"))
+    assert set(figures["sets"]) == {"one", "two"}
+    assert sum(part["photos"] for part in figures["sets"].values()) == figures["photos"]
+    assert all(-1 <= part["srcc"] <= 1 for part in figures["sets"].values())
     with pytest.raises(UsageError, match="leave_out names three"):
         runs.open_run(read_recipe(two, ['validation.leave_out=["three"]']), tmp_path / "runs" / "x")
 

@@ -37,7 +37,7 @@ class AlignSettings(TowerTraining):
             photos with each other then compare within a set. None: photos as they come, compared
             with all others.
         sets_weigh: How much each set's part of those losses counts. ``alike``: the same, so that a
-            photo of a set with few in the batch weighs more; ``photos``: by its photos in the batch.
+            photo of a set with few in the batch weighs more; ``photos``: by its photos there.
         chains: Photos of a batch that also come in two degraded copies.
         faults: Copies have one of the eight faults of the bank of reasons (`ralikit.photo.faults`),
             instead of blur, noise, JPEG and darkness.

@@ -65,26 +65,43 @@ def validation_figures(
         run.preprocess.size,
         run.preprocess.anchors,
     )
-    predicted, mos = read(embeddings), run.scores[run.held_out]
-    try:
-        return {"validation_srcc": srcc(predicted, mos), "validation_plcc": plcc(predicted, mos)}
-    except DataError:  # one score for all photos, or one opinion: no figure, and no reason to stop
-        return {}
+    found = _agreement(read(embeddings), run.scores[run.held_out])
+    return {f"validation_{name}": value for name, value in found.items()}
 
 
 def validate(run: Run, embedder: Embedder, head: Head, weights: Path) -> None:
-    """Agreement on the photos kept out, and how close scores may be (`tie_width`)."""
+    """Agreement on the photos kept out, and how close scores may be (`tie_width`).
+
+    Where they are of several data sets, the agreement on each stands beside that on all.
+    """
     embeddings = embeddings_of(run, embedder, run.held_out, "validation", weights)
     predicted, mos = head.score(embeddings), run.scores[run.held_out]
     figures: dict[str, Any] = {
         "photos": len(mos),
-        "srcc": srcc(predicted, mos),
-        "plcc": plcc(predicted, mos),
+        **_agreement(predicted, mos),
         "mae": float(np.abs(predicted - mos).mean()),
     }
+    names = np.array([run.samples[i].dataset for i in run.held_out])
+    if len(set(names)) > 1:
+        figures["sets"] = {
+            str(name): {
+                "photos": int((names == name).sum()),
+                **_agreement(predicted[names == name], mos[names == name]),
+            }
+            for name in np.unique(names)
+        }
     try:
         figures["tie_width"] = tie_width(predicted, mos)
     except DataError as error:
         figures["tie_width_missing"] = str(error)
     write_text(run.out / VALIDATION, to_json(figures))
-    run.tell(f"validation: SRCC {figures['srcc']:.4f}, PLCC {figures['plcc']:.4f}", 1.0)
+    if "srcc" in figures:
+        run.tell(f"validation: SRCC {figures['srcc']:.4f}, PLCC {figures['plcc']:.4f}", 1.0)
+
+
+def _agreement(predicted: NDArray[np.floating], mos: NDArray[np.floating]) -> dict[str, float]:
+    """SRCC and PLCC; none where there is none: under three photos, one score or one opinion."""
+    try:
+        return {"srcc": srcc(predicted, mos), "plcc": plcc(predicted, mos)}
+    except DataError:  # hours of training are no worse for it
+        return {}
