@@ -1,6 +1,9 @@
 """Label files of the photos that the bundled models are tested on (benchmarks/mini.md).
 
-    python benchmarks/mini_sets.py ../shared/data OUT
+    python benchmarks/mini_sets.py ../shared/data OUT [PHOTOS]
+
+PHOTOS is a folder with all photos of ``lists/biq2021-train-clean.csv``: those were trained on.
+Without it: those of them that lie in ``biq2021``.
 
 Writes ``agiqa3k-unseen.csv``: AGIQA-3K's pictures whose prompts nobody trained on, and
 ``biq2021-clean.csv``: BIQ2021's 500 test photos without those that may share a scene with a photo
@@ -60,14 +63,20 @@ def thumbnails(folder: Path, names: list[str]) -> NDArray[np.float32]:
     return np.stack(found)
 
 
-def clean_test(data: Path, out: Path) -> tuple[int, int, int]:
+def clean_test(data: Path, out: Path, photos: Path | None) -> tuple[int, int, int]:
     """Write the test photos of no trained scene; how many there were, were trained on, and are."""
     listed = rows(data / "lists" / "biq2021-train-clean.csv")
-    trained = [local_name(row["file"]) for row in listed if row["in_shared"] == "1"]
+    if photos is None:
+        listed = [row for row in listed if row["in_shared"] == "1"]
+    trained = [local_name(row["file"]) for row in listed]
     labels = rows(data / "biq2021" / "labels.csv")
     test = [row for row in labels if row["split"] == "test"]
     images = data / "biq2021" / "images"
-    seen = thumbnails(images, trained)
+    seen = (
+        thumbnails(images, trained)
+        if photos is None
+        else thumbnails(photos, [row["file"] for row in listed])
+    )
     alike = (thumbnails(images, [row["file"] for row in test]) @ seen.T).max(axis=1) > ALIKE
     numbers = {number(name) for name in trained}
     kept = [
@@ -100,7 +109,8 @@ def main() -> None:
     data, out = Path(sys.argv[1]), Path(sys.argv[2])
     out.mkdir(parents=True, exist_ok=True)
     print(f"agiqa3k-unseen.csv: {unseen_prompts(data, out / 'agiqa3k-unseen.csv')} pictures")
-    test, same, kept = clean_test(data, out / "biq2021-clean.csv")
+    photos = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    test, same, kept = clean_test(data, out / "biq2021-clean.csv", photos)
     print(f"biq2021-clean.csv: {kept} of {test} test photos; {same} were trained on")
 
 

@@ -2,7 +2,7 @@
 # What the app needs before Xcode opens it: mini as a Core ML package, and Python's scores of that very file
 # for the parity test. Neither is ever committed.
 #
-#   ios_demo/prepare.sh             # exports mini; RALIKIT_OUTPUTS=score,embedding,reasons where it names reasons
+#   ios_demo/prepare.sh             # exports mini with its embedding and its reasons
 #   ios_demo/prepare.sh PACKAGE     # takes one that ralikit export wrote
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,9 +12,8 @@ python=${RALIKIT_PYTHON:-python3}
 [ -n "${RALIKIT_PYTHON:-}" ] || [ ! -x .venv/bin/python ] || python=$root/.venv/bin/python
 "$python" -c 'import ralikit' || { echo "$python has no ralikit: pip install -e '.[export,coreml]', or name another in RALIKIT_PYTHON" >&2; exit 2; }
 
-# The app compares photos by their embedding. A model with a bank of reasons gives them too, and the app
-# says why a photo scores low.
-RALIKIT_PYTHON=$python RALIKIT_OUTPUTS=${RALIKIT_OUTPUTS:-score,embedding} bash runtimes/swift/get-mini.sh "$@"
+# The app compares photos by their embedding, and says by the reasons why a photo scores low.
+RALIKIT_PYTHON=$python RALIKIT_OUTPUTS=${RALIKIT_OUTPUTS:-score,embedding,reasons} bash runtimes/swift/get-mini.sh "$@"
 package=runtimes/swift/Sources/RaliMini/Model/mini.mlpackage
 [ -d "$package" ] || { echo "$package was not made" >&2; exit 1; }
 

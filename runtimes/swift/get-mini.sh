@@ -5,7 +5,7 @@
 #   get-mini.sh PACKAGE         # copies one that was exported before
 #
 # RALIKIT_PYTHON    the interpreter with ralikit (default: the repository's .venv, else python3)
-# RALIKIT_OUTPUTS   what the export gives, e.g. score,embedding (default: score)
+# RALIKIT_OUTPUTS   what the export gives, e.g. score,embedding (default: the score and the reasons)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 model=$here/Sources/RaliMini/Model/mini.mlpackage
@@ -20,7 +20,7 @@ if [ -z "$package" ]; then
     trap 'rm -rf "$draft"' EXIT
     echo "Exporting, and comparing 200 photos with the float32 reference: about four minutes of one core"
     # Its last lines speak of the folder that goes away.
-    "$python" -m ralikit export --target coreml --precision fp16 --outputs "${RALIKIT_OUTPUTS:-score}" \
+    "$python" -m ralikit export --target coreml --precision fp16 --outputs "${RALIKIT_OUTPUTS:-score,reasons}" \
         --out "$draft" >"$draft/log" || { cat "$draft/log" >&2; exit 1; }
     grep "photos against" "$draft/log" || true
     package=$(echo "$draft"/*.mlpackage)

@@ -13,7 +13,7 @@ from ralikit.bench.seal import SCHEMA, RecordError, sealed
 from ralikit.config import to_mapping
 from ralikit.errors import UsageError
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_records_come_back_as_appended(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_no_records_is_a_sentence(tmp_path: Path) -> None:
 
 def test_records_of_the_first_schema_still_open_and_are_still_guarded() -> None:
     """Every committed record was sealed over Python's own JSON text."""
-    found = read([RESULTS])
+    found = read([BENCHMARKS / "results", BENCHMARKS / "former-mini"])
     assert len(found) > 50
-    line = (RESULTS / "mini-host.jsonl").read_bytes().split(b"\n")[0]
+    line = (BENCHMARKS / "former-mini" / "mini-host.jsonl").read_bytes().split(b"\n")[0]
     assert b'"schema": 1' in line
     assert SCHEMA == 2
     with pytest.raises(RecordError, match="was edited"):

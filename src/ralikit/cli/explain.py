@@ -91,7 +91,7 @@ def _print(scorer: Scorer, found: Explanation, out: Path | None) -> None:
     if not found.stands_out:
         print("no region stands out: the worst lies within the model's tie width of the median")
     if not scorer.reasons:
-        print(f"{scorer.name} gives no reasons; --model mini-free does")
+        print(f"{scorer.name} gives no reasons; the bundled models do")
     if out is not None:
         print(f"map: {printable(out)}")
 
