@@ -95,4 +95,4 @@ def test_an_evaluators_time_stands_for_no_runtimes(page: str) -> None:
 
 def test_float32_is_counted_wherever_a_bundle_keeps_its_weights() -> None:
     # The bundled model has no tower.safetensors: its weights lie in scorer.onnx.
-    assert 10e6 < 4 * bundled().tower_numbers() < 11e6
+    assert 15e6 < 4 * bundled().tower_numbers() < 16e6

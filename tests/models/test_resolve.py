@@ -25,7 +25,7 @@ from ralikit.models import (
     resolve,
 )
 
-MINI = "bb97ba6b0354d0906c8145fe7fa6e7dba3ce2825315c9147ac9a1f91a050b398"
+MINI = "838169c310e0a29ae0e89a771b9ab4548c7e790e26569563b50f41b69fa8603e"
 
 
 def test_a_bundled_model_is_meant_by_its_name_wherever_a_model_is_taken() -> None:
