@@ -37,7 +37,10 @@ function take({ photos, left = 0 }) {
   if (photos.length) library.add(photos);
 }
 
-const selection = new Selection(() => redrawSoon());
+const selection = new Selection(() => {
+  gallery.mark(selection.ids);
+  redrawSoon();
+});
 const gallery = new Gallery($("gallery"), $("more"), {
   open: (id) => viewer.open(id),
   choose: (id, on) => selection.set(id, on),

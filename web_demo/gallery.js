@@ -54,6 +54,15 @@ export class Gallery {
     this.#place();
   }
 
+  /**
+   * Mark these photos as chosen, at once: a box that still shows the last choice would be clicked the wrong way.
+   * @param {Set<number>} chosen
+   */
+  mark(chosen) {
+    this.chosen = chosen;
+    for (const [id, card] of this.#cards) card.querySelector("input").checked = chosen.has(id);
+  }
+
   /** Start again from the top, e.g. after another order was chosen. */
   rewind() {
     this.#shown = STEP;

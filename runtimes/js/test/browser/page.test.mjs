@@ -238,6 +238,16 @@ test("photos of one scene are found, and the best of each is chosen, named and c
   await page.click("#choose-none");
 });
 
+test("boxes show what is chosen at once, not with the next drawing", async () => {
+  const boxesAfter = (button) => page.evaluate((button) => {
+    document.querySelector(button).click();
+    return Array.from(document.querySelectorAll(".chosen input"), (box) => box.checked); // before any timer runs
+  }, button);
+  const all = await boxesAfter("#choose-shown");
+  assert.ok(all.length > 1 && all.every((on) => on));
+  assert.ok((await boxesAfter("#choose-none")).every((on) => !on));
+});
+
 test("axe finds nothing on any view", async () => {
   const check = async (view) => assert.deepEqual(await violationsOf(page), [], view);
   for (const colorScheme of ["light", "dark"]) {
