@@ -10,7 +10,8 @@ length and seed. Both look at one view of a photo, the centre's. The folder has 
 lists name (docs/data.md) and the development photos `biq2021` and `agiqa3k`, which are the test of
 those two ways; the third is tested on LIVE's training list, which is then not trained on.
 
-What is trained stays in --runs, and a call that was stopped goes on.
+What is trained stays in --runs (9 GB, nearly all of it decoded photos), and a call that was
+stopped goes on.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def fold(data: Path, left: str, seed: int, steps: int, runs: Path) -> dict[str, 
     epochs = steps * recipe.align.batch / count
     recipe = read_recipe(RECIPE, [*changes, f"align.epochs={epochs}"])
     grid = AblationGrid(recipe=RECIPE, test=(TESTS[left],), rows=ROWS)
-    outcomes = ablation.run_grid(grid, recipe, runs / f"{left}-{seed}")
+    base = runs / f"{left}-{seed}"
+    outcomes = ablation.run_grid(grid, recipe, runs, base=base)  # decoded photos lie there once
     return {"left_out": left, "seed": seed, "trained_on": count, "rows": ablation.figures(outcomes)}
 
 
