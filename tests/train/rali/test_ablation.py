@@ -21,6 +21,7 @@ from ralikit.data.triplets import Text, Triplet, write_triplets
 from ralikit.errors import UsageError
 from ralikit.train.rali import stages
 from ralikit.train.rali.ablation_grid import AblationGrid, Row
+from ralikit.train.rali.recipe import RaliRecipe
 from ralikit.train.rali.run import open_run
 
 ROOT = Path(__file__).parents[3]
@@ -230,13 +231,19 @@ def test_shipped_recipes_are_valid_and_name_the_papers_figures(name: str) -> Non
     assert "not measured" in recipe.expected
 
 
-@pytest.mark.parametrize("name", ["ablations", "unseen"])
-def test_rows_of_a_shipped_grid_are_trained_alike(name: str) -> None:
+def _shipped(name: str) -> tuple[AblationGrid, RaliRecipe]:
+    """A grid of train/ and its recipe."""
     from ralikit.cli.train_rali import read_recipe
 
     path = ROOT / "train" / f"{name}.toml"
     grid = from_mapping(AblationGrid, read_toml(path), where=str(path))
-    recipe = read_recipe(path.parent / grid.recipe, None)
+    assert (path.parent / grid.recipe).is_file()
+    return grid, read_recipe(path.parent / grid.recipe, None)
+
+
+@pytest.mark.parametrize("name", ["ablations", "unseen"])
+def test_rows_of_a_shipped_grid_are_trained_alike(name: str) -> None:
+    grid, recipe = _shipped(name)
     rows = [row.recipe(recipe) for row in grid.rows]
     assert rows[0] == recipe
     assert {(row.align.seed, row.align.epochs) for row in rows} == {
@@ -247,29 +254,20 @@ def test_rows_of_a_shipped_grid_are_trained_alike(name: str) -> None:
 
 
 def test_unseen_is_tested_on_a_set_that_its_recipe_leaves_out() -> None:
-    from ralikit.cli.train_rali import read_recipe
-
-    path = ROOT / "train" / "unseen.toml"
-    grid = from_mapping(AblationGrid, read_toml(path), where=str(path))
-    recipe = read_recipe(path.parent / grid.recipe, None)
+    grid, recipe = _shipped("unseen")
     tested = {(spec.dataset, spec.split) for spec in (*grid.test, *grid.test_lists)}
     assert tested == {("biq2021", "train")}
     assert "biq2021" not in {spec.dataset for spec in (*recipe.data, *recipe.lists)}
 
 
 def test_the_shipped_grid_has_the_papers_rows() -> None:
-    path = ROOT / "train" / "ablations.toml"
-    grid = from_mapping(AblationGrid, read_toml(path), where=str(path))
+    grid, recipe = _shipped("ablations")
     papers = {row.name: row.paper for row in grid.rows}
     assert papers["no score fit"] == ".743/.723"  # Table A.5's 512/250/240 without it, too
     table_4 = {".798/.779", ".748/.727", ".792/.772", ".785/.766", ".793/.773", ".743/.723"}
     fitted = {".785/.764", ".783/.762", ".787/.767"}  # Table A.5; .783/.762 stands there twice
     unfitted = {".748/.720", ".747/.718", ".745/.717", ".745/.719"}
     assert set(papers.values()) - {""} == table_4 | fitted | unfitted
-    assert (path.parent / grid.recipe).is_file()
-    from ralikit.cli.train_rali import read_recipe
-
-    recipe = read_recipe(path.parent / grid.recipe, None)
     for row in grid.rows:
         changed = row.recipe(recipe)
         dim = 1 if row.regresses else recipe.tower.config["dim"]
